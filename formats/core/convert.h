@@ -1,0 +1,38 @@
+/* Conversion of numbers, as the pump sees it. The converter table (quant/) reaches the pump as an
+ * argument: core and formats do not know quant. */
+#ifndef PHI_CORE_CONVERT_H
+#define PHI_CORE_CONVERT_H
+
+#include "formats/core/error.h"
+#include "formats/core/type.h"
+
+/* What to do with NaN, and with a finite value that becomes infinite, when a conversion narrows. */
+enum phi_overflow {
+	PHI_OVERFLOW_FAIL,  /* stop, naming tensor and index */
+	PHI_OVERFLOW_CLAMP, /* the largest finite value; NaN becomes 0 */
+	PHI_OVERFLOW_KEEP,  /* what the reference's cast gives */
+};
+
+/* A conversion from one type to another: pure, re-entrant. The struct is a value; copy it freely. */
+struct phi_convert {
+	const struct phi_type *from, *to;
+	/* Converts n elements, a multiple of both blocks and of nothing else; src and dst are dense,
+	 * need no alignment and do not overlap. `row` is the length of a row in elements (n may be
+	 * several rows, or a part of one at a multiple of both blocks). `importance` has `row` weights
+	 * or is NULL. Returns 0, or -1 with the first offending element in *bad (then dst is
+	 * undefined). */
+	int (*run)(const struct phi_convert *convert, const void *src, void *dst, uint64_t n,
+		uint64_t row, const float *importance, enum phi_overflow policy, uint64_t *bad);
+	/* For composed conversions (through tiles of F32 on the stack): the two halves. */
+	int (*decode)(const void *src, float *dst, uint64_t n, enum phi_overflow policy, uint64_t *bad);
+	int (*encode)(const float *src, void *dst, uint64_t n, uint64_t row, const float *importance,
+		enum phi_overflow policy, uint64_t *bad);
+};
+
+/* The table. find() fills *out; it fails with PHI_UNSUPPORTED and a reason if there is no way. */
+struct phi_converters {
+	int (*find)(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out,
+		struct phi_err *err);
+};
+
+#endif

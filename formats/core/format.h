@@ -1,0 +1,71 @@
+/* A format: one folder, one `const struct phi_format phi_format_NAME`, one line in formats.def. */
+#ifndef PHI_CORE_FORMAT_H
+#define PHI_CORE_FORMAT_H
+
+#include "formats/core/plan.h"
+#include "formats/core/sink.h"
+#include "formats/core/source.h"
+
+/* What there is to see before opening. */
+struct phi_probe {
+	enum phi_store_kind kind; /* folder and tar: look at members; file and pipe: at the head */
+	struct phi_store *store;
+	const char *name;    /* last component of the path; a hint only */
+	const uint8_t *head; /* first bytes of a file or pipe */
+	size_t size;	     /* at most PHI_PEEK_MAX */
+};
+
+struct phi_registry;
+
+struct phi_open_options {
+	size_t size;
+	const char *format; /* -f of the input, or NULL: by content */
+	const char *name;   /* --name: base name, or NULL */
+	const struct phi_spool_options *spool;
+	/* Given to formats by the registry: how a folder opens its members. */
+	const struct phi_registry *registry;
+};
+
+/* A format folder knows no other format folder: it opens members through this. */
+struct phi_registry {
+	/* Opens member `name` of a store as a model of its own. The store stays the caller's. */
+	struct phi_source *(*open_member)(struct phi_store *store, const char *name,
+		const struct phi_open_options *options, struct phi_err *err);
+};
+
+struct phi_lower_options {
+	size_t size;
+	const char *name;   /* --name, or NULL */
+	const char *pre;    /* --pre NAME: the pre-tokenizer, or NULL: recognised */
+	const char *recipe; /* -t in lower case, or NULL (repack): types stay, or "auto" where the target
+			     * has a notion of it */
+	bool pure;	    /* --pure */
+};
+
+enum {
+	PHI_FORMAT_FLOWS_IN = 1,  /* can be read from a pipe in order; others are spooled first */
+	PHI_FORMAT_FLOWS_OUT = 2, /* can be written to a pipe in order */
+	PHI_FORMAT_FOLDER = 4,	  /* its output is a folder */
+};
+
+struct phi_format {
+	const char *name;	      /* "gguf": what -f takes */
+	const char *summary;	      /* one line for --help */
+	const char *const *suffixes;  /* NULL-ended: ".gguf"; of outputs; the first is the usual one */
+	unsigned flags;
+	/* Bits of evidence in the probe; 0: not mine. The highest bid opens. */
+	int (*bid)(const struct phi_probe *probe);
+	/* Describes. The store is lent for the source's life; exactly one of member reads is expected to
+	 * have happened: the peek. NULL: cannot be read. */
+	struct phi_source *(*open)(struct phi_store *store, const struct phi_open_options *options,
+		struct phi_err *err);
+	/* The model as this target sees it: names, parts, metadata, types it demands; NULL: as it is.
+	 * `model` outlives the result. */
+	struct phi_model *(*lower)(const struct phi_model *model, const struct phi_lower_options *options,
+		struct phi_err *err);
+	/* Completes a plan, or refuses. NULL: cannot be written. */
+	int (*complete)(struct phi_plan *plan, struct phi_err *err);
+	const struct phi_sink_ops *sink;
+};
+
+#endif

@@ -1,0 +1,24 @@
+/* JSON through jansson, made strict where a file must not fool two readers: duplicate names, nesting
+ * beyond PHI_JSON_DEPTH_MAX, trailing bytes and invalid UTF-8 are refused, with the byte offset. */
+#ifndef PHI_CORE_JSON_H
+#define PHI_CORE_JSON_H
+
+#include "formats/core/error.h"
+
+#include <jansson.h>
+#include <stddef.h>
+
+enum {
+	/* Integers beyond 64 bits are read as reals (tokenizer_config.json has one); else refused. */
+	PHI_JSON_BIG_INTEGERS = 1,
+	PHI_JSON_KEEP_DUPLICATES = 2, /* the last one wins, as Python: for files of HF users' making */
+};
+
+/* The caller frees with json_decref. */
+json_t *phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err);
+
+/* Appends the JSON string of s[0..n) with quotes to a buffer; invalid UTF-8 bytes become U+FFFD. */
+struct phi_buffer;
+int phi_json_append_string(struct phi_buffer *buffer, const char *s, size_t n, struct phi_err *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* Allocation. All of the library's own memory comes from here, so that a test can make the k-th
+ * allocation fail (fault.h). A failure is an error of kind PHI_MEMORY, never an abort. Memory grows
+ * with bytes really read, never with a number read from a file: callers check counts first. */
+#ifndef PHI_CORE_MEMORY_H
+#define PHI_CORE_MEMORY_H
+
+#include "formats/core/error.h"
+
+#include <stddef.h>
+
+/* n may be 0: the result is then a valid pointer to free. */
+void *phi_alloc(size_t n, struct phi_err *err);
+/* Zeroed; count * size is checked. */
+void *phi_calloc(size_t count, size_t size, struct phi_err *err);
+/* count * size is checked; on failure the old block stays valid and is still the caller's. */
+void *phi_realloc(void *p, size_t count, size_t size, struct phi_err *err);
+void phi_free(void *p);
+
+/* Makes room for one more element in a heap array: *items of *capacity elements of `size` bytes,
+ * `count` of them used; doubles. Returns 0 or -1. Use: if (phi_grow(&v, &cap, n, sizeof *v, err)). */
+int phi_grow(void *items, size_t *capacity, size_t count, size_t size, struct phi_err *err);
+
+#endif

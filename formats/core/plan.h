@@ -1,0 +1,84 @@
+/* A plan: every byte of the output before the first is written. Made from a lowered model whose types
+ * are chosen; completed by the sink's format, which orders the items, lays out files and makes headers,
+ * or refuses with the reason and the nearest type it can hold. `-n` prints it; tests check it without
+ * data. */
+#ifndef PHI_CORE_PLAN_H
+#define PHI_CORE_PLAN_H
+
+#include "formats/core/convert.h"
+#include "formats/core/model.h"
+
+/* How an item is made; for people. The parts of its tensor say it exactly. */
+enum phi_making {
+	PHI_MAKE_COPY,	    /* one whole tensor, same type */
+	PHI_MAKE_CONVERT,   /* one whole tensor, another type */
+	PHI_MAKE_ROWS,	    /* some rows of one tensor */
+	PHI_MAKE_CONCAT,    /* several parts */
+	PHI_MAKE_TRANSPOSE, /* one transposed tensor */
+	PHI_MAKE_ALIAS,	    /* no bytes of its own: those of another item */
+	PHI_MAKE_LITERAL,   /* bytes known now: headers, small tensors */
+	PHI_MAKE_GENERATE,  /* a function of the offset */
+};
+const char *phi_making_name(enum phi_making making);
+
+struct phi_item {
+	enum phi_making making;
+	uint32_t tensor; /* of the plan's model; PHI_NONE for a header or a side file */
+	const char *name; /* of the tensor, or "header", "config.json" ... */
+	unsigned file;	 /* index into files; items of a file are in rising offset, without overlap */
+	uint64_t offset; /* in the file */
+	uint64_t size;	 /* bytes */
+	const void *literal; /* LITERAL without a tensor: size bytes in the arena */
+};
+
+struct phi_planned_file {
+	const char *name; /* NULL: the output path itself */
+	uint64_t size;	  /* with padding at the end; gaps between items are zeros */
+};
+
+struct phi_format;
+
+/* What the user asked of the target; option structs start with their size. */
+struct phi_plan_options {
+	size_t size;	     /* sizeof (struct phi_plan_options) */
+	uint64_t shard_size; /* bytes of tensors a file, 0: the format's default */
+	uint32_t alignment;  /* 0: the format's default */
+	const char *output;  /* base name for the names of files, or NULL */
+	bool compress;	     /* -z */
+};
+
+struct phi_plan {
+	struct phi_arena *arena;
+	const struct phi_format *format;
+	struct phi_plan_options options;
+	struct phi_model *model; /* lowered, chosen; owned */
+	/* Of each tensor of the model: its bytes in its type. */
+	uint64_t *bytes;
+	struct phi_planned_file *files;
+	unsigned nfiles;
+	struct phi_item *items; /* in the order of the files' bytes */
+	size_t nitems, items_capacity;
+	uint64_t memory; /* bytes the pump will hold, at most; set by phi_plan_measure */
+	void *state;	 /* of the format, in the arena */
+};
+
+/* Takes the model (also on failure). Checks sizes, calls the format's complete(). */
+struct phi_plan *phi_plan_new(struct phi_model *lowered, const struct phi_format *format,
+	const struct phi_plan_options *options, struct phi_err *err);
+void phi_plan_free(struct phi_plan *plan);
+
+/* For complete(): appends a file, an item for a tensor at the next place, or literal bytes (lent, in
+ * the plan's arena or longer). Offsets are the caller's; nothing is aligned here. */
+int phi_plan_add_file(struct phi_plan *plan, const char *name, struct phi_err *err);
+int phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, uint64_t offset,
+	struct phi_err *err);
+int phi_plan_add_literal(struct phi_plan *plan, const char *name, unsigned file, uint64_t offset,
+	const void *bytes, uint64_t size, struct phi_err *err);
+/* For complete(): refuses a tensor's type, naming the nearest one it can hold. Returns -1. */
+int phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *nearest,
+	struct phi_err *err);
+
+/* The sum of the items' sizes that the pump makes (no literals). */
+uint64_t phi_plan_bytes(const struct phi_plan *plan);
+
+#endif

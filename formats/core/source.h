@@ -1,0 +1,54 @@
+/* A source: an opened model file, described. */
+#ifndef PHI_CORE_SOURCE_H
+#define PHI_CORE_SOURCE_H
+
+#include "formats/core/model.h"
+#include "formats/core/store.h"
+
+struct phi_source;
+
+struct phi_source_ops {
+	/* Reads bytes [offset, offset + n) of a storage, exactly. From any thread when random. On a
+	 * sequential source the pairs (storage, offset) never decrease: storages arrive in the order
+	 * of their index, what is skipped is gone. */
+	int (*read)(struct phi_source *source, uint32_t storage, uint64_t offset, void *dst, size_t n,
+		struct phi_err *err);
+	/* Sequential sources: reads on to the end and checks it (digests, trailing bytes). May be NULL:
+	 * phi_source_finish then only reads the last storage to its end. */
+	int (*finish)(struct phi_source *source, struct phi_err *err);
+	/* Frees state; the source itself, its model and its store are freed by phi_source_close. */
+	void (*close)(struct phi_source *source);
+};
+
+/* Formats fill this in open(); everyone else goes through the functions below. */
+struct phi_source {
+	const struct phi_source_ops *ops;
+	void *state;
+	struct phi_model *model;
+	bool sequential;
+	struct phi_store *store; /* closed with the source if not NULL */
+	struct phi_spool *spool; /* after phi_source_settle */
+	uint64_t *spool_offset;	 /* of each storage in the spool */
+};
+
+/* Zeroed, with a new model. */
+struct phi_source *phi_source_new(const char *format, const struct phi_source_ops *ops,
+	struct phi_err *err);
+void phi_source_close(struct phi_source *source);
+
+int phi_source_read(struct phi_source *source, uint32_t storage, uint64_t offset, void *dst,
+	size_t n, struct phi_err *err);
+/* To be called once after the last read of a job: a sequential source is read to its end and its end
+ * is checked. Nothing to do for a random one. */
+int phi_source_finish(struct phi_source *source, struct phi_err *err);
+/* Makes a sequential source random by spooling all its storages (spool.h); finish is done on the way. */
+int phi_source_settle(struct phi_source *source, const struct phi_spool_options *options,
+	struct phi_err *err);
+
+/* Elements [first, first + n) of a tensor in row-major order, in its own type, little-endian, dense:
+ * the one way weights are read. Gathers strided views; `first` and n are multiples of the block.
+ * `transpose`: as if the two dimensions were exchanged (rank 2). Tensors of one plane only. */
+int phi_tensor_read(struct phi_source *source, const struct phi_tensor *tensor, bool transpose,
+	uint64_t first, uint64_t n, void *dst, struct phi_err *err);
+
+#endif

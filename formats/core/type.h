@@ -1,0 +1,44 @@
+/* Number types: how numbers are stored, not what they mean. The list is types.def. A type is a
+ * constant: compare pointers, never free. */
+#ifndef PHI_CORE_TYPE_H
+#define PHI_CORE_TYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum phi_type_id {
+#define TYPE(id, elements, bytes, class, ggml) PHI_##id,
+#include "formats/core/types.def"
+#undef TYPE
+	PHI_TYPES,
+};
+
+enum phi_type_class {
+	PHI_CLASS_FLOAT,
+	PHI_CLASS_INTEGER,
+	PHI_CLASS_BOOLEAN,
+	PHI_CLASS_COMPLEX, /* pairs of floats, real first */
+	PHI_CLASS_BLOCK,   /* quantized: scales and codes packed together */
+};
+
+struct phi_type {
+	enum phi_type_id id;
+	const char *name;     /* the one printed spelling, in capitals */
+	unsigned elements;    /* of a block; 1 for plain numbers */
+	unsigned bytes;	      /* of a block */
+	enum phi_type_class class;
+	int ggml;	      /* ggml's id, or -1 */
+};
+
+/* id < PHI_TYPES. */
+const struct phi_type *phi_type_of(enum phi_type_id id);
+/* By spelling, in any case of letters; NULL if unknown. */
+const struct phi_type *phi_type_named(const char *name);
+/* By ggml's id; NULL if unknown or removed. */
+const struct phi_type *phi_type_ggml(int64_t id);
+
+/* Bytes of n elements, n a multiple of the block. False if n is not, or the size does not fit. */
+bool phi_type_size(const struct phi_type *type, uint64_t n, uint64_t *bytes);
+
+#endif

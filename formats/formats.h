@@ -1,0 +1,26 @@
+/* The format library's public face: open a source, lower it to a target, plan, list formats. */
+#ifndef PHI_FORMATS_H
+#define PHI_FORMATS_H
+
+#include "formats/core/format.h"
+#include "formats/core/pump.h"
+#include "formats/core/reduce.h"
+
+/* Detects by content, opens, describes, checks, and gives the family its say. path NULL or "-":
+ * stdin. */
+struct phi_source *phi_open(const char *path, const struct phi_open_options *options,
+	struct phi_err *err);
+
+/* All formats, NULL-ended, in the order of formats.def. */
+extern const struct phi_format *const phi_formats[];
+/* By name, or NULL. */
+const struct phi_format *phi_format_named(const char *name);
+/* By the suffix of an output path; a path ending in a slash, or an existing folder, is "hf". NULL if
+ * none fits. */
+const struct phi_format *phi_format_suffix(const char *path);
+
+/* Lowers to a target: its lower(), or the same names. */
+struct phi_model *phi_lower(const struct phi_model *model, const struct phi_format *target,
+	const struct phi_lower_options *options, struct phi_err *err);
+
+#endif

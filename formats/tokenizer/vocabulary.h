@@ -1,0 +1,52 @@
+/* The neutral vocabulary: what a tokenizer knows, whatever file says it. Built from the side files of
+ * a folder (tokenizer.json, tokenizer_config.json, generation_config.json, chat_template.jinja);
+ * GGUF keys are made from it. No tokenization is done here. */
+#ifndef PHI_TOKENIZER_VOCABULARY_H
+#define PHI_TOKENIZER_VOCABULARY_H
+
+#include "formats/core/model.h"
+
+enum phi_token_kind { /* GGUF's numbers, on purpose */
+	PHI_TOKEN_NORMAL = 1,
+	PHI_TOKEN_UNKNOWN,
+	PHI_TOKEN_CONTROL,
+	PHI_TOKEN_USER_DEFINED,
+	PHI_TOKEN_UNUSED,
+	PHI_TOKEN_BYTE,
+};
+
+enum phi_special { /* in the order the GGUF converter looks for them */
+	PHI_SPECIAL_BOS,
+	PHI_SPECIAL_EOS,
+	PHI_SPECIAL_UNK,
+	PHI_SPECIAL_SEP,
+	PHI_SPECIAL_PAD,
+	PHI_SPECIAL_CLS,
+	PHI_SPECIAL_MASK,
+	PHI_SPECIALS,
+};
+
+struct phi_vocabulary {
+	const char *model; /* "gpt2" (byte-level BPE) or "llama" (SentencePiece) */
+	const char *pre;   /* GGUF's name of the pre-tokenizer: "gpt-4o", "dbrx", ... */
+	struct phi_string *tokens; /* by id; padded with [PADn] up to the embedding's rows */
+	int32_t *kinds;		   /* enum phi_token_kind */
+	float *scores;		   /* or NULL */
+	uint32_t ntokens;
+	struct phi_string *merges;
+	uint32_t nmerges;
+	int64_t special[PHI_SPECIALS]; /* id or -1 */
+	uint8_t special_order[PHI_SPECIALS]; /* in which they were found; nspecial of them */
+	unsigned nspecial;
+	signed char add_bos, add_eos, add_sep; /* 1, 0, or -1: not said */
+	const char *chat_template; /* or NULL */
+};
+
+/* From the side files of a canonical model. `rows`: the embedding's rows. pre: --pre NAME or NULL: an
+ * unknown pre-tokenizer is then an error that names --pre. Arrays live in `arena`; returns 1 if the
+ * model has no tokenizer files at all. */
+int phi_vocabulary_read(const struct phi_model *model, uint32_t rows, const char *pre,
+	const char *family, struct phi_arena *arena, struct phi_vocabulary *out,
+	struct phi_err *err);
+
+#endif

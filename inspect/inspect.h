@@ -1,0 +1,39 @@
+/* A model or a comparison as text, JSON: what phi-inspect and phi-diff print. The library never
+ * writes to a file itself: text goes to the stream it is given, whose errors the caller checks. */
+#ifndef PHI_INSPECT_H
+#define PHI_INSPECT_H
+
+#include "formats/core/reduce.h"
+#include "formats/core/source.h"
+
+#include <stdio.h>
+
+struct phi_inspect_options {
+	size_t size;
+	bool json, full; /* full: long arrays and strings whole */
+	bool sum;	 /* sha256 of each tensor's contiguous little-endian bytes */
+	bool color;
+	unsigned jobs;
+	const struct phi_spool_options *spool;
+};
+
+/* Prints the whole description. Reads weights only for `sum`. */
+int phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *options,
+	FILE *out, struct phi_err *err);
+
+struct phi_diff_options {
+	size_t size;
+	bool json, brief, strict, color;
+	/* --tolerance; negative: not given */
+	double max_abs, rmse, relative, sqnr;
+	const char *const *only, *const *exclude; /* NULL-ended, or NULL */
+	unsigned jobs;
+	const struct phi_converters *converters;
+	const struct phi_spool_options *spool;
+};
+
+/* Compares two models, tensors paired by canonical name; prints; *differs says the exit status. */
+int phi_diff_print(struct phi_source *a, struct phi_source *b, const struct phi_diff_options *options,
+	FILE *out, bool *differs, struct phi_err *err);
+
+#endif
