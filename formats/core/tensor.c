@@ -1,0 +1,49 @@
+#include "formats/core/tensor.h"
+
+#include "formats/core/checked.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+bool
+phi_tensor_elements(const struct phi_tensor *t, uint64_t *n)
+{
+	/* A zero anywhere makes zero elements, whatever overflow the other dimensions would give. */
+	uint64_t all = 1;
+	for (unsigned i = 0; i < t->rank; i++)
+		if (t->shape[i] == 0) {
+			*n = 0;
+			return true;
+		}
+	for (unsigned i = 0; i < t->rank; i++)
+		if (!phi_mul(all, t->shape[i], &all))
+			return false;
+	*n = all;
+	return true;
+}
+
+uint64_t
+phi_tensor_row(const struct phi_tensor *t)
+{
+	return t->rank ? t->shape[t->rank - 1] : 1;
+}
+
+bool
+phi_tensor_bytes(const struct phi_tensor *t, uint64_t *bytes)
+{
+	uint64_t n;
+	return phi_tensor_elements(t, &n) && phi_tensor_row(t) % t->type->elements == 0 &&
+		phi_type_size(t->type, n, bytes);
+}
+
+const char *
+phi_tensor_shape(const struct phi_tensor *t, char *dst, size_t size)
+{
+	size_t at = (size_t)snprintf(dst, size, "[");
+	for (unsigned i = 0; i < t->rank && at < size; i++)
+		at += (size_t)snprintf(dst + at, size - at, "%s%" PRIu64, i ? ", " : "",
+			t->shape[i]);
+	if (at < size)
+		snprintf(dst + at, size - at, "]");
+	return dst;
+}
