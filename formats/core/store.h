@@ -5,7 +5,7 @@
  *   file     one, named by its last component   random
  *   pipe     one, named "-"                     sequential, until spooled
  *   folder   its regular files, by name         random
- *   tar      the entries of a tar file          random (an uncompressed tar in a regular file)
+ *   tar      the entries of a tar member        random (uncompressed; see phi_store_tar)
  *
  * Safety: members are opened with openat beneath the folder; names with a leading slash, "..", a NUL
  * or an empty component are refused; the member itself must be a regular file (fstat), opened
@@ -51,7 +51,8 @@ int phi_store_list(struct phi_store *store, const char *const **names, size_t *c
 bool phi_store_has(struct phi_store *store, const char *name);
 
 /* Opens a member. name NULL: the only member of a file or a pipe. A member is closed with
- * phi_member_close, before its store. */
+ * phi_member_close, before its store. The state of a pipe (what was peeked, where it stands, its spool)
+ * is the store's: opening, peeking or spooling, closing and opening again loses nothing. */
 struct phi_member *phi_store_member(struct phi_store *store, const char *name,
 	struct phi_err *err);
 void phi_member_close(struct phi_member *member);
@@ -90,7 +91,11 @@ struct phi_member *phi_member_window(struct phi_member *outer, const char *name,
 int phi_member_load(struct phi_member *member, uint64_t limit, void **data, size_t *size,
 	struct phi_err *err);
 
-/* The store of a tar whose entries are windows of `member` (random). Takes neither. */
+/* phi_store_open never looks inside a file: the registry (formats.c) sees that a file is a tar and asks
+ * for the store of its entries, windows of `member` (random). Takes the member, also on failure. */
 struct phi_store *phi_store_tar(struct phi_member *member, struct phi_err *err);
+/* One member of a folder or tar as a store of kind FILE, so that a folder's format can have a shard
+ * opened as a model of its own. `store` must outlive it. Path and base are those of the member. */
+struct phi_store *phi_store_single(struct phi_store *store, const char *name, struct phi_err *err);
 
 #endif
