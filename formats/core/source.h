@@ -26,7 +26,8 @@ struct phi_source {
 	void *state;
 	struct phi_model *model;
 	bool sequential;
-	struct phi_store *store; /* closed with the source if not NULL */
+	struct phi_store *store; /* of a tar: its entries; closed with the source */
+	struct phi_store *outer; /* what was opened: the registry's; closed last */
 	struct phi_spool *spool; /* after phi_source_settle */
 	uint64_t *spool_offset;	 /* of each storage in the spool */
 };

@@ -1,0 +1,158 @@
+#include "formats/core/plan.h"
+
+#include "formats/core/escape.h"
+#include "formats/core/format.h"
+#include "formats/core/memory.h"
+
+#include <string.h>
+
+static const char *const makings[] = {
+	[PHI_MAKE_COPY] = "copy",
+	[PHI_MAKE_CONVERT] = "convert",
+	[PHI_MAKE_ROWS] = "rows",
+	[PHI_MAKE_CONCAT] = "concat",
+	[PHI_MAKE_TRANSPOSE] = "transpose",
+	[PHI_MAKE_ALIAS] = "alias",
+	[PHI_MAKE_LITERAL] = "literal",
+	[PHI_MAKE_GENERATE] = "generate",
+};
+
+const char *
+phi_making_name(enum phi_making making)
+{
+	return makings[making];
+}
+
+static int
+measure_tensors(struct phi_plan *plan, struct phi_err *err)
+{
+	const struct phi_model *const model = plan->model;
+	plan->bytes = phi_arena_calloc(plan->arena, model->ntensors, sizeof *plan->bytes, err);
+	if (!plan->bytes)
+		return -1;
+	for (size_t i = 0; i < model->ntensors; i++) {
+		const struct phi_tensor *const t = &model->tensors[i];
+		struct phi_quoted q;
+		if (!phi_tensor_bytes(t, &plan->bytes[i]))
+			return phi_fail(err, PHI_ARGUMENT,
+				"tensor %s: its rows cannot be stored as %s", phi_quote(&q, t->name),
+				t->type->name);
+	}
+	return 0;
+}
+
+struct phi_plan *
+phi_plan_new(struct phi_model *lowered, const struct phi_format *format,
+	const struct phi_plan_options *options, struct phi_err *err)
+{
+	struct phi_plan *const plan = phi_calloc(1, sizeof *plan, err);
+	if (!plan) {
+		phi_model_free(lowered);
+		return NULL;
+	}
+	plan->model = lowered;
+	plan->format = format;
+	if (options)
+		plan->options = *options;
+	plan->arena = phi_arena_new(err);
+	if (plan->arena && !format->complete)
+		phi_fail(err, PHI_UNSUPPORTED, "format %s cannot be written", format->name);
+	if (!plan->arena || !format->complete || measure_tensors(plan, err) < 0 ||
+		format->complete(plan, err) < 0) {
+		phi_plan_free(plan);
+		return NULL;
+	}
+	return plan;
+}
+
+void
+phi_plan_free(struct phi_plan *plan)
+{
+	if (!plan)
+		return;
+	phi_free(plan->files);
+	phi_free(plan->items);
+	phi_arena_free(plan->arena);
+	phi_model_free(plan->model);
+	phi_free(plan);
+}
+
+int
+phi_plan_add_file(struct phi_plan *plan, const char *name, struct phi_err *err)
+{
+	struct phi_planned_file *const files =
+		phi_realloc(plan->files, plan->nfiles + 1, sizeof *files, err);
+	if (!files)
+		return -1;
+	plan->files = files;
+	files[plan->nfiles++] = (struct phi_planned_file){ .name = name };
+	return 0;
+}
+
+static int
+add_item(struct phi_plan *plan, const struct phi_item *item, struct phi_err *err)
+{
+	if (phi_grow(&plan->items, &plan->items_capacity, plan->nitems, sizeof *plan->items, err) < 0)
+		return -1;
+	plan->items[plan->nitems++] = *item;
+	struct phi_planned_file *const file = &plan->files[item->file];
+	if (file->size < item->offset + item->size)
+		file->size = item->offset + item->size;
+	return 0;
+}
+
+static enum phi_making
+making_of(const struct phi_model *model, const struct phi_tensor *t)
+{
+	if (t->nparts > 1)
+		return PHI_MAKE_CONCAT;
+	const struct phi_part *const part = &t->parts[0];
+	if (part->kind == PHI_PART_LITERAL)
+		return PHI_MAKE_LITERAL;
+	if (part->kind == PHI_PART_GENERATE)
+		return PHI_MAKE_GENERATE;
+	if (part->transpose)
+		return PHI_MAKE_TRANSPOSE;
+	const struct phi_tensor *const from = &model->origin->tensors[part->tensor];
+	if (from->rank && (part->row || part->rows != from->shape[0]))
+		return PHI_MAKE_ROWS;
+	return from->type == t->type ? PHI_MAKE_COPY : PHI_MAKE_CONVERT;
+}
+
+int
+phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, uint64_t offset,
+	struct phi_err *err)
+{
+	const struct phi_tensor *const t = &plan->model->tensors[tensor];
+	return add_item(plan, &(struct phi_item){ .making = making_of(plan->model, t),
+		.tensor = tensor, .name = t->name, .file = file, .offset = offset,
+		.size = plan->bytes[tensor] }, err);
+}
+
+int
+phi_plan_add_literal(struct phi_plan *plan, const char *name, unsigned file, uint64_t offset,
+	const void *bytes, uint64_t size, struct phi_err *err)
+{
+	return add_item(plan, &(struct phi_item){ .making = PHI_MAKE_LITERAL, .tensor = PHI_NONE,
+		.name = name, .file = file, .offset = offset, .size = size, .literal = bytes }, err);
+}
+
+int
+phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *nearest,
+	struct phi_err *err)
+{
+	const struct phi_tensor *const t = &plan->model->tensors[tensor];
+	struct phi_quoted q;
+	return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s cannot hold %s; the nearest it can is %s",
+		phi_quote(&q, t->name), plan->format->name, t->type->name, nearest);
+}
+
+uint64_t
+phi_plan_bytes(const struct phi_plan *plan)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < plan->nitems; i++)
+		if (plan->items[i].tensor != PHI_NONE && plan->items[i].making != PHI_MAKE_ALIAS)
+			sum += plan->items[i].size;
+	return sum;
+}

@@ -1,0 +1,251 @@
+#include "formats/core/pump.h"
+
+#include "formats/core/escape.h"
+#include "formats/core/hold.h"
+#include "formats/core/memory.h"
+#include "formats/core/relay.h"
+#include "formats/core/schedule.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+
+enum { MEMORY_DEFAULT = 64 << 20 };
+
+struct pump {
+	struct phi_source *source;
+	struct phi_sink *sink;
+	const struct phi_pump_options *options;
+	struct phi_schedule schedule;
+	struct phi_hold *hold; /* or NULL: the source is random */
+	pthread_mutex_t progress_lock;
+	uint64_t done, total;
+};
+
+/* What a worker carries: a chunk before and after converting. */
+struct slot {
+	uint8_t *in, *out;
+	const struct phi_segment *segment;
+	uint64_t first, n; /* units of the segment */
+};
+
+static int
+in_tensor(const struct phi_segment *s, struct phi_err *err)
+{
+	struct phi_quoted q;
+	return phi_context(err, "tensor %s", phi_quote(&q, s->item->name));
+}
+
+/* Names the file as well as the tensor: what a reader reports is about the input. */
+static int
+in_source(const struct pump *pump, const struct phi_segment *s, struct phi_err *err)
+{
+	const struct phi_plane *const plane = &s->from->plane[0];
+	const char *const file = pump->source->model->storages[plane->storage].file;
+	struct phi_quoted q;
+	phi_context(err, "tensor %s", phi_quote(&q, s->from->name));
+	return file ? phi_context(err, "%s", phi_quote(&q, file)) : -1;
+}
+
+static int
+make_buffers(const struct pump *pump, struct slot *slot, struct phi_err *err)
+{
+	if (slot->in)
+		return 0;
+	slot->in = phi_alloc(pump->schedule.in_bytes, err);
+	slot->out = slot->in ? phi_alloc(pump->schedule.out_bytes, err) : NULL;
+	return slot->out ? 0 : -1;
+}
+
+static int
+pump_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
+{
+	struct pump *const pump = ctx;
+	struct slot *const slot = carried;
+	const struct phi_segment *const s = phi_schedule_find(&pump->schedule, ticket);
+	slot->segment = s;
+	slot->first = (ticket - s->ticket) * s->chunk;
+	slot->n = s->units - slot->first < s->chunk ? s->units - slot->first : s->chunk;
+	if (make_buffers(pump, slot, err) < 0)
+		return -1;
+	if (!s->from)
+		return 0;
+	const int result = pump->hold ?
+		phi_hold_read(pump->hold, s, slot->first, slot->n, slot->in, err) :
+		phi_tensor_read(pump->source, s->from, s->part->transpose, s->first + slot->first,
+			slot->n, slot->in, err);
+	return result < 0 ? in_source(pump, s, err) : 0;
+}
+
+static int
+convert(const struct pump *pump, const struct slot *slot, struct phi_err *err)
+{
+	const struct phi_segment *const s = slot->segment;
+	uint64_t bad = 0;
+	if (s->convert.run(&s->convert, slot->in, slot->out, slot->n, phi_tensor_row(s->tensor), NULL,
+		    pump->options->overflow, &bad) < 0) {
+		phi_fail(err, PHI_UNSUPPORTED,
+			"element %" PRIu64 " is not finite, or too large for %s (see --on-overflow)",
+			s->first + slot->first + bad, s->tensor->type->name);
+		return in_source(pump, s, err);
+	}
+	return 0;
+}
+
+static int
+pump_work(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
+{
+	struct pump *const pump = ctx;
+	struct slot *const slot = carried;
+	const struct phi_segment *const s = slot->segment;
+	(void)ticket;
+	switch (s->part->kind) {
+	case PHI_PART_LITERAL:
+		memcpy(slot->in, (const uint8_t *)s->part->literal + slot->first, (size_t)slot->n);
+		return 0;
+	case PHI_PART_GENERATE:
+		s->part->generate(s->part->state, slot->first, slot->in, (size_t)slot->n);
+		return 0;
+	case PHI_PART_TENSOR:
+		break;
+	}
+	return s->from->type == s->tensor->type ? 0 : convert(pump, slot, err);
+}
+
+static void
+report(struct pump *pump, uint64_t bytes)
+{
+	if (!pump->options->progress)
+		return;
+	pthread_mutex_lock(&pump->progress_lock);
+	pump->done += bytes;
+	pump->options->progress(pump->options->progress_ctx, pump->done, pump->total);
+	pthread_mutex_unlock(&pump->progress_lock);
+}
+
+static int
+pump_write(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
+{
+	struct pump *const pump = ctx;
+	const struct slot *const slot = carried;
+	const struct phi_segment *const s = slot->segment;
+	const struct phi_type *const type = s->tensor->type;
+	const bool converted = s->from && s->from->type != type;
+	(void)ticket;
+	uint64_t at = slot->first, n = slot->n;
+	if (s->from) {
+		at = at / type->elements * type->bytes;
+		n = n / type->elements * type->bytes;
+	}
+	if (pump->sink->ops->data(pump->sink, s->item, s->offset + at,
+		    converted ? slot->out : slot->in, (size_t)n, err) < 0)
+		return in_tensor(s, err);
+	report(pump, n);
+	return 0;
+}
+
+static void
+pump_drop(void *ctx, void *carried)
+{
+	struct slot *const slot = carried;
+	(void)ctx;
+	phi_free(slot->in);
+	phi_free(slot->out);
+}
+
+/* As many workers as asked for, as long as what they carry fits the memory; at least one. */
+static unsigned
+jobs_that_fit(const struct phi_schedule *schedule, const struct phi_pump_options *options)
+{
+	const uint64_t each = schedule->in_bytes + schedule->out_bytes + sizeof(struct slot);
+	const uint64_t memory = options->memory ? options->memory : MEMORY_DEFAULT;
+	const unsigned jobs = options->jobs ? options->jobs : phi_relay_cpus();
+	const uint64_t fit = memory / 2 / each;
+	return fit == 0 ? 1 : fit < jobs ? (unsigned)fit : jobs;
+}
+
+int
+phi_plan_measure(struct phi_plan *plan, const struct phi_source *source,
+	const struct phi_pump_options *options, struct phi_err *err)
+{
+	struct phi_schedule schedule;
+	if (phi_schedule_make(&schedule, plan, options->converters, source->sequential, err) < 0)
+		return -1;
+	plan->memory = jobs_that_fit(&schedule, options) *
+		(uint64_t)(schedule.in_bytes + schedule.out_bytes + sizeof(struct slot));
+	phi_schedule_free(&schedule);
+	return 0;
+}
+
+static int
+schedule_again(struct pump *pump, bool by_arrival, struct phi_err *err)
+{
+	phi_schedule_free(&pump->schedule);
+	return phi_schedule_make(&pump->schedule, pump->sink->plan, pump->options->converters,
+		by_arrival, err);
+}
+
+/* A pipe is read in its order if the sink allows; where it does not, what arrives early is held, or
+ * everything is spooled if that would be too much. */
+static int
+prepare(struct pump *pump, bool sink_sequential, struct phi_err *err)
+{
+	struct phi_source *const source = pump->source;
+	const uint64_t memory = pump->options->memory ? pump->options->memory : MEMORY_DEFAULT;
+	if (schedule_again(pump, source->sequential && !sink_sequential, err) < 0)
+		return -1;
+	if (!source->sequential)
+		return 0;
+	if (!pump->schedule.strided) {
+		pump->hold = phi_hold_new(&pump->schedule, source, err);
+		if (!pump->hold)
+			return -1;
+		if (phi_hold_peak(pump->hold) <= memory / 2)
+			return 0;
+		phi_hold_free(pump->hold);
+		pump->hold = NULL;
+	}
+	if (phi_source_settle(source, pump->options->spool, err) < 0)
+		return -1;
+	return schedule_again(pump, false, err);
+}
+
+static int
+run(struct pump *pump, struct phi_err *err)
+{
+	struct phi_sink *const sink = pump->sink;
+	if (sink->ops->begin(sink, err) < 0)
+		return -1;
+	const bool ordered = sink->ops->sequential(sink);
+	if (prepare(pump, ordered, err) < 0)
+		return -1;
+	const struct phi_relay relay = {
+		.ctx = pump,
+		.tickets = pump->schedule.tickets,
+		.slot_size = sizeof(struct slot),
+		.read = pump_read,
+		.work = pump_work,
+		.write = pump_write,
+		.drop = pump_drop,
+		.ordered_read = pump->hold != NULL,
+		.ordered_write = ordered,
+	};
+	if (phi_relay_run(&relay, jobs_that_fit(&pump->schedule, pump->options), err) < 0 ||
+		phi_source_finish(pump->source, err) < 0)
+		return -1;
+	return phi_sink_end(sink, err);
+}
+
+int
+phi_pump(struct phi_source *source, struct phi_sink *sink, const struct phi_pump_options *options,
+	struct phi_err *err)
+{
+	struct pump pump = { .source = source, .sink = sink, .options = options,
+		.total = phi_plan_bytes(sink->plan) };
+	pthread_mutex_init(&pump.progress_lock, NULL);
+	const int result = run(&pump, err);
+	pthread_mutex_destroy(&pump.progress_lock);
+	phi_hold_free(pump.hold);
+	phi_schedule_free(&pump.schedule);
+	return result;
+}

@@ -1,0 +1,172 @@
+#include "formats/core/schedule.h"
+
+#include "formats/core/escape.h"
+#include "formats/core/memory.h"
+
+#include <stdlib.h>
+
+/* A transposed part reads a run of `rows` elements for each column, so it takes more rows at a time:
+ * 4 MiB make runs of some hundred bytes for the matrices of a model. */
+enum { STRIDED_BYTES = 4 << 20 };
+
+static uint64_t
+units_for(uint64_t bytes, const struct phi_type *from, const struct phi_type *to)
+{
+	/* Blocks are powers of two, but for the 3-byte ones, whose elements are: the larger of two
+	 * blocks is a multiple of both. */
+	const unsigned block = from->elements > to->elements ? from->elements : to->elements;
+	const uint64_t a = bytes / from->bytes * from->elements;
+	const uint64_t b = bytes / to->bytes * to->elements;
+	const uint64_t n = a < b ? a : b;
+	return n < block ? block : n - n % block;
+}
+
+static size_t
+bytes_of(const struct phi_type *type, uint64_t units)
+{
+	return (size_t)(units / type->elements * type->bytes);
+}
+
+static bool
+is_strided(const struct phi_segment *s)
+{
+	return s->part->transpose || !s->from->plane[0].dense;
+}
+
+/* A part that is a tensor: which elements, how they are converted, how large a chunk is. */
+static int
+set_tensor(struct phi_segment *s, const struct phi_model *origin,
+	const struct phi_converters *converters, struct phi_err *err)
+{
+	s->from = &origin->tensors[s->part->tensor];
+	uint64_t n;
+	phi_tensor_elements(s->from, &n); /* fits: phi_model_check saw it */
+	const uint64_t rows = s->from->rank ? s->from->shape[s->part->transpose ? 1 : 0] : 1;
+	const uint64_t row = rows ? n / rows : 0;
+	if (s->part->row > rows || s->part->rows > rows - s->part->row)
+		return phi_fail(err, PHI_ARGUMENT, "rows beyond the end of a tensor");
+	s->first = s->part->row * row;
+	s->units = s->part->rows * row;
+	s->chunk = units_for(is_strided(s) ? STRIDED_BYTES : PHI_CHUNK_BYTES, s->from->type,
+		s->tensor->type);
+	if (s->from->type == s->tensor->type)
+		return 0;
+	return converters->find(s->from->type, s->tensor->type, &s->convert, err);
+}
+
+static void
+note_sizes(struct phi_schedule *schedule, const struct phi_segment *s)
+{
+	const uint64_t most = s->units < s->chunk ? s->units : s->chunk;
+	const size_t in = s->from ? bytes_of(s->from->type, most) : (size_t)most;
+	const size_t out =
+		s->from && s->from->type != s->tensor->type ? bytes_of(s->tensor->type, most) : 0;
+	if (schedule->in_bytes < in)
+		schedule->in_bytes = in;
+	if (schedule->out_bytes < out)
+		schedule->out_bytes = out;
+	if (s->from && is_strided(s))
+		schedule->strided = true;
+}
+
+static uint64_t
+segment_bytes(const struct phi_segment *s)
+{
+	return s->from ? bytes_of(s->tensor->type, s->units) : s->units;
+}
+
+static int
+add_item(struct phi_schedule *schedule, const struct phi_plan *plan, const struct phi_item *item,
+	const struct phi_converters *converters, struct phi_err *err)
+{
+	const struct phi_tensor *const t = &plan->model->tensors[item->tensor];
+	uint64_t offset = 0;
+	for (unsigned i = 0; i < t->nparts; i++) {
+		struct phi_segment s = { .item = item, .tensor = t, .part = &t->parts[i],
+			.offset = offset, .chunk = PHI_CHUNK_BYTES };
+		if (s.part->kind != PHI_PART_TENSOR)
+			s.units = s.part->size;
+		else if (set_tensor(&s, plan->model->origin, converters, err) < 0)
+			return -1;
+		offset += segment_bytes(&s);
+		note_sizes(schedule, &s);
+		if (s.units == 0)
+			continue;
+		if (phi_grow(&schedule->segments, &schedule->capacity, schedule->nsegments,
+			    sizeof s, err) < 0)
+			return -1;
+		schedule->segments[schedule->nsegments++] = s;
+	}
+	if (offset != item->size)
+		return phi_fail(err, PHI_ARGUMENT, "its parts make %llu bytes, planned are %llu",
+			(unsigned long long)offset, (unsigned long long)item->size);
+	return 0;
+}
+
+/* Storage, then place in it, then place in the plan: literals come first, equal reads stay together. */
+static int
+by_arrival_order(const void *pa, const void *pb)
+{
+	const struct phi_segment *const a = pa, *const b = pb;
+	if (!a->from != !b->from)
+		return a->from ? 1 : -1;
+	if (a->from) {
+		const struct phi_plane *const x = &a->from->plane[0], *const y = &b->from->plane[0];
+		if (x->storage != y->storage)
+			return x->storage < y->storage ? -1 : 1;
+		if (x->offset != y->offset)
+			return x->offset < y->offset ? -1 : 1;
+		if (a->first != b->first)
+			return a->first < b->first ? -1 : 1;
+	}
+	if (a->item != b->item)
+		return a->item < b->item ? -1 : 1;
+	return a->part < b->part ? -1 : a->part > b->part;
+}
+
+int
+phi_schedule_make(struct phi_schedule *schedule, const struct phi_plan *plan,
+	const struct phi_converters *converters, bool by_arrival, struct phi_err *err)
+{
+	*schedule = (struct phi_schedule){ 0 };
+	for (size_t i = 0; i < plan->nitems; i++) {
+		const struct phi_item *const item = &plan->items[i];
+		struct phi_quoted q;
+		if (item->tensor == PHI_NONE || item->making == PHI_MAKE_ALIAS)
+			continue;
+		if (add_item(schedule, plan, item, converters, err) < 0) {
+			phi_schedule_free(schedule);
+			return phi_context(err, "tensor %s", phi_quote(&q, item->name));
+		}
+	}
+	if (by_arrival && schedule->nsegments)
+		qsort(schedule->segments, schedule->nsegments, sizeof *schedule->segments,
+			by_arrival_order);
+	for (size_t i = 0; i < schedule->nsegments; i++) {
+		struct phi_segment *const s = &schedule->segments[i];
+		s->ticket = schedule->tickets;
+		schedule->tickets += (s->units + s->chunk - 1) / s->chunk;
+	}
+	return 0;
+}
+
+void
+phi_schedule_free(struct phi_schedule *schedule)
+{
+	phi_free(schedule->segments);
+	*schedule = (struct phi_schedule){ 0 };
+}
+
+const struct phi_segment *
+phi_schedule_find(const struct phi_schedule *schedule, uint64_t ticket)
+{
+	size_t low = 0, high = schedule->nsegments;
+	while (high - low > 1) {
+		const size_t middle = low + (high - low) / 2;
+		if (schedule->segments[middle].ticket <= ticket)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &schedule->segments[low];
+}
