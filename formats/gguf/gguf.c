@@ -1,0 +1,22 @@
+#include "formats/gguf/gguf.h"
+
+#include <string.h>
+
+static int
+bid(const struct phi_probe *probe)
+{
+	const bool file = probe->kind == PHI_STORE_FILE || probe->kind == PHI_STORE_PIPE;
+	return file && probe->size >= 4 && !memcmp(probe->head, "GGUF", 4) ? 32 : 0;
+}
+
+const struct phi_format phi_format_gguf = {
+	.name = "gguf",
+	.summary = "llama.cpp's container (versions 1 to 3 read, 3 written)",
+	.suffixes = (const char *const[]){ ".gguf", NULL },
+	.flags = PHI_FORMAT_FLOWS_IN | PHI_FORMAT_FLOWS_OUT,
+	.bid = bid,
+	.open = phi_gguf_open,
+	.lower = phi_gguf_lower,
+	.complete = phi_gguf_complete,
+	.sink = &phi_sink_flat,
+};

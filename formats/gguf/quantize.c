@@ -1,0 +1,137 @@
+#include "formats/gguf/quantize.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { QUANTIZATION_VERSION = 2 }; /* GGML_QNT_VERSION */
+
+/* Parts of names that are never quantized: norms, routers, small matrices that a model's quality hangs
+ * on, tables of indices. Found anywhere in the name. */
+static const char *const untouched[] = {
+	"_norm.weight",
+	"ffn_gate_inp.weight",
+	"ffn_gate_tid2eid.weight",
+	"altup",
+	"laurel",
+	"per_layer_model_proj",
+	"ssm_conv1d",
+	"shortconv.conv.weight",
+	"indexer.k_proj.weight",
+	"indexer.q_proj.weight",
+	"time_mix_first.weight",
+	"time_mix_w0.weight",
+	"time_mix_w1.weight",
+	"time_mix_w2.weight",
+	"time_mix_v0.weight",
+	"time_mix_v1.weight",
+	"time_mix_v2.weight",
+	"time_mix_a0.weight",
+	"time_mix_a1.weight",
+	"time_mix_a2.weight",
+	"time_mix_g1.weight",
+	"time_mix_g2.weight",
+	"time_mix_decay_w1.weight",
+	"time_mix_decay_w2.weight",
+	"time_mix_lerp_fused.weight",
+	"attn_rel_b.weight",
+	".position_embd",
+	"sam.pos_embd",
+	"sam.neck.",
+	"sam.net_",
+	".rel_pos",
+	".patch_embd",
+	".patch_merger",
+	"a.rvq.codebook",
+	"mm.a.code_embd",
+};
+
+/* ggml's count of dimensions: leading ones of our shape do not count, one remains. */
+static unsigned
+leading_ones(const struct phi_tensor *t)
+{
+	unsigned n = 0;
+	while (n + 1 < t->rank && t->shape[n] == 1)
+		n++;
+	return n;
+}
+
+bool
+phi_gguf_quantizable(const struct phi_tensor *t)
+{
+	const size_t size = strlen(t->name);
+	if (t->rank - leading_ones(t) < 2)
+		return false;
+	if (size < 6 || strcmp(t->name + size - 6, "weight"))
+		return false;
+	if (!strcmp(t->name, "position_embd.weight") || !strcmp(t->name, "token_types.weight"))
+		return false;
+	for (size_t i = 0; i < sizeof untouched / sizeof *untouched; i++)
+		if (strstr(t->name, untouched[i]))
+			return false;
+	return true;
+}
+
+/* The N of "blk.N", as sscanf("blk.%d.") reads it: without it -1. */
+static int
+layer_of(const char *name)
+{
+	if (strncmp(name, "blk.", 4))
+		return -1;
+	const char *digits = name + 4;
+	char *end;
+	while (*digits == ' ' || (*digits >= '\t' && *digits <= '\r'))
+		digits++;
+	const long n = strtol(digits, &end, 10);
+	if (end == digits)
+		return -1;
+	return n > INT_MAX ? INT_MAX : n < INT_MIN ? INT_MIN : (int)n;
+}
+
+static int
+by_layer(const void *a, const void *b)
+{
+	const struct phi_tensor *const x = a, *const y = b;
+	const int i = layer_of(x->name), j = layer_of(y->name);
+	if (i != j)
+		return i < j ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Parts count rows of the origin's shape, which keeps its ones. */
+static void
+drop_leading_ones(struct phi_tensor *t)
+{
+	const unsigned n = leading_ones(t);
+	if (!n)
+		return;
+	memmove(t->shape, t->shape + n, (t->rank - n) * sizeof *t->shape);
+	t->rank -= n;
+}
+
+static int
+set_keys(struct phi_model *model, uint32_t ftype, struct phi_err *err)
+{
+	static const char *const gone[] = { "general.quantization_version", "general.file_type",
+		"split.no", "split.count", "split.tensors.count" };
+	for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+		phi_metadata_remove(&model->metadata, gone[i]);
+	if (phi_metadata_add_u32(&model->metadata, model->arena, "general.quantization_version",
+		    QUANTIZATION_VERSION, err))
+		return -1;
+	return phi_metadata_add_u32(&model->metadata, model->arena, "general.file_type", ftype, err);
+}
+
+int
+phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype, struct phi_err *err)
+{
+	for (size_t i = 0; i < lowered->ntensors; i++) {
+		struct phi_tensor *const t = &lowered->tensors[i];
+		t->fixed = !phi_gguf_quantizable(t);
+		t->alias = PHI_NONE; /* an index that sorting makes void; GGUF has no aliases */
+		drop_leading_ones(t);
+	}
+	if (lowered->ntensors)
+		qsort(lowered->tensors, lowered->ntensors, sizeof *lowered->tensors, by_layer);
+	return set_keys(lowered, ftype, err);
+}
