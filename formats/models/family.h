@@ -6,36 +6,60 @@
 
 #include "formats/core/model.h"
 
-enum phi_rope { PHI_ROPE_PLAIN, PHI_ROPE_LONGROPE, PHI_ROPE_YARN };
+enum phi_rope { PHI_ROPE_PLAIN, PHI_ROPE_LONGROPE };
 
-/* Neutral hyper-parameters; units are elements, counts, tokens. Arrays live in the arena given. */
+/* Neutral hyper-parameters; units are elements, counts, tokens. Arrays live in the model's arena. */
 struct phi_hparams {
 	uint32_t layers, hidden, ffn, heads, kv_heads, head_dim, vocab;
 	uint32_t context, original_context; /* max_position_embeddings, and before rope scaling */
 	uint32_t rotary;		    /* dimensions of a head that rotate */
 	double norm_epsilon, rope_theta, partial_rotary;
+	double attention_factor; /* cos and sin are multiplied by it (longrope); else 1 */
 	uint32_t sliding_window; /* 0: none */
 	bool has_sliding_window;
 	bool tied; /* lm_head is the embedding */
 	enum phi_rope rope;
-	const double *long_factor, *short_factor; /* rotary / 2 each, or NULL */
+	/* rotary / 2 each. NULL without longrope, and from a GGUF, where they are tensors. */
+	const double *long_factor, *short_factor;
 	size_t nlong, nshort;
 	int64_t bos, eos, pad; /* -1: not said */
+};
+
+/* A dimension of a tensor, in terms of the hyper-parameters. */
+enum phi_dim {
+	PHI_DIM_NONE, /* no such dimension: the tensor has fewer */
+	PHI_DIM_VOCAB,
+	PHI_DIM_HIDDEN,
+	PHI_DIM_FFN,
+	PHI_DIM_FFN_TWICE,   /* gate and up, fused */
+	PHI_DIM_HEADS,	     /* heads * head_dim */
+	PHI_DIM_QKV,	     /* (heads + 2 * kv_heads) * head_dim */
+	PHI_DIM_HALF_ROTARY, /* rotary / 2 */
+	PHI_DIM_ANY,	     /* rank and shape are not looked at */
+};
+
+/* When a tensor has to be there. */
+enum phi_presence {
+	PHI_ALWAYS,
+	PHI_UNTIED,   /* unless the embedding serves as output; allowed then, too */
+	PHI_MAYBE,
+	PHI_DROPPED,  /* allowed, and carried to no target (inv_freq buffers of old checkpoints) */
 };
 
 /* A tensor of the family: {} stands for the layer. Patterns of one table are distinct. */
 struct phi_family_tensor {
 	enum phi_role role;
-	const char *canonical; /* "model.layers.{}.self_attn.qkv_proj.weight" */
+	const char *canonical; /* "model.layers.{}.self_attn.qkv_proj.weight"; NULL: GGUF's own */
 	const char *gguf;      /* "blk.{}.attn_qkv.weight", or NULL */
-	bool optional;	       /* lm_head of a tied model */
+	enum phi_presence presence;
+	enum phi_dim shape[2]; /* outermost first */
 };
 
 struct phi_family {
 	const char *name;		  /* "phi3" */
 	const char *const *architectures; /* config.json's, NULL-ended */
 	const char *gguf_arch;		  /* general.architecture */
-	const struct phi_family_tensor *tensors; /* ended by canonical NULL */
+	const struct phi_family_tensor *tensors; /* ended by an entry with neither name */
 	/* Reads the metadata of a canonical (config.json) or GGUF description. Anything the family does
 	 * not expect (unknown rope type, missing key) is an error, never a guess. */
 	int (*hparams)(const struct phi_model *model, struct phi_hparams *out, struct phi_err *err);
@@ -51,5 +75,23 @@ extern const struct phi_family *const phi_families[];
  * model->family and each tensor's canonical name, role and layer. No family: 0, and nothing is set.
  * Does not check: descriptions of odd models can still be inspected. */
 int phi_family_assign(struct phi_model *model, struct phi_err *err);
+
+/* Is the description GGUF's (general.architecture), not config.json's? */
+bool phi_family_from_gguf(const struct phi_model *model);
+
+/* Does a name fit a pattern? The layer is written without leading zeros; *layer is -1 where the
+ * pattern has no {}. */
+bool phi_family_match(const char *pattern, const char *name, int *layer);
+/* The name of a pattern and a layer, in the arena. */
+const char *phi_family_spell(const char *pattern, int layer, struct phi_arena *arena,
+	struct phi_err *err);
+/* The table's entry of a tensor of the model, by the role assign gave it; NULL if it has none. */
+const struct phi_family_tensor *phi_family_entry(const struct phi_model *model,
+	const struct phi_tensor *tensor);
+
+/* The check most families need: every tensor of the table in every layer, of the table's shape, and
+ * no other. */
+int phi_family_check(const struct phi_model *model, const struct phi_hparams *hparams,
+	struct phi_err *err);
 
 #endif

@@ -1,0 +1,135 @@
+/* Do the tensors of a model agree with its configuration? */
+#include "formats/core/escape.h"
+#include "formats/models/family.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t
+extent(enum phi_dim dim, const struct phi_hparams *h)
+{
+	switch (dim) {
+	case PHI_DIM_VOCAB:
+		return h->vocab;
+	case PHI_DIM_HIDDEN:
+		return h->hidden;
+	case PHI_DIM_FFN:
+		return h->ffn;
+	case PHI_DIM_FFN_TWICE:
+		return 2 * (uint64_t)h->ffn;
+	case PHI_DIM_HEADS:
+		return (uint64_t)h->heads * h->head_dim;
+	case PHI_DIM_QKV:
+		return (h->heads + 2 * (uint64_t)h->kv_heads) * h->head_dim;
+	case PHI_DIM_HALF_ROTARY:
+		return h->rotary / 2;
+	case PHI_DIM_NONE:
+	case PHI_DIM_ANY:
+		break;
+	}
+	return 0;
+}
+
+static int
+check_shape(const struct phi_tensor *t, const struct phi_family_tensor *e,
+	const struct phi_hparams *h, struct phi_err *err)
+{
+	if (e->shape[0] == PHI_DIM_ANY)
+		return 0;
+	struct phi_tensor want = { .rank = 0 };
+	while (want.rank < 2 && e->shape[want.rank] != PHI_DIM_NONE) {
+		want.shape[want.rank] = extent(e->shape[want.rank], h);
+		want.rank++;
+	}
+	if (t->rank == want.rank && !memcmp(t->shape, want.shape, want.rank * sizeof *t->shape))
+		return 0;
+	char have[256], expect[256];
+	return phi_fail(err, PHI_FORMAT, "shape %s, but the configuration makes it %s",
+		phi_tensor_shape(t, have, sizeof have),
+		phi_tensor_shape(&want, expect, sizeof expect));
+}
+
+static int
+check_tensor(const struct phi_model *model, const struct phi_tensor *t, const struct phi_hparams *h,
+	struct phi_err *err)
+{
+	const struct phi_family_tensor *const e = phi_family_entry(model, t);
+	if (!e)
+		return phi_fail(err, PHI_FORMAT, "a %s model has no such tensor",
+			model->family->name);
+	if (t->layer >= 0 && (uint32_t)t->layer >= h->layers)
+		return phi_fail(err, PHI_FORMAT, "layer %d, but the configuration has %" PRIu32,
+			t->layer, h->layers);
+	return check_shape(t, e, h, err);
+}
+
+static bool
+wanted(const struct phi_family_tensor *e, const struct phi_model *model,
+	const struct phi_hparams *h)
+{
+	if (!(phi_family_from_gguf(model) ? e->gguf : e->canonical))
+		return false;
+	return e->presence == PHI_ALWAYS || (e->presence == PHI_UNTIED && !h->tied);
+}
+
+/* One of the table's tensors in all layers. It stops at the first that is missing, so the loop is
+ * bounded by the tensors there are, whatever the configuration claims. */
+static int
+check_there(const struct phi_family_tensor *e, const struct phi_model *model,
+	const struct phi_hparams *h, const struct phi_names *names, struct phi_err *err)
+{
+	const char *const pattern = phi_family_from_gguf(model) ? e->gguf : e->canonical;
+	const uint32_t n = strstr(pattern, "{}") ? h->layers : 1;
+	for (uint32_t i = 0; i < n; i++) {
+		char name[256];
+		const char *const hole = strstr(pattern, "{}");
+		if (hole)
+			snprintf(name, sizeof name, "%.*s%" PRIu32 "%s", (int)(hole - pattern),
+				pattern, i, hole + 2);
+		else
+			snprintf(name, sizeof name, "%s", pattern);
+		if (phi_names_find(names, name, strlen(name)) == PHI_NONE)
+			return phi_fail(err, PHI_FORMAT, "tensor %s is missing%s", name,
+				e->presence == PHI_UNTIED
+					? " (and tie_word_embeddings is not true)" : "");
+	}
+	return 0;
+}
+
+/* The names a model is checked by: GGUF's own or the canonical ones. */
+static struct phi_names *
+index_names(const struct phi_model *model, struct phi_err *err)
+{
+	struct phi_names *const names = phi_names_new(err);
+	const bool gguf = phi_family_from_gguf(model);
+	for (size_t i = 0; names && i < model->ntensors; i++) {
+		const struct phi_tensor *const t = &model->tensors[i];
+		const char *const name = !gguf && t->canonical ? t->canonical : t->name;
+		if (phi_names_add(names, name, strlen(name), (uint32_t)i, err) < 0) {
+			phi_names_free(names);
+			return NULL;
+		}
+	}
+	return names;
+}
+
+int
+phi_family_check(const struct phi_model *model, const struct phi_hparams *hparams,
+	struct phi_err *err)
+{
+	for (size_t i = 0; i < model->ntensors; i++) {
+		const struct phi_tensor *const t = &model->tensors[i];
+		struct phi_quoted q;
+		if (check_tensor(model, t, hparams, err) < 0)
+			return phi_context(err, "tensor %s", phi_quote(&q, t->name));
+	}
+	struct phi_names *const names = index_names(model, err);
+	int result = names ? 0 : -1;
+	for (const struct phi_family_tensor *e = model->family->tensors;
+		result == 0 && (e->canonical || e->gguf); e++)
+		if (wanted(e, model, hparams))
+			result = check_there(e, model, hparams, names, err);
+	phi_names_free(names);
+	return result;
+}

@@ -1,0 +1,143 @@
+#include "formats/models/family.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define FAMILY(name) extern const struct phi_family phi_family_##name;
+#include "formats/models/models.def"
+#undef FAMILY
+
+const struct phi_family *const phi_families[] = {
+#define FAMILY(name) &phi_family_##name,
+#include "formats/models/models.def"
+#undef FAMILY
+	NULL,
+};
+
+/* Layers have at most this many digits in a name: INT_MAX has ten. */
+enum { LAYER_DIGITS = 9 };
+
+bool
+phi_family_match(const char *pattern, const char *name, int *layer)
+{
+	const char *const hole = strstr(pattern, "{}");
+	*layer = -1;
+	if (!hole)
+		return !strcmp(pattern, name);
+	const size_t before = (size_t)(hole - pattern);
+	if (strncmp(pattern, name, before) != 0)
+		return false;
+	const char *p = name + before;
+	const size_t digits = strspn(p, "0123456789");
+	if (digits == 0 || digits > LAYER_DIGITS || (digits > 1 && *p == '0'))
+		return false;
+	int n = 0;
+	for (size_t i = 0; i < digits; i++)
+		n = 10 * n + (p[i] - '0');
+	*layer = n;
+	return !strcmp(hole + 2, p + digits);
+}
+
+const char *
+phi_family_spell(const char *pattern, int layer, struct phi_arena *arena, struct phi_err *err)
+{
+	const char *const hole = strstr(pattern, "{}");
+	if (!hole)
+		return pattern;
+	return phi_arena_printf(arena, err, "%.*s%d%s", (int)(hole - pattern), pattern, layer,
+		hole + 2);
+}
+
+bool
+phi_family_from_gguf(const struct phi_model *model)
+{
+	return phi_metadata_find(&model->metadata, "general.architecture") != NULL;
+}
+
+static bool
+contains(const char *const *list, const struct phi_string *s)
+{
+	for (; *list; list++)
+		if (strlen(*list) == s->size && !memcmp(*list, s->data, s->size))
+			return true;
+	return false;
+}
+
+/* config.json: one of its architectures; where it lists none, model_type. A folder that names only
+ * other architectures of the same model_type (a classifier, say) is another model. */
+static bool
+speaks_of(const struct phi_model *model, const struct phi_family *family)
+{
+	const struct phi_value *const arch = phi_metadata_find(&model->metadata, "architectures");
+	if (arch && arch->kind == PHI_VALUE_ARRAY && arch->array.kind == PHI_VALUE_STRING &&
+		arch->array.count) {
+		const struct phi_string *const s = arch->array.data;
+		return contains(family->architectures, &s[0]);
+	}
+	const char *const type =
+		phi_value_string(phi_metadata_find(&model->metadata, "model_type"));
+	return type && !strcmp(type, family->name);
+}
+
+static const struct phi_family *
+recognise(const struct phi_model *model)
+{
+	const char *const gguf =
+		phi_value_string(phi_metadata_find(&model->metadata, "general.architecture"));
+	for (const struct phi_family *const *f = phi_families; *f; f++)
+		if (phi_family_from_gguf(model) ? gguf && !strcmp(gguf, (*f)->gguf_arch)
+						: speaks_of(model, *f))
+			return *f;
+	return NULL;
+}
+
+/* Gives the tensor what the table says. Both spellings are looked for, whatever the container: a
+ * safetensors file may hold GGUF's names, and a GGUF Hugging Face's. */
+static int
+assign_tensor(struct phi_model *model, struct phi_tensor *t, struct phi_err *err)
+{
+	for (const struct phi_family_tensor *e = model->family->tensors; e->canonical || e->gguf;
+		e++) {
+		int layer;
+		if (!(e->canonical && phi_family_match(e->canonical, t->name, &layer)) &&
+			!(e->gguf && phi_family_match(e->gguf, t->name, &layer)))
+			continue;
+		t->role = e->role;
+		t->layer = layer;
+		if (e->canonical) {
+			t->canonical = phi_family_spell(e->canonical, layer, model->arena, err);
+			if (!t->canonical)
+				return -1;
+		}
+		return 0;
+	}
+	return 0;
+}
+
+int
+phi_family_assign(struct phi_model *model, struct phi_err *err)
+{
+	model->family = recognise(model);
+	if (!model->family)
+		return 0;
+	for (size_t i = 0; i < model->ntensors; i++)
+		if (assign_tensor(model, &model->tensors[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+const struct phi_family_tensor *
+phi_family_entry(const struct phi_model *model, const struct phi_tensor *tensor)
+{
+	if (!model->family)
+		return NULL;
+	for (const struct phi_family_tensor *e = model->family->tensors; e->canonical || e->gguf;
+		e++) {
+		int layer;
+		const char *const name = tensor->canonical ? tensor->canonical : tensor->name;
+		const char *const pattern = tensor->canonical ? e->canonical : e->gguf;
+		if (pattern && phi_family_match(pattern, name, &layer))
+			return e;
+	}
+	return NULL;
+}
