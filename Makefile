@@ -1,41 +1,60 @@
-# Phi Tools. GNU make. `make help` lists the targets.
+# Phi Tools. GNU make.
 #
-#   CC=gcc|clang   SAN=address,undefined | thread   V=1 shows the commands
-#   Everything built lands in build/VARIANT/; nothing is written beside the sources.
+#   make              the four tools, libphitools.a and libphitools.so, in build/VARIANT/
+#   make demo         sets up, builds, runs the main job on the shipped fixture
+#   make check        sets up, runs the tests            (minutes)
+#   make check-san    the tests under ASan+UBSan and TSan, fuzz replay, fault sweeps
+#   make check-peers  against the real runtimes and reference libraries
+#   make bench        ratios against the peers
+#   make fuzz         each fuzz target for FUZZ_SECONDS
+#   make deps         installs missing Debian packages when root, else prints the command
+#   make install      PREFIX= DESTDIR=
+#
+# Variants: CC=gcc|clang  SAN=address,undefined|thread  FAULTS=1. V=1 shows the commands.
+# Everything that is built or downloaded lands in build/.
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 V       ?= 0
+PREFIX  ?= /usr/local
 VERSION := 0.1.0
 SOMAJOR := 0
 
 comma   := ,
-VARIANT := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),+,$(SAN)))
+VARIANT := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),+,$(SAN)))$(if $(FAULTS),-faults)
 B       := build/$(VARIANT)
 Q       := $(if $(filter 1,$(V)),,@)
 
 PKGS    := jansson libarchive libzstd zlib libxxhash nettle
-# -ffp-contract=off on every object: the bytes of a quantizer must not depend on the CPU (DESIGN.md 7).
+DEPS    := gcc make pkg-config libc6-dev libjansson-dev libarchive-dev libzstd-dev zlib1g-dev \
+           libxxhash-dev nettle-dev
+DEPS_TEST := libcmocka-dev bats clang libclang-rt-14-dev mandoc jq xxhash zstd python3 python3-venv npm
+
+# -ffp-contract=off on every object: the bytes of a quantizer must not depend on the CPU (DESIGN 7).
 STD     := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fno-strict-aliasing
 WARN    := -Wall -Wextra -Wshadow -Wcast-qual -Wvla -Wmissing-prototypes -Wstrict-prototypes \
            -Wwrite-strings -Wpointer-arith -Wundef -Wno-psabi
-HARDEN  := -fPIC -fvisibility=default -fstack-protector-strong
+HARDEN  := -fPIC -fstack-protector-strong
 OPT     ?= -O2 -g
-SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -DPHI_SANITIZED)
-CFLAGS_ALL := $(STD) $(WARN) $(HARDEN) $(OPT) $(SANFLAG) -I. -DPHI_VERSION='"$(VERSION)"' \
-              $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
+SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all \
+           -DPHI_SANITIZED) $(if $(FAULTS),-DPHI_FAULTS)
+CFLAGS_ALL = $(STD) $(WARN) $(HARDEN) $(OPT) $(SANFLAG) -I. -DPHI_VERSION='"$(VERSION)"' \
+           $(PKG_CFLAGS) $(CFLAGS)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread
 
 LIB_SRC := $(sort $(wildcard formats/*.c formats/*/*.c quant/*.c inspect/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 TOOLS   := $(patsubst cmd/%.c,%,$(wildcard cmd/phi-*.c))
 CMD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(wildcard cmd/phi-*.c),$(wildcard cmd/*.c)))
+SONAME  := libphitools.so.$(SOMAJOR)
+SO      := $(B)/libphitools.so.$(VERSION)
 
-.PHONY: all help clean units
+.PHONY: all lib deps demo check check-san check-peers bench fuzz soak install clean units cli layout
 .SECONDARY:
-all: $(B)/libphitools.a $(TOOLS:%=$(B)/%)
-
-help:
-	@echo "make [all|units|clean]"
+all: lib $(TOOLS:%=$(B)/%)
+lib: $(B)/libphitools.a $(SO)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -46,14 +65,89 @@ $(B)/libphitools.a: $(LIB_OBJ)
 	@mkdir -p $(@D); rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+# Only phi_* leaves the library.
+$(SO): $(LIB_OBJ) formats/libphitools.map
+	$(Q)$(CC) -shared $(SANFLAG) -Wl,-soname,$(SONAME) -Wl,--version-script=formats/libphitools.map \
+		$(LIB_OBJ) $(LDFLAGS) $(LIBS) -o $@
+	@ln -sf $(notdir $@) $(B)/$(SONAME); ln -sf $(SONAME) $(B)/libphitools.so
+
 $(B)/phi-%: $(B)/cmd/phi-%.o $(CMD_OBJ) $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
+
+# ---- tests
 
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -lcmocka -o $@
-units: $(UNITS:%=$(B)/tests/unit/%)
-	@set -e; for t in $^; do $$t; done
+.PHONY: unit-programs replays searches
+unit-programs: $(UNITS:%=$(B)/tests/unit/%)
+units: unit-programs
+	$(Q)tests/run.sh $(B) units
+
+cli: all
+	$(Q)tests/run.sh $(B) cli
+
+layout: lib
+	$(Q)tests/run.sh $(B) layout
+
+# A fuzz target is one source with LLVMFuzzerTestOneInput: linked with libFuzzer to search (make fuzz),
+# with a plain driver to replay files (make check-san).
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 600
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libphitools.a
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
+$(B)/tests/fuzz/search_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libphitools.a
+	$(Q)$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer $^ $(LDFLAGS) $(LIBS) -o $@
+replays: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/replay_%)
+searches: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/search_%)
+
+deps:
+	$(Q)tests/deps.sh $(DEPS) $(if $(DEPS_ALL),$(DEPS_TEST))
+
+# pkg-config is asked when this file is read, so what needs packages runs in a second make.
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh $(B)
+
+check:
+	$(Q)$(MAKE) --no-print-directory deps DEPS_ALL=1
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run.sh $(B) check
+
+check-san:
+	$(Q)$(MAKE) --no-print-directory deps DEPS_ALL=1
+	$(Q)tests/run.sh $(B) san
+
+check-peers:
+	$(Q)$(MAKE) --no-print-directory deps DEPS_ALL=1
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run.sh $(B) peers
+
+bench: all
+	$(Q)tests/bench/run.sh $(B)
+
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=clang SAN=address,undefined \
+		CFLAGS=-fsanitize=fuzzer-no-link searches
+	$(Q)tests/fuzz/search.sh build/clang-address+undefined $(FUZZ_SECONDS)
+
+# ---- installing
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(TOOLS:%=$(B)/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(B)/libphitools.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(SO) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(notdir $(SO)) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libphitools.so
+	@# The public headers are the three faces and what they include.
+	for h in $$(printf '#include "formats/formats.h"\n#include "quant/quant.h"\n#include "inspect/inspect.h"\n' | \
+		$(CC) -I. -MM -xc - | tr -d '\\' | tr ' ' '\n' | grep '\.h$$\|\.def$$'); do \
+		install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/phitools/$$h || exit 1; done
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(PKGS)|' \
+		formats/phitools.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/phitools.pc
+	for m in man/*.[1-9]; do \
+		install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 
 clean:
 	rm -rf build/gcc* build/clang*

@@ -1,0 +1,10 @@
+#!/bin/sh
+# One bats file with the tools of BUILD in PATH; ends with a count: tests/bats.sh BUILD FILE
+PATH=$1:$PATH
+PHI_BUILD=$1
+export PATH PHI_BUILD
+bats --tap "$2" | tee /dev/stderr | awk '
+	/^ok .*# skip/ { next }
+	/^ok / { passed++ }
+	/^not ok / { failed++ }
+	END { printf "%d passed, %d failed\n", passed, failed }' 
