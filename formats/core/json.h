@@ -1,5 +1,7 @@
 /* JSON through jansson, made strict where a file must not fool two readers: duplicate names, nesting
- * beyond PHI_JSON_DEPTH_MAX, trailing bytes and invalid UTF-8 are refused, with the byte offset. */
+ * beyond PHI_JSON_DEPTH_MAX, trailing bytes and invalid UTF-8 are refused, with the byte offset.
+ * jansson's memory is phi_alloc's. A tree takes some 30 to 60 times a dense text's size: callers
+ * limit the text. Headers with very many entries use json_reader.h instead. */
 #ifndef PHI_CORE_JSON_H
 #define PHI_CORE_JSON_H
 
@@ -9,15 +11,20 @@
 #include <stddef.h>
 
 enum {
-	/* Integers beyond 64 bits are read as reals (tokenizer_config.json has one); else refused. */
+	/* Integers beyond 64 bits are read as reals (tokenizer_config.json has one); else refused.
+	 * All other integers stay integers. */
 	PHI_JSON_BIG_INTEGERS = 1,
 	PHI_JSON_KEEP_DUPLICATES = 2, /* the last one wins, as Python: for files of HF users' making */
+	/* Strings may hold \u0000 (else refused): read them with json_string_length. */
+	PHI_JSON_NULS = 4,
 };
 
-/* The caller frees with json_decref. */
+/* The caller frees with json_decref. The top level is an object or an array. */
 json_t *phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err);
 
-/* Appends the JSON string of s[0..n) with quotes to a buffer; invalid UTF-8 bytes become U+FFFD. */
+/* Appends the JSON string of s[0..n) with quotes to a buffer; invalid UTF-8 bytes become U+FFFD. The
+ * escapes are those of Rust's serde and of every other writer that escapes no more than it must:
+ * \" \\ \b \f \n \r \t, and \u00xx for other control bytes below 0x20. */
 struct phi_buffer;
 int phi_json_append_string(struct phi_buffer *buffer, const char *s, size_t n, struct phi_err *err);
 

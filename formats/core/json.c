@@ -1,0 +1,192 @@
+#include "formats/core/json.h"
+
+#include "formats/core/buffer.h"
+#include "formats/core/escape.h"
+#include "formats/core/limits.h"
+#include "formats/core/memory.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+static void *
+allocate(size_t n)
+{
+	return phi_alloc(n, NULL);
+}
+
+static void
+install_allocator(void)
+{
+	json_set_alloc_funcs(allocate, phi_free);
+}
+
+/* jansson parses and frees by recursion, up to 2048 deep: nesting is limited before it sees the text.
+ * Brackets inside strings do not count; whether they pair up is jansson's to say. */
+static int
+check_depth(const char *text, size_t size, struct phi_err *err)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+	for (size_t i = 0; i < size; i++) {
+		const char c = text[i];
+		if (quoted) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = false;
+		} else if (c == '"') {
+			quoted = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > PHI_JSON_DEPTH_MAX)
+				return phi_fail(err, PHI_LIMIT, "JSON byte %zu: nested deeper than %d", i,
+					PHI_JSON_DEPTH_MAX);
+		} else if ((c == '}' || c == ']') && depth > 0) {
+			depth--;
+		}
+	}
+	return 0;
+}
+
+static int
+fail_json(const json_error_t *error, struct phi_err *err)
+{
+	/* A failed allocation inside jansson often leaves no text. */
+	if (json_error_code(error) == json_error_out_of_memory || !error->text[0])
+		return phi_fail(err, PHI_MEMORY, "out of memory reading JSON");
+	struct phi_quoted q;
+	return phi_fail(err, PHI_FORMAT, "JSON byte %d, line %d: %s", error->position, error->line,
+		phi_quote(&q, error->text));
+}
+
+/* Does the integer literal of n bytes fall outside int64? JSON forbids leading zeros. */
+static bool
+is_big(const char *p, size_t n)
+{
+	const bool negative = n && *p == '-';
+	const char *const limit = negative ? "9223372036854775808" : "9223372036854775807";
+	p += negative;
+	n -= negative;
+	return n > 19 || (n == 19 && memcmp(p, limit, 19) > 0);
+}
+
+/* Bytes of the number at text[i], and whether it has neither point nor exponent. */
+static size_t
+number_at(const char *text, size_t size, size_t i, bool *integer)
+{
+	size_t n = 0;
+	*integer = true;
+	while (i + n < size && text[i + n] && strchr("+-.eE0123456789", text[i + n])) {
+		if (strchr("+.eE", text[i + n]))
+			*integer = false;
+		n++;
+	}
+	return n;
+}
+
+/* Copies the text, giving each integer that does not fit 64 bits a ".0". (jansson's
+ * JSON_DECODE_INT_AS_REAL would round all the others above 2^53.) */
+static int
+spell_big_integers(const char *text, size_t size, struct phi_buffer *out, struct phi_err *err)
+{
+	size_t done = 0;
+	bool quoted = false, integer;
+	for (size_t i = 0; i < size; i++) {
+		if (quoted || text[i] == '"') {
+			if (quoted && text[i] == '\\')
+				i++;
+			else if (text[i] == '"')
+				quoted = !quoted;
+			continue;
+		}
+		const size_t n = number_at(text, size, i, &integer);
+		if (n == 0)
+			continue;
+		if (integer && is_big(text + i, n)) {
+			if (phi_buffer_append(out, text + done, i + n - done, err) ||
+				phi_buffer_append(out, ".0", 2, err))
+				return -1;
+			done = i + n;
+		}
+		i += n - 1;
+	}
+	return phi_buffer_append(out, text + done, size - done, err);
+}
+
+static json_t *
+parse_respelled(const char *text, size_t size, size_t flags, struct phi_err *err)
+{
+	struct phi_buffer copy = { 0 };
+	json_error_t error = { 0 };
+	json_t *json = NULL;
+	if (!spell_big_integers(text, size, &copy, err)) {
+		json = json_loadb((const char *)copy.data, copy.size, flags, &error);
+		if (!json)
+			fail_json(&error, err);
+	}
+	phi_buffer_free(&copy);
+	return json;
+}
+
+json_t *
+phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, install_allocator);
+	if (check_depth(text, size, err))
+		return NULL;
+	const size_t load = (flags & PHI_JSON_KEEP_DUPLICATES ? 0 : JSON_REJECT_DUPLICATES) |
+		(flags & PHI_JSON_NULS ? JSON_ALLOW_NUL : 0);
+	json_error_t error = { 0 };
+	json_t *const json = json_loadb(text, size, load, &error);
+	if (json)
+		return json;
+	if (json_error_code(&error) == json_error_numeric_overflow && flags & PHI_JSON_BIG_INTEGERS)
+		return parse_respelled(text, size, load, err);
+	fail_json(&error, err);
+	return NULL;
+}
+
+/* Bytes of the valid UTF-8 character at s[0..n), or 0. */
+static size_t
+character(const char *s, size_t n)
+{
+	const unsigned char c = (unsigned char)*s;
+	const size_t length = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+	return length <= n && phi_utf8_valid(s, length) ? length : 0;
+}
+
+static int
+append_escape(struct phi_buffer *buffer, char c, struct phi_err *err)
+{
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+	const char *const at = c ? strchr(from, c) : NULL;
+	if (at)
+		return phi_buffer_printf(buffer, err, "\\%c", to[at - from]);
+	return phi_buffer_printf(buffer, err, "\\u%04x", (unsigned)(unsigned char)c);
+}
+
+int
+phi_json_append_string(struct phi_buffer *buffer, const char *s, size_t n, struct phi_err *err)
+{
+	if (phi_buffer_append(buffer, "\"", 1, err))
+		return -1;
+	size_t done = 0;
+	for (size_t i = 0; i < n;) {
+		const size_t length = character(s + i, n - i);
+		const bool plain = length && (unsigned char)s[i] >= 0x20 && s[i] != '"' && s[i] != '\\';
+		if (plain) {
+			i += length;
+			continue;
+		}
+		if (phi_buffer_append(buffer, s + done, i - done, err))
+			return -1;
+		if (length ? append_escape(buffer, s[i], err)
+			   : phi_buffer_append(buffer, "\xEF\xBF\xBD", 3, err))
+			return -1;
+		done = ++i;
+	}
+	if (phi_buffer_append(buffer, s + done, n - done, err))
+		return -1;
+	return phi_buffer_append(buffer, "\"", 1, err);
+}

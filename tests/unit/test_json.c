@@ -1,0 +1,241 @@
+/* JSON: what the strict parser and the reader refuse, what they let through, what we write. */
+#include "formats/core/buffer.h"
+#include "formats/core/json.h"
+#include "formats/core/json_reader.h"
+#include "formats/core/limits.h"
+#include "formats/core/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static json_t *
+parse(const char *text, unsigned flags, struct phi_err *err)
+{
+	return phi_json_parse(text, strlen(text), flags, err);
+}
+
+/* Runs the reader to its end; the number of tokens, or -1. */
+static int
+count_tokens(const char *text, size_t size, struct phi_err *err)
+{
+	struct phi_json_reader r;
+	phi_json_reader_init(&r, text, size);
+	for (int n = 0;; n++) {
+		if (phi_json_next(&r, err))
+			return -1;
+		if (r.token == PHI_JSON_END)
+			return n;
+	}
+}
+
+static void
+accepts(void **state)
+{
+	(void)state;
+	static const char *const good[] = { "{}", "[]", " [1, -2, 3.5, 1e3, 0, -0, 0.1E-2] ",
+		"{\"a\":{\"b\":[true,false,null]}}\n", "[\"\\u00e9\\ud83d\\ude00 \\\"\\\\\\/\\b\\f\\n\\r\\t\"]",
+		"[\"\xc3\xa9\xf0\x9f\x98\x80\"]", "[[],{},[{}]]" };
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		struct phi_err err = { 0 };
+		json_t *const json = parse(good[i], 0, &err);
+		if (!json || count_tokens(good[i], strlen(good[i]), &err) < 0)
+			fail_msg("%s: %s", good[i], err.text);
+		json_decref(json);
+	}
+}
+
+static void
+refuses(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "", " ", "{", "}", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}",
+		"{\"a\":1,}", "{a:1}", "[1 2]", "{} x", "{}{}", "[01]", "[1.]", "[.5]", "[+1]", "[1e]",
+		"[--1]", "[-]", "['a']", "[\"a]", "[\"\\x\"]", "[\"\\u12\"]", "[\"\\u12g4\"]",
+		"[\"\\ud800\"]", "[\"\\udc00\"]", "[\"\\ud800\\u0041\"]", "[\"\t\"]", "[\"\xff\"]",
+		"[\"\xc0\x80\"]", "[\"\xed\xa0\x80\"]", "[tru]", "[nul]", "[NaN]", "[Infinity]",
+		"\xef\xbb\xbf{}", "[1}", "{\"a\":1]", "{\"\\u0000\":1}", "[/**/1]", "{\"a\" 1}" };
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct phi_err err = { 0 };
+		if (parse(bad[i], 0, &err))
+			fail_msg("jansson takes %s", bad[i]);
+		assert_int_equal(err.kind, PHI_FORMAT);
+		assert_null(strchr(err.text, '\n'));
+		if (count_tokens(bad[i], strlen(bad[i]), &err) >= 0)
+			fail_msg("the reader takes %s", bad[i]);
+		assert_int_equal(err.kind, PHI_FORMAT);
+	}
+}
+
+static void
+duplicates(void **state)
+{
+	(void)state;
+	struct phi_err err = { 0 };
+	assert_null(parse("{\"a\":1,\"a\":2}", 0, &err));
+	assert_int_equal(err.kind, PHI_FORMAT);
+	json_t *const json = parse("{\"a\":1,\"b\":{},\"a\":2}", PHI_JSON_KEEP_DUPLICATES, &err);
+	assert_int_equal(json_integer_value(json_object_get(json, "a")), 2);
+	json_decref(json);
+}
+
+static void
+depth(void **state)
+{
+	(void)state;
+	char text[4 * PHI_JSON_DEPTH_MAX];
+	for (int n = PHI_JSON_DEPTH_MAX; n <= PHI_JSON_DEPTH_MAX + 1; n++) {
+		struct phi_err err = { 0 };
+		memset(text, '[', (size_t)n);
+		memset(text + n, ']', (size_t)n);
+		json_t *const json = phi_json_parse(text, 2 * (size_t)n, 0, &err);
+		assert_int_equal(json != NULL, n == PHI_JSON_DEPTH_MAX);
+		json_decref(json);
+		assert_int_equal(count_tokens(text, 2 * (size_t)n, &err) > 0, n == PHI_JSON_DEPTH_MAX);
+		assert_int_equal(err.kind, n == PHI_JSON_DEPTH_MAX ? PHI_OK : PHI_LIMIT);
+	}
+	/* Brackets within strings are no nesting. */
+	struct phi_err err = { 0 };
+	char quoted[200] = "[\"\\\"";
+	memset(quoted + 4, '[', 150);
+	strcpy(quoted + 154, "\"]");
+	json_t *const json = parse(quoted, 0, &err);
+	assert_non_null(json);
+	json_decref(json);
+}
+
+static void
+big_integers(void **state)
+{
+	(void)state;
+	static const char text[] = "{\"model_max_length\":1000000000000000019884624838656,"
+				   "\"s\":\"99999999999999999999\\\"99999999999999999999\","
+				   "\"n\":[9007199254740993,-9223372036854775808,9223372036854775807,"
+				   "-9223372036854775809,9223372036854775808]}";
+	struct phi_err err = { 0 };
+	assert_null(parse(text, 0, &err));
+	assert_int_equal(err.kind, PHI_FORMAT);
+	json_t *const json = parse(text, PHI_JSON_BIG_INTEGERS, &err);
+	assert_non_null(json);
+	assert_true(json_real_value(json_object_get(json, "model_max_length")) == 1e30);
+	assert_string_equal(json_string_value(json_object_get(json, "s")),
+		"99999999999999999999\"99999999999999999999");
+	const json_t *const n = json_object_get(json, "n");
+	assert_true(json_integer_value(json_array_get(n, 0)) == 9007199254740993);
+	assert_true(json_integer_value(json_array_get(n, 1)) == INT64_MIN);
+	assert_true(json_integer_value(json_array_get(n, 2)) == INT64_MAX);
+	assert_true(json_is_real(json_array_get(n, 3)));
+	assert_true(json_is_real(json_array_get(n, 4)));
+	json_decref(json);
+}
+
+static void
+nuls(void **state)
+{
+	(void)state;
+	struct phi_err err = { 0 };
+	assert_null(parse("[\"a\\u0000b\"]", 0, &err));
+	json_t *const json = parse("[\"a\\u0000b\"]", PHI_JSON_NULS, &err);
+	assert_int_equal(json_string_length(json_array_get(json, 0)), 3);
+	json_decref(json);
+}
+
+static void
+reader_values(void **state)
+{
+	(void)state;
+	static const char text[] = "{\"\\u00e9\\ud83d\\ude00\\n\":[18446744073709551615,"
+				   "18446744073709551616,-1,1.0,{\"x\":[1,2]},\"last\"]}";
+	struct phi_json_reader r;
+	struct phi_err err = { 0 };
+	char s[64];
+	uint64_t n;
+	phi_json_reader_init(&r, text, strlen(text));
+	assert_int_equal(phi_json_expect(&r, PHI_JSON_OBJECT, "object", &err), 0);
+	assert_int_equal(phi_json_expect(&r, PHI_JSON_KEY, "key", &err), 0);
+	assert_int_equal(phi_json_unescape(&r, s), 7);
+	assert_memory_equal(s, "\xc3\xa9\xf0\x9f\x98\x80\n", 7);
+	assert_int_equal(phi_json_expect(&r, PHI_JSON_ARRAY, "array", &err), 0);
+	assert_int_equal(phi_json_next(&r, &err), 0);
+	assert_true(phi_json_u64(&r, &n));
+	assert_true(n == UINT64_MAX);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(phi_json_next(&r, &err), 0);
+		assert_false(phi_json_u64(&r, &n));
+	}
+	assert_int_equal(phi_json_next(&r, &err), 0);
+	assert_int_equal(phi_json_skip(&r, &err), 0);
+	assert_int_equal(phi_json_expect(&r, PHI_JSON_STRING, "string", &err), 0);
+	assert_int_equal(r.raw_size, 4);
+	assert_int_equal(phi_json_expect(&r, PHI_JSON_ARRAY_END, "end", &err), 0);
+	assert_int_equal(phi_json_expect(&r, PHI_JSON_STRING, "a string", &err), -1);
+	assert_non_null(strstr(err.text, "a string expected"));
+}
+
+/* No prefix of a text is a text (but for trailing space), nor do both readers ever disagree. */
+static void
+truncation(void **state)
+{
+	(void)state;
+	static const char text[] = "{\"a\":[1,2.5e3,\"x\\u00e9\\ud83d\\ude00\",true,null,{}],\"b\":-7}";
+	for (size_t n = 0; n < strlen(text); n++) {
+		struct phi_err err = { 0 };
+		/* On the heap, so that a read beyond the end is seen. */
+		char *const part = malloc(n ? n : 1);
+		memcpy(part, text, n);
+		assert_null(phi_json_parse(part, n, PHI_JSON_BIG_INTEGERS, &err));
+		assert_int_equal(count_tokens(part, n, &err), -1);
+		free(part);
+	}
+}
+
+static void
+strings_out(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "\"\"" },
+		{ "plain/\x7f", "\"plain/\x7f\"" },
+		{ "q\"b\\n\nt\tb\bf\fr\r\x01\x1f", "\"q\\\"b\\\\n\\nt\\tb\\bf\\fr\\r\\u0001\\u001f\"" },
+		{ "\xc3\xa9\xf0\x9f\x98\x80", "\"\xc3\xa9\xf0\x9f\x98\x80\"" },
+		{ "a\xff" "b\xc3", "\"a\xEF\xBF\xBD" "b\xEF\xBF\xBD\"" },
+		{ "\xed\xa0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"" },
+	};
+	struct phi_err err = { 0 };
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct phi_buffer b = { 0 };
+		assert_int_equal(
+			phi_json_append_string(&b, cases[i].in, strlen(cases[i].in), &err), 0);
+		assert_int_equal(b.size, strlen(cases[i].out));
+		assert_memory_equal(b.data, cases[i].out, b.size);
+		phi_buffer_free(&b);
+	}
+	struct phi_buffer b = { 0 };
+	assert_int_equal(phi_json_append_string(&b, "a\0b", 3, &err), 0);
+	assert_memory_equal(b.data, "\"a\\u0000b\"", b.size);
+	phi_buffer_free(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(accepts),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(duplicates),
+		cmocka_unit_test(depth),
+		cmocka_unit_test(big_integers),
+		cmocka_unit_test(nuls),
+		cmocka_unit_test(reader_values),
+		cmocka_unit_test(truncation),
+		cmocka_unit_test(strings_out),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
