@@ -41,8 +41,9 @@ void phi_store_close(struct phi_store *store);
 enum phi_store_kind phi_store_kind(const struct phi_store *store);
 /* For messages: the path as given, or "stdin". */
 const char *phi_store_path(const struct phi_store *store);
-/* The model's base name: last part of the real path, without the suffix for a file; "model" for a
- * pipe. */
+/* The model's base name: of a folder the last part of its real path; of a file the last part of the
+ * path as given (a cache's links lead to names that are digests) without its suffix, which is a dot, a
+ * letter, then letters and digits; "model" for stdin. */
 const char *phi_store_base(const struct phi_store *store);
 
 /* Names of the members, sorted bytewise. Lent until the store closes. */
@@ -67,14 +68,16 @@ uint64_t phi_member_size(const struct phi_member *member);
 
 /* Reads exactly n bytes at offset, from any thread when random. Less is PHI_TRUNCATED, naming the
  * offset. On a sequential member, bytes up to `offset` are skipped and gone; the first
- * PHI_PEEK_MAX bytes may be read any number of times until phi_member_drop_head. */
+ * PHI_PEEK_MAX bytes may be read any number of times. Neither reading nor the errors below name the
+ * member: who reads knows what it is to them. */
 int phi_member_read(struct phi_member *member, uint64_t offset, void *dst, size_t n,
 	struct phi_err *err);
 /* Reads at most n bytes at the next place and says how many (0: the end). For libarchive, zstd and
  * scanning to the end; works on both kinds, moving `*offset` on. */
 int phi_member_read_some(struct phi_member *member, uint64_t *offset, void *dst, size_t n,
 	size_t *got, struct phi_err *err);
-/* The first n <= PHI_PEEK_MAX bytes, or fewer if the member is shorter; consumes nothing. */
+/* The first PHI_PEEK_MAX bytes, or fewer if the member is shorter: *n says how many. Consumes
+ * nothing; lent until the member closes. */
 enum { PHI_PEEK_MAX = 64 << 10 };
 int phi_member_peek(struct phi_member *member, const uint8_t **head, size_t *n,
 	struct phi_err *err);
