@@ -44,8 +44,20 @@ CFLAGS_ALL = $(STD) $(WARN) $(HARDEN) $(OPT) $(SANFLAG) -I. -DPHI_VERSION='"$(VE
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread
 
-LIB_SRC := $(sort $(wildcard formats/*.c formats/*/*.c quant/*.c inspect/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+# The number types: each family of quant/codecs.def is compiled once for every level of the machine
+# (quant/levels.def), the same source at another lane width. No -mfma, and no contraction: STD.
+ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+LEVELS  := scalar $(if $(filter x86_64,$(ARCH)),sse2 avx2 avx512) $(if $(filter aarch64,$(ARCH)),neon)
+LEVEL_scalar := -DPHI_LANES=1
+LEVEL_sse2   := -DPHI_LANES=4
+LEVEL_neon   := -DPHI_LANES=4
+LEVEL_avx2   := -DPHI_LANES=8 -mavx2 -mf16c
+LEVEL_avx512 := -DPHI_LANES=16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mf16c -mprefer-vector-width=512
+CODECS   := families $(shell sed -n 's/^CODEC(\(.*\))$$/\1/p' quant/codecs.def)
+CODEC_OBJ := $(foreach level,$(LEVELS),$(CODECS:%=$(B)/quant/%.$(level).o))
+
+LIB_SRC := $(filter-out $(CODECS:%=quant/%.c),$(sort $(wildcard formats/*.c formats/*/*.c quant/*.c inspect/*.c)))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(CODEC_OBJ)
 TOOLS   := $(patsubst cmd/%.c,%,$(wildcard cmd/phi-*.c))
 CMD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(wildcard cmd/phi-*.c),$(wildcard cmd/*.c)))
 SONAME  := libphitools.so.$(SOMAJOR)
@@ -60,6 +72,14 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+define level_rule
+$(B)/quant/%.$(1).o: quant/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC $$< ($(1))"
+	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(LEVEL_$(1)) -DPHI_LEVEL=$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 
 $(B)/libphitools.a: $(LIB_OBJ)
 	@mkdir -p $(@D); rm -f $@

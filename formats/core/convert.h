@@ -23,10 +23,7 @@ struct phi_convert {
 	 * undefined). */
 	int (*run)(const struct phi_convert *convert, const void *src, void *dst, uint64_t n,
 		uint64_t row, const float *importance, enum phi_overflow policy, uint64_t *bad);
-	/* For composed conversions (through tiles of F32 on the stack): the two halves. */
-	int (*decode)(const void *src, float *dst, uint64_t n, enum phi_overflow policy, uint64_t *bad);
-	int (*encode)(const float *src, void *dst, uint64_t n, uint64_t row, const float *importance,
-		enum phi_overflow policy, uint64_t *bad);
+	const void *decoder, *encoder; /* the table's own: how each half is done */
 };
 
 /* The table. find() fills *out; it fails with PHI_UNSUPPORTED and a reason if there is no way. */
