@@ -9,8 +9,9 @@
  * direct kernel. */
 extern const struct phi_converters phi_quant_converters;
 
-/* Which lane width the kernels run at: "1", "8", "16"; chosen at start by CPU, PHI_CPU= overrides
- * ("scalar", "avx2", "avx512"; an unknown or unavailable name is the scalar one). For --version -v. */
+/* The level the kernels run at: "scalar", "sse2", "avx2", "avx512", "neon"; the widest this CPU has.
+ * PHI_CPU= names another (one that is unknown or not available: scalar). The bytes are the same at
+ * all of them. For --version -v. */
 const char *phi_quant_cpu(void);
 
 /* One choice of types: rules are ordered, the last that matches wins. */

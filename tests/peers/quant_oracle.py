@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Our number types against ggml's, byte for byte, in both directions.
+
+    quant_oracle.py [LIBRARY] [--weights N]
+
+LIBRARY is libphitools.so (build/gcc/libphitools.so). Every level this machine runs is tried, in a process of its
+own (PHI_CPU). Prints a line a type: weights compared, differing bytes; fails on the first that differs.
+"""
+import argparse
+import ctypes as C
+import os
+import subprocess
+import sys
+
+import peers
+import ggml
+import numpy as np
+
+FAIL, CLAMP, KEEP = 0, 1, 2
+BLOCKS = ["Q4_0", "Q8_0"]
+# ggml has no encoder, or no decoder, that files are made with
+ENCODE_ONLY, DECODE_ONLY = [], []
+
+
+class Convert(C.Structure):
+    pass
+
+
+Convert._fields_ = [("from_", C.c_void_p), ("to", C.c_void_p),
+                    ("run", C.CFUNCTYPE(C.c_int, C.POINTER(Convert), C.c_void_p, C.c_void_p, C.c_uint64, C.c_uint64,
+                                        C.c_void_p, C.c_int, C.POINTER(C.c_uint64))),
+                    ("decoder", C.c_void_p), ("encoder", C.c_void_p)]
+
+
+class Type(C.Structure):
+    _fields_ = [("id", C.c_int), ("name", C.c_char_p), ("elements", C.c_uint), ("bytes", C.c_uint),
+                ("cls", C.c_int), ("ggml", C.c_int)]
+
+
+class Library:
+    def __init__(self, path):
+        self.lib = C.CDLL(path)
+        self.lib.phi_type_named.restype = C.POINTER(Type)
+        self.lib.phi_type_named.argtypes = [C.c_char_p]
+        self.lib.phi_quant_cpu.restype = C.c_char_p
+        find = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.POINTER(Convert), C.c_void_p)
+        self.find = find.in_dll(self.lib, "phi_quant_converters")
+
+    def type(self, name):
+        t = self.lib.phi_type_named(name.encode())
+        if not t:
+            raise peers.Failure(f"no type {name}")
+        return t
+
+    def can(self, a, b):
+        return self.find(C.cast(self.type(a), C.c_void_p), C.cast(self.type(b), C.c_void_p), C.byref(Convert()),
+                         None) == 0
+
+    def convert(self, a, b, data, n, policy=KEEP, row=None):
+        """n elements of type a in `data` (bytes or array) to a uint8 array of type b."""
+        c, bad = Convert(), C.c_uint64()
+        to = self.type(b).contents
+        if self.find(C.cast(self.type(a), C.c_void_p), C.cast(self.type(b), C.c_void_p), C.byref(c), None):
+            raise peers.Failure(f"no way from {a} to {b}")
+        src = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.ascontiguousarray(data)
+        out = np.empty(n // to.elements * to.bytes, np.uint8)
+        if c.run(C.byref(c), src.ctypes.data, out.ctypes.data, n, row or n, None, policy, C.byref(bad)):
+            raise peers.Failure(f"{a} to {b}: element {bad.value}")
+        return out
+
+
+def inputs(n):
+    """Arrays of n finite floats (a multiple of 4096), named."""
+    rng = np.random.default_rng(1)
+    f32 = np.float32
+    gauss = rng.standard_normal(n).astype(f32)
+    blocks = gauss.reshape(-1, 32)
+    scales = np.exp2(rng.integers(-60, 60, n // 32)).astype(f32)[:, None]
+    spikes = blocks * f32(1e-3)
+    spikes[np.arange(len(spikes)), rng.integers(0, 32, len(spikes))] = 7
+    half = gauss.copy()
+    half[rng.random(n) < .5] = 0
+    bits = rng.integers(0, 1 << 32, n, np.uint32)
+    bits[(bits & 0x7F800000) == 0x7F800000] &= np.uint32(0x8FFFFFFF)
+    zero_blocks = blocks * (rng.random(n // 32) < .5)[:, None]
+    yield "gaussian", gauss
+    yield "gaussian f16", gauss.astype(np.float16).astype(f32)
+    yield "weights", gauss * f32(.02)
+    yield "zeros", np.zeros(n, f32)
+    yield "-0", np.full(n, -0.0, f32)
+    yield "zero blocks", zero_blocks.astype(f32).reshape(-1)
+    yield "ones", np.ones(n, f32)
+    yield "-3.7", np.full(n, -3.7, f32)
+    yield "denormals", (rng.integers(0, 1 << 23, n, np.uint32) | rng.integers(0, 2, n, np.uint32) << 31).view(f32)
+    yield "few ulps", (rng.integers(0, 200, n, np.uint32) | rng.integers(0, 2, n, np.uint32) << 31).view(f32)
+    yield "1e-20", gauss * f32(1e-20)
+    yield "1e-38", gauss * f32(1e-38)
+    yield "1e-7", gauss * f32(1e-7)
+    yield "1e6", gauss * f32(1e6)
+    yield "1e30", gauss * f32(1e30)
+    yield "scales", (blocks * scales).astype(f32).reshape(-1)
+    yield "spikes", spikes.reshape(-1)
+    yield "half zero", half
+    yield "log-normal", (np.exp(2 * gauss) * np.sign(rng.standard_normal(n))).astype(f32)
+    yield "bits", bits.view(f32)
+    yield "ties", (rng.integers(-8, 9, n) / 2).astype(f32)
+    yield "signs", np.where(rng.random(n) < .5, -1, 1).astype(f32)
+    yield "grid 16", rng.integers(-8, 8, n).astype(f32)
+    yield "grid 255", rng.integers(-127, 128, n).astype(f32)
+    yield "ramp", (np.arange(n) % 4096 - 2048).astype(f32)
+    yield "half steps", (rng.integers(-254, 255, n) / 2 / 127).astype(f32)
+
+
+def differing(ours, theirs, what):
+    ours, theirs = np.asarray(ours), np.frombuffer(theirs, np.uint8)
+    bad = int((ours != theirs).sum())
+    if bad:
+        at = int(np.flatnonzero(ours != theirs)[0])
+        raise peers.Failure(f"{what}: {bad} bytes differ, first at {at}: {ours[at]} != {theirs[at]}")
+
+
+def finite_nans(f):
+    """F32 bytes with every NaN made the same: ggml's own builds differ in its payload."""
+    f = f.view(np.float32).copy()
+    f[np.isnan(f)] = np.nan
+    return f.view(np.uint8)
+
+
+def check_exhaustive(lib):
+    halves = np.arange(1 << 16, dtype=np.uint16)
+    for name, type_id in (("F16", ggml.F16), ("BF16", ggml.BF16)):
+        ours = lib.convert(name, "F32", halves, halves.size)
+        theirs = ggml.dequantize(type_id, halves.tobytes())
+        differing(ours, theirs.tobytes(), f"all {name} to F32")
+        back = lib.convert("F32", name, ours, halves.size).view(np.uint16)
+        numbers = ~np.isnan(ours.view(np.float32))
+        if not np.array_equal(back[numbers], halves[numbers]):
+            raise peers.Failure(f"{name} -> F32 -> {name} is not the same")
+
+
+def check(lib, weights):
+    check_exhaustive(lib)
+    for name in ["F16", "BF16"] + BLOCKS:
+        t = lib.type(name).contents
+        compared = 0
+        for kind, x in inputs(weights):
+            for shift in (0, t.elements):  # whole groups, and a tail
+                n = x.size - shift
+                theirs = ggml.quantize_rows(t.ggml, x[:n].reshape(1, -1))
+                if lib.can("F32", name):
+                    ours = lib.convert("F32", name, x[:n], n)
+                    differing(ours, theirs, f"F32 to {name}, {kind}")
+            if lib.can(name, "F32"):
+                ours = lib.convert(name, "F32", theirs, n)
+                differing(ours, ggml.dequantize(t.ggml, theirs).tobytes(), f"{name} to F32, {kind}")
+            compared += 2 * n
+        rng = np.random.default_rng(2)
+        codes = rng.integers(0, 256, weights // t.elements * t.bytes, np.uint8).tobytes()
+        ours = lib.convert(name, "F32", codes, weights)
+        differing(finite_nans(ours), finite_nans(ggml.dequantize(t.ggml, codes)).tobytes(),
+                  f"{name} to F32, random bits")
+        print(f"  {name:8} {compared / 1e6:6.1f} M weights, both ways: 0 bytes differ")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("library", nargs="?", default="build/gcc/libphitools.so")
+    parser.add_argument("--weights", type=int, default=1 << 17)
+    parser.add_argument("--here", action="store_true", help="this PHI_CPU only")
+    args = parser.parse_args()
+    if args.here:
+        lib = Library(os.path.abspath(args.library))
+        wish = os.environ.get("PHI_CPU")
+        level = lib.lib.phi_quant_cpu().decode()
+        if wish and wish != level:
+            print(f"  {wish} does not run here")
+            return
+        check(lib, args.weights // 4096 * 4096)
+        return
+    for level in ("scalar", "sse2", "avx2", "avx512", "neon"):
+        print(level, flush=True)
+        subprocess.run([sys.executable, __file__, args.library, "--here", "--weights", str(args.weights)],
+                       env=dict(os.environ, PHI_CPU=level), check=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (peers.Failure, subprocess.CalledProcessError) as failure:
+        sys.exit(f"quant_oracle: {failure}")
