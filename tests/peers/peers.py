@@ -17,13 +17,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("PHI_PEERS") or ROOT / "build" / "peers").resolve()
 TOOLS = Path(os.environ.get("PHI_TOOLS") or ROOT / "build" / "gcc").resolve()
 
+sys.dont_write_bytecode = True
 if not (PEERS / "stamp").is_file():
     sys.exit(f"{Path(sys.argv[0]).name}: no peers in {PEERS}: run tests/peers/setup.sh")
 PYTHON = str(PEERS / "venv" / "bin" / "python")
 if Path(sys.prefix).resolve() != PEERS / "venv":
     os.execv(PYTHON, [PYTHON, *sys.argv])
 
-os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TOKENIZERS_PARALLELISM="false")
+os.environ.update(PYTHONDONTWRITEBYTECODE="1", HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error",
+                  TOKENIZERS_PARALLELISM="false")
 
 passed = failed = 0
 
