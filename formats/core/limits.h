@@ -13,6 +13,8 @@ enum {
 	PHI_HEADER_MAX = 100 * 1000 * 1000, /* bytes of a safetensors header, as its reference */
 	PHI_SIDE_MAX = 256 << 20,	  /* bytes of one side file (tokenizer.json: 16 MiB so far) */
 	PHI_PARAMETER_MAX = 1 << 20,	  /* bytes of a tensor whose values may shape other outputs */
+	PHI_EXPAND_MAX = 64 << 20,	  /* bytes of a view larger than its storage (stride 0): a few
+					   * bytes must not become terabytes of output */
 	PHI_LITERAL_MAX = 64 << 10,	  /* bytes of a literal tensor in a plan */
 	PHI_MEMBERS_MAX = 1 << 20,	  /* members of a store: files of a folder, entries of a tar */
 	PHI_CHUNK_BYTES = 256 << 10,	  /* what a worker takes at a time: fits the L2 (performance.md) */

@@ -210,6 +210,10 @@ check_tensor(const struct phi_model *model, const struct phi_tensor *t, struct p
 		if (!inside(t, p, s->size))
 			return phi_fail(err, PHI_FORMAT,
 				"data beyond the end of its storage (%" PRIu64 " bytes)", s->size);
+		if (bytes > s->size && bytes > PHI_EXPAND_MAX)
+			return phi_fail(err, PHI_LIMIT,
+				"%" PRIu64 " bytes repeated from a storage of %" PRIu64
+				", more than %d", bytes, s->size, PHI_EXPAND_MAX);
 	}
 	return 0;
 }

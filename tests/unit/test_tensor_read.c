@@ -145,7 +145,8 @@ test_views_outside_are_refused(void **state)
 		{ { 1, { 100 }, { -1 }, 99 }, true },
 		{ { 1, { 100 }, { -1 }, 98 }, false },
 		{ { 2, { 1ull << 62, 2 }, { INT64_MAX, 1 }, 0 }, false },
-		{ { 2, { 1ull << 40, 1ull << 22 }, { 0, 0 }, 0 }, true },
+		{ { 2, { 1 << 15, 1 << 10 }, { 0, 0 }, 0 }, true },
+		{ { 2, { 1 << 15, (1 << 10) + 1 }, { 0, 0 }, 0 }, false },
 		{ { 2, { 1ull << 40, 1ull << 24 }, { 0, 0 }, 0 }, false },
 		{ { 2, { 0, 5 }, { INT64_MAX, INT64_MAX }, 1ull << 60 }, true },
 	};
