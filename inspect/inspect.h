@@ -3,6 +3,7 @@
 #ifndef PHI_INSPECT_H
 #define PHI_INSPECT_H
 
+#include "formats/core/plan.h"
 #include "formats/core/reduce.h"
 #include "formats/core/source.h"
 
@@ -15,6 +16,9 @@ struct phi_inspect_options {
 	bool color;
 	unsigned jobs;
 	const struct phi_spool_options *spool;
+	/* Called while `sum` reads, with bytes done and in all; or NULL. */
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	void *progress_ctx;
 };
 
 /* Prints the whole description. Reads weights only for `sum`. */
@@ -30,10 +34,26 @@ struct phi_diff_options {
 	unsigned jobs;
 	const struct phi_converters *converters;
 	const struct phi_spool_options *spool;
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	void *progress_ctx;
 };
 
 /* Compares two models, tensors paired by canonical name; prints; *differs says the exit status. */
 int phi_diff_print(struct phi_source *a, struct phi_source *b, const struct phi_diff_options *options,
 	FILE *out, bool *differs, struct phi_err *err);
+
+struct phi_plan_print_options {
+	size_t size;
+	bool json, color;
+	bool why;	    /* what chose each type */
+	const char *output; /* the name to show for the output itself */
+};
+
+/* Prints every item of a completed, measured plan: how it is made, types, name, file, offset, size. */
+int phi_plan_print(const struct phi_plan *plan, const struct phi_plan_print_options *options,
+	FILE *out, struct phi_err *err);
+
+/* Prints a lowered model's tensors with their old and new type and what chose it. */
+void phi_explain_print(const struct phi_model *lowered, bool color, FILE *out);
 
 #endif

@@ -1,0 +1,25 @@
+/* phi-repack: a model in another container. */
+#include "cmd/convert.h"
+#include "cmd/process.h"
+
+static const struct cli_tool tool = {
+	.name = "phi-repack",
+	.mask = CLI_REPACK,
+	.operands = "[INPUT]",
+	.operands_max = 1,
+	.summary = "Writes a model in another container. INPUT is a file or a folder; - or none is "
+		   "standard input.",
+};
+
+int
+main(int argc, char **argv)
+{
+	struct cli cli;
+	int status;
+	process_begin();
+	if (cli_parse(&cli, &tool, argc, argv, &status))
+		status = cli_convert(&cli, NULL);
+	status = process_end(&cli, status);
+	cli_free(&cli);
+	return status;
+}

@@ -1,0 +1,48 @@
+#include "cmd/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+static ssize_t
+append(void *cookie, const char *bytes, size_t n)
+{
+	struct phi_err err;
+	if (!phi_output_append(cookie, 0, bytes, n, &err))
+		return (ssize_t)n;
+	errno = EIO;
+	return 0;
+}
+
+int
+cli_report_open(struct cli_report *report, struct cli *cli, struct phi_err *err)
+{
+	*report = (struct cli_report){.out = stdout};
+	if (cli->format && strcmp(cli->format, "text") && strcmp(cli->format, "json"))
+		return phi_fail(err, PHI_ARGUMENT, "there is no format %s: text or json", cli->format);
+	if (cli->format && !strcmp(cli->format, "json"))
+		cli->json = true;
+	if (!cli->output || !strcmp(cli->output, "-"))
+		return 0;
+	const struct phi_output_options options = {.force = cli->force, .no_sync = cli->no_sync};
+	report->output = phi_output_open(PHI_OUTPUT_FILES, cli->output, &options, err);
+	if (!report->output || phi_output_add(report->output, NULL, err))
+		return -1;
+	const cookie_io_functions_t functions = {.write = append};
+	report->out = fopencookie(report->output, "w", functions);
+	return report->out ? 0 : phi_fail_errno(err, "%s", cli->output);
+}
+
+int
+cli_report_end(struct cli_report *report, bool good, struct phi_err *err)
+{
+	int result = 0;
+	if (report->output && report->out && report->out != stdout) {
+		const bool failed = ferror(report->out);
+		if ((fclose(report->out) || failed) && good)
+			result = phi_fail(err, PHI_SYSTEM, "the report could not be written");
+		if (good && !result)
+			result = phi_output_commit(report->output, err);
+	}
+	phi_output_close(report->output);
+	return result;
+}

@@ -1,0 +1,17 @@
+/* Where phi-inspect and phi-diff print: stdout, or a file that appears whole or not at all. */
+#ifndef PHI_CMD_REPORT_H
+#define PHI_CMD_REPORT_H
+
+#include "cmd/cli.h"
+
+struct cli_report {
+	FILE *out;
+	struct phi_output *output; /* NULL: stdout */
+};
+
+/* Reads -o, -f (text or json; sets cli->json) and --force. */
+int cli_report_open(struct cli_report *report, struct cli *cli, struct phi_err *err);
+/* Makes the file appear if the report is good. stdout is process_end's. */
+int cli_report_end(struct cli_report *report, bool good, struct phi_err *err);
+
+#endif

@@ -1,0 +1,236 @@
+#include "formats/core/escape.h"
+#include "formats/core/memory.h"
+#include "formats/models/family.h"
+#include "inspect/census.h"
+#include "inspect/emit.h"
+#include "inspect/inspect.h"
+#include "inspect/number.h"
+#include "inspect/sum.h"
+#include "inspect/table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What the tables' cells are made from. */
+struct report {
+	const struct phi_model *model;
+	const struct phi_digest *digests; /* or NULL */
+	enum phi_type_id types[PHI_TYPES]; /* those that occur */
+	struct phi_census census;
+};
+
+static void
+print_summary(const struct report *r, const struct phi_source *source, FILE *out)
+{
+	const struct phi_model *const m = r->model;
+	struct phi_number weights, bytes;
+	struct phi_quoted name;
+	const char *const path = source->store ? phi_store_path(source->store) : m->name;
+	fprintf(out, "%s: %s", phi_quote(&name, path ? path : "model"), m->format);
+	if (m->view && strcmp(m->view, "canonical") && strcmp(m->view, m->format))
+		fprintf(out, " (view %s)", m->view);
+	if (m->family)
+		fprintf(out, ", %s", m->family->name);
+	fprintf(out, ", %zu tensors, %s weights, %s", m->ntensors,
+		phi_number_count(&weights, r->census.weights),
+		phi_number_bytes(&bytes, r->census.bytes));
+	if (r->census.weights)
+		fprintf(out, ", %.2f bits per weight",
+			(double)r->census.bytes * 8 / (double)r->census.weights);
+	fputc('\n', out);
+}
+
+static void
+type_cell(const void *ctx, size_t row, unsigned column, char *dst)
+{
+	const struct report *const r = ctx;
+	const enum phi_type_id id = r->types[row];
+	const struct phi_census_type *const of = &r->census.of[id];
+	struct phi_number n;
+	switch (column) {
+	case 0:
+		strcpy(dst, phi_type_of(id)->name);
+		break;
+	case 1:
+		snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, of->tensors);
+		break;
+	case 2:
+		strcpy(dst, phi_number_count(&n, of->weights));
+		break;
+	default:
+		strcpy(dst, phi_number_bytes(&n, of->bytes));
+	}
+}
+
+static void
+meta_cell(const void *ctx, size_t row, unsigned column, char *dst)
+{
+	const struct phi_meta *const meta = &((const struct report *)ctx)->model->metadata.items[row];
+	switch (column) {
+	case 0:
+		phi_escape(dst, PHI_TABLE_CELL, meta->key, strlen(meta->key));
+		break;
+	case 1:
+		strcpy(dst, phi_value_name(meta->value.kind));
+		break;
+	default:
+		/* As much as stands on a line of a wide terminal. */
+		phi_value_text(&meta->value, dst, 200);
+	}
+}
+
+static void
+side_cell(const void *ctx, size_t row, unsigned column, char *dst)
+{
+	const struct phi_side *const side = &((const struct report *)ctx)->model->sides[row];
+	if (column == 0)
+		phi_escape(dst, PHI_TABLE_CELL, side->name, strlen(side->name));
+	else
+		snprintf(dst, PHI_TABLE_CELL, "%zu", side->size);
+}
+
+static void
+tensor_cell(const void *ctx, size_t row, unsigned column, char *dst)
+{
+	const struct report *const r = ctx;
+	const struct phi_tensor *const t = &r->model->tensors[row];
+	const struct phi_storage *const s = t->nplanes ? &r->model->storages[t->plane[0].storage] : NULL;
+	uint64_t bytes = 0;
+	switch (column) {
+	case 0:
+		phi_escape(dst, PHI_TABLE_CELL, t->name, strlen(t->name));
+		break;
+	case 1:
+		strcpy(dst, t->type->name);
+		break;
+	case 2:
+		phi_tensor_shape(t, dst, PHI_TABLE_CELL);
+		break;
+	case 3:
+		if (phi_tensor_bytes(t, &bytes))
+			snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, bytes);
+		break;
+	case 4:
+		if (s)
+			snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, s->offset + t->plane[0].offset);
+		break;
+	case 5:
+		if (s && s->file)
+			phi_escape(dst, PHI_TABLE_CELL, s->file, strlen(s->file));
+		break;
+	default:
+		if (r->digests[row].known)
+			strcpy(dst, r->digests[row].hex);
+	}
+}
+
+static void
+section(const struct report *r, const char *title, size_t rows, const struct phi_column *columns,
+	unsigned ncolumns, void (*cell)(const void *, size_t, unsigned, char *), bool color, FILE *out)
+{
+	if (!rows)
+		return;
+	fprintf(out, "\n%s (%zu)\n", title, rows);
+	const struct phi_table table = {.columns = columns, .ncolumns = ncolumns, .rows = rows,
+		.ctx = r, .cell = cell, .indent = "  ", .color = color};
+	phi_table_print(&table, out);
+}
+
+static void
+print_text(struct report *r, const struct phi_source *source,
+	const struct phi_inspect_options *options, FILE *out)
+{
+	static const struct phi_column types[] = {{"type", false}, {"tensors", true},
+		{"weights", true}, {"bytes", true}};
+	static const struct phi_column metadata[] = {{"key", false}, {"kind", false}, {"value", false}};
+	static const struct phi_column sides[] = {{"file", false}, {"bytes", true}};
+	static const struct phi_column tensors[] = {{"name", false}, {"type", false}, {"shape", false},
+		{"bytes", true}, {"offset", true}, {"file", false}, {"sha256", false}};
+	const struct phi_model *const m = r->model;
+	size_t ntypes = 0;
+	for (unsigned i = 0; i < PHI_TYPES; i++)
+		if (r->census.of[i].tensors)
+			r->types[ntypes++] = (enum phi_type_id)i;
+	print_summary(r, source, out);
+	section(r, "types", ntypes, types, 4, type_cell, options->color, out);
+	section(r, "metadata", m->metadata.count, metadata, 3, meta_cell, options->color, out);
+	section(r, "side files", m->nsides, sides, 2, side_cell, options->color, out);
+	section(r, "tensors", m->ntensors, tensors, r->digests ? 7 : 6, tensor_cell, options->color,
+		out);
+}
+
+static void
+emit_tensor(struct phi_emit *e, const struct report *r, size_t i)
+{
+	const struct phi_tensor *const t = &r->model->tensors[i];
+	const struct phi_storage *const s = t->nplanes ? &r->model->storages[t->plane[0].storage] : NULL;
+	uint64_t bytes = 0;
+	phi_emit_open(e, '{');
+	phi_emit_member(e, "name", t->name);
+	phi_emit_member(e, "dtype", t->type->name);
+	phi_emit_key(e, "shape");
+	phi_emit_shape(e, t);
+	phi_emit_key(e, "nbytes");
+	if (phi_tensor_bytes(t, &bytes))
+		phi_emit_u64(e, bytes);
+	else
+		phi_emit_null(e);
+	phi_emit_member(e, "file", s ? s->file : NULL);
+	phi_emit_key(e, "offset");
+	if (s)
+		phi_emit_u64(e, s->offset + t->plane[0].offset);
+	else
+		phi_emit_null(e);
+	if (r->digests)
+		phi_emit_member(e, "sha256", r->digests[i].known ? r->digests[i].hex : NULL);
+	phi_emit_close(e, '}');
+}
+
+static int
+print_json(const struct report *r, bool full, FILE *out, struct phi_err *err)
+{
+	const struct phi_model *const m = r->model;
+	struct phi_emit e;
+	phi_emit_begin(&e, out, 2);
+	phi_emit_open(&e, '{');
+	phi_emit_member(&e, "format", m->format);
+	phi_emit_key(&e, "metadata");
+	phi_emit_open(&e, '{');
+	for (size_t i = 0; i < m->metadata.count; i++) {
+		phi_emit_key(&e, m->metadata.items[i].key);
+		phi_emit_value(&e, &m->metadata.items[i].value, full);
+	}
+	phi_emit_close(&e, '}');
+	phi_emit_key(&e, "tensors");
+	phi_emit_open(&e, '[');
+	for (size_t i = 0; i < m->ntensors; i++)
+		emit_tensor(&e, r, i);
+	phi_emit_close(&e, ']');
+	phi_emit_close(&e, '}');
+	return phi_emit_finish(&e, err);
+}
+
+int
+phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
+	struct phi_err *err)
+{
+	struct report *const r = phi_calloc(1, sizeof *r, err);
+	struct phi_digest *digests = NULL;
+	int result = r ? 0 : -1;
+	if (!result && options->sum) {
+		digests = phi_calloc(source->model->ntensors + 1, sizeof *digests, err);
+		result = digests ? phi_sum_tensors(source, options, digests, err) : -1;
+	}
+	if (!result) {
+		r->model = source->model;
+		r->digests = digests;
+		phi_census_take(r->model, &r->census);
+		if (options->json)
+			result = print_json(r, options->full, out, err);
+		else
+			print_text(r, source, options, out);
+	}
+	phi_free(digests);
+	phi_free(r);
+	return result;
+}
