@@ -33,6 +33,10 @@ cli_source(const struct cli *cli, const char *path, const struct phi_spool_optio
 {
 	const struct phi_open_options options = {.size = sizeof options, .name = cli->name,
 		.spool = spool};
+	if (!path && isatty(STDIN_FILENO)) {
+		phi_fail(err, PHI_ARGUMENT, "no input: name a model or pipe one in (see --help)");
+		return NULL;
+	}
 	struct phi_source *const source = phi_open(path, &options, err);
 	if (source)
 		cli_warn(cli, source->model);
@@ -86,9 +90,6 @@ check_operands(const struct job *job, struct phi_err *err)
 		!stat(cli->operands[0], &in) && !stat(cli->output, &out) &&
 		in.st_dev == out.st_dev && in.st_ino == out.st_ino)
 		return phi_fail(err, PHI_ARGUMENT, "%s: input and output are the same", cli->output);
-	if (!cli->noperands && isatty(STDIN_FILENO))
-		return phi_fail(err, PHI_ARGUMENT,
-			"no input: name a model or pipe one in (see --help)");
 	return 0;
 }
 
@@ -154,15 +155,22 @@ find_target(struct job *job, struct phi_err *err)
 	return 0;
 }
 
-/* The model as the target sees it, with its types. A stream says which recipe made it: the target is
- * told, so that it does not take "f32, asked for" for "nothing asked". */
+/* A canonical stream says which recipe made it: the target is told, so that it does not take "f32, asked
+ * for" for "nothing asked". A model that was lowered already is as its recipe wants it. */
+static const char *
+carried_recipe(const struct phi_model *model)
+{
+	return model->recipe && !strcmp(model->view, "canonical") ? model->recipe : NULL;
+}
+
+/* The model as the target sees it, with its types. */
 static struct phi_model *
 lower(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
 	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
 		.pre = cli->pre,
-		.recipe = job->choice ? job->choice->recipe : job->source->model->recipe,
+		.recipe = job->choice ? job->choice->recipe : carried_recipe(job->source->model),
 		.pure = cli->pure};
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
 	if (!lowered)

@@ -1,0 +1,231 @@
+#include "inspect/compare.h"
+
+#include "formats/core/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+double
+phi_distance_rmse(const struct phi_distance *d)
+{
+	return d->n ? sqrt(d->diff_squares / (double)d->n) : 0;
+}
+
+double
+phi_distance_relative(const struct phi_distance *d)
+{
+	if (d->diff_squares == 0)
+		return 0;
+	return d->a_squares > 0 ? sqrt(d->diff_squares / d->a_squares) : INFINITY;
+}
+
+double
+phi_distance_sqnr(const struct phi_distance *d)
+{
+	if (d->diff_squares == 0)
+		return INFINITY;
+	return d->a_squares > 0 ? 10 * log10(d->a_squares / d->diff_squares) : -INFINITY;
+}
+
+double
+phi_distance_cosine(const struct phi_distance *d)
+{
+	if (d->a_squares == 0 || d->b_squares == 0)
+		return d->a_squares == d->b_squares;
+	return d->dot / (sqrt(d->a_squares) * sqrt(d->b_squares));
+}
+
+/* What of a tile is equal to the last bit still adds to the sums of squares. */
+static void
+add_equal(struct phi_distance *d, const float *a, uint64_t n)
+{
+	double squares = 0;
+	for (uint64_t i = 0; i < n; i++)
+		if (isfinite(a[i]))
+			squares += (double)a[i] * a[i];
+	d->a_squares = d->b_squares = d->dot = squares;
+}
+
+static void
+add_strange(struct phi_distance *d, float a, float b)
+{
+	if (a == b || (isnan(a) && isnan(b)))
+		return;
+	d->strange++;
+	d->values_differ = true;
+}
+
+static void
+add_values(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		const double x = a[i], y = b[i], diff = x - y;
+		if (!isfinite(x) || !isfinite(y)) {
+			add_strange(d, a[i], b[i]);
+			continue;
+		}
+		d->diff_squares += diff * diff;
+		d->a_squares += x * x;
+		d->b_squares += y * y;
+		d->dot += x * y;
+		if (fabs(diff) > d->max_abs) {
+			d->max_abs = fabs(diff);
+			d->max_at = first + i;
+		}
+	}
+	d->values_differ |= d->max_abs > 0;
+}
+
+struct pass {
+	struct phi_comparison *comparison;
+	struct phi_reduce_job *jobs; /* in the order of the pass */
+	/* The pair of a tensor of a, by its index: jobs may have been reordered. */
+	struct phi_pair **of;
+};
+
+static struct phi_pair *
+pair_of(const struct pass *pass, const struct phi_tile *tile)
+{
+	return pass->of[pass->jobs[tile->job].tensor[0]];
+}
+
+static void
+compare_tile(void *ctx, const struct phi_tile *tile, void *partial)
+{
+	const struct pass *const pass = ctx;
+	struct phi_distance *const d = partial;
+	const struct phi_pair *const pair = pair_of(pass, tile);
+	const bool same_type = phi_pair_tensor(pass->comparison, pair, 0)->type ==
+		phi_pair_tensor(pass->comparison, pair, 1)->type;
+	const bool same = same_type && tile->raw_size[0] == tile->raw_size[1] &&
+		!memcmp(tile->raw[0], tile->raw[1], (size_t)tile->raw_size[0]);
+	d->n = tile->n;
+	d->bytes_differ = same_type && !same;
+	if (!tile->values[0] || !tile->values[1]) {
+		d->undecoded = true;
+		d->values_differ = !same;
+	} else if (same) {
+		add_equal(d, tile->values[0], tile->n);
+	} else {
+		add_values(d, tile->values[0], tile->values[1], tile->n, tile->first);
+	}
+}
+
+static int
+merge_tile(void *ctx, const struct phi_tile *tile, const void *partial, struct phi_err *err)
+{
+	struct phi_distance *const d = &pair_of(ctx, tile)->distance;
+	const struct phi_distance *const p = partial;
+	(void)err;
+	d->n += p->n;
+	d->strange += p->strange;
+	d->bytes_differ |= p->bytes_differ;
+	d->values_differ |= p->values_differ;
+	d->undecoded |= p->undecoded;
+	if (p->max_abs > d->max_abs) {
+		d->max_abs = p->max_abs;
+		d->max_at = p->max_at;
+	}
+	d->diff_squares += p->diff_squares;
+	d->a_squares += p->a_squares;
+	d->b_squares += p->b_squares;
+	d->dot += p->dot;
+	return 0;
+}
+
+/* Are both tensors of the pair copies of two that are a pair themselves? Then nothing is read twice. */
+static const struct phi_pair *
+copied_from(const struct pass *pass, const struct phi_pair *pair)
+{
+	const struct phi_tensor *const a = phi_pair_tensor(pass->comparison, pair, 0);
+	const struct phi_tensor *const b = phi_pair_tensor(pass->comparison, pair, 1);
+	const struct phi_pair *const first = a->alias == PHI_NONE ? NULL : pass->of[a->alias];
+	return first && b->alias != PHI_NONE && first->b == b->alias ? first : NULL;
+}
+
+static int
+measure(struct pass *pass, struct phi_err *err)
+{
+	struct phi_comparison *const c = pass->comparison;
+	size_t njobs = 0;
+	for (size_t i = 0; i < c->npairs; i++)
+		if (c->pairs[i].state == PHI_PAIR_EQUAL)
+			pass->of[c->pairs[i].a] = &c->pairs[i];
+	for (size_t i = 0; i < c->npairs; i++)
+		if (c->pairs[i].state == PHI_PAIR_EQUAL && !copied_from(pass, &c->pairs[i]) &&
+			phi_pair_tensor(c, &c->pairs[i], 0)->nplanes)
+			pass->jobs[njobs++] = (struct phi_reduce_job){{c->pairs[i].a, c->pairs[i].b}};
+	const struct phi_reduction reduction = {.ctx = pass,
+		.partial_size = sizeof(struct phi_distance), .tile = compare_tile, .merge = merge_tile};
+	const struct phi_reduce_options options = {.size = sizeof options, .jobs = c->options->jobs,
+		.converters = c->options->converters, .spool = c->options->spool,
+		.progress = c->options->progress, .progress_ctx = c->options->progress_ctx};
+	if (phi_reduce(c->source, 2, pass->jobs, njobs, &reduction, &options, err))
+		return -1;
+	for (size_t i = 0; i < c->npairs; i++) {
+		const struct phi_pair *const first =
+			c->pairs[i].state == PHI_PAIR_EQUAL ? copied_from(pass, &c->pairs[i]) : NULL;
+		if (first)
+			c->pairs[i].distance = first->distance;
+	}
+	return 0;
+}
+
+/* Every tolerance that was given is kept, and one was given. */
+static bool
+within(const struct phi_distance *d, const struct phi_diff_options *o)
+{
+	if (o->max_abs < 0 && o->rmse < 0 && o->relative < 0 && o->sqnr < 0)
+		return false;
+	return !d->strange && !d->undecoded && (o->max_abs < 0 || d->max_abs <= o->max_abs) &&
+		(o->rmse < 0 || phi_distance_rmse(d) <= o->rmse) &&
+		(o->relative < 0 || phi_distance_relative(d) <= o->relative) &&
+		(o->sqnr < 0 || phi_distance_sqnr(d) >= o->sqnr);
+}
+
+static void
+judge(struct phi_comparison *c, struct phi_pair *pair)
+{
+	const struct phi_tensor *const a = phi_pair_tensor(c, pair, 0), *const b = phi_pair_tensor(c, pair, 1);
+	if (pair->state == PHI_PAIR_EQUAL && pair->distance.values_differ)
+		pair->state = pair->distance.undecoded && a->type != b->type ? PHI_PAIR_UNKNOWN
+			: within(&pair->distance, c->options)		    ? PHI_PAIR_WITHIN
+										    : PHI_PAIR_DIFFERS;
+	c->count[pair->state]++;
+	c->types_differ += a && b && a->type != b->type;
+}
+
+/* Worst first: what is missing, then what could not be compared, then by falling SQNR; equal ones of
+ * different types before those of the same. Names break ties, so that the order is total. */
+static int
+by_badness(const void *x, const void *y, void *ctx)
+{
+	const struct phi_comparison *const c = ctx;
+	const struct phi_pair *const p = x, *const q = y;
+	if (p->state != q->state)
+		return p->state < q->state ? -1 : 1;
+	if ((p->distance.strange > 0) != (q->distance.strange > 0))
+		return p->distance.strange > 0 ? -1 : 1;
+	const double s = phi_distance_sqnr(&p->distance), t = phi_distance_sqnr(&q->distance);
+	if (s != t)
+		return s < t ? -1 : 1;
+	return strcmp(phi_pair_name(c, p), phi_pair_name(c, q));
+}
+
+int
+phi_comparison_measure(struct phi_comparison *c, struct phi_err *err)
+{
+	const size_t na = c->source[0]->model->ntensors;
+	struct pass pass = {.comparison = c};
+	pass.jobs = phi_calloc(c->npairs + 1, sizeof *pass.jobs, err);
+	pass.of = phi_calloc(na + 1, sizeof(struct phi_pair *), err);
+	const int result = pass.jobs && pass.of ? measure(&pass, err) : -1;
+	phi_free(pass.jobs);
+	phi_free(pass.of);
+	for (size_t i = 0; i < c->npairs && !result; i++)
+		judge(c, &c->pairs[i]);
+	if (!result)
+		qsort_r(c->pairs, c->npairs, sizeof *c->pairs, by_badness, c);
+	return result;
+}

@@ -1,0 +1,64 @@
+/* Two models side by side: tensors paired by name, and how far each pair is apart. */
+#ifndef PHI_INSPECT_COMPARE_H
+#define PHI_INSPECT_COMPARE_H
+
+#include "inspect/inspect.h"
+
+/* How far b is from a. Sums are doubles, taken tile by tile and merged in order: the same for any -j. */
+struct phi_distance {
+	uint64_t n;
+	uint64_t strange; /* elements where one side is NaN or infinite and the other is not the same */
+	bool bytes_differ; /* as stored, when the types are the same */
+	bool values_differ;
+	bool undecoded; /* a type without decoding: only bytes were compared */
+	double max_abs;
+	uint64_t max_at; /* the first element that far apart */
+	double diff_squares, a_squares, b_squares, dot;
+};
+
+enum phi_pair_state {
+	PHI_PAIR_ONLY_A,
+	PHI_PAIR_ONLY_B,
+	PHI_PAIR_SHAPE,	  /* same name, another shape: not compared */
+	PHI_PAIR_UNKNOWN, /* different types, one of which has no decoding */
+	PHI_PAIR_DIFFERS,
+	PHI_PAIR_WITHIN, /* differs, by no more than the tolerance */
+	PHI_PAIR_EQUAL,	 /* every value is the same */
+};
+
+struct phi_pair {
+	uint32_t a, b; /* index into the models' tensors, or PHI_NONE */
+	enum phi_pair_state state;
+	struct phi_distance distance;
+};
+
+struct phi_comparison {
+	struct phi_source *source[2];
+	const struct phi_diff_options *options;
+	struct phi_pair *pairs; /* worst first */
+	size_t npairs;
+	size_t count[PHI_PAIR_EQUAL + 1]; /* of pairs, by state */
+	size_t types_differ;
+};
+
+/* Pairs the tensors (pair.c), then measures each pair (compare.c). c->source and c->options are given. */
+int phi_comparison_pair(struct phi_comparison *c, struct phi_err *err);
+int phi_comparison_measure(struct phi_comparison *c, struct phi_err *err);
+void phi_comparison_free(struct phi_comparison *c);
+
+/* The canonical name if the family gave one, else the file's. */
+const char *phi_pair_name(const struct phi_comparison *c, const struct phi_pair *pair);
+/* The tensor of side 0 or 1, or NULL. */
+const struct phi_tensor *phi_pair_tensor(const struct phi_comparison *c, const struct phi_pair *pair,
+	unsigned side);
+const char *phi_pair_state_name(enum phi_pair_state state);
+
+double phi_distance_rmse(const struct phi_distance *d);
+/* rmse over the root mean square of a; 0 for equal values, infinite where a is all zeros. */
+double phi_distance_relative(const struct phi_distance *d);
+/* 10 log10(sum a^2 / sum (a-b)^2): infinite for equal values. */
+double phi_distance_sqnr(const struct phi_distance *d);
+/* 1 for two tensors of zeros, 0 where only one is. */
+double phi_distance_cosine(const struct phi_distance *d);
+
+#endif

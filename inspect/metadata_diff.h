@@ -1,0 +1,23 @@
+/* Metadata side by side: keys of one, of the other, with other values. Comparable only where both models
+ * speak the same language (the same view): a config.json has no key in common with a GGUF. */
+#ifndef PHI_INSPECT_METADATA_DIFF_H
+#define PHI_INSPECT_METADATA_DIFF_H
+
+#include "formats/core/model.h"
+
+struct phi_metadata_difference {
+	const char *key;
+	const struct phi_value *a, *b; /* NULL: the side has no such key */
+};
+
+struct phi_metadata_diff {
+	bool comparable;
+	struct phi_metadata_difference *items;
+	size_t count;
+};
+
+int phi_metadata_diff_take(struct phi_metadata_diff *diff, const struct phi_model *a,
+	const struct phi_model *b, struct phi_err *err);
+void phi_metadata_diff_free(struct phi_metadata_diff *diff);
+
+#endif
