@@ -117,13 +117,15 @@ phi_relay_cpus(void)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
-/* Workers take no signals: the caller's thread does, so a handler runs once and finds it waiting. */
+/* Workers take no signals: the caller's thread does, so a handler runs once and finds it waiting. But
+ * SIGPIPE comes to the thread that writes: blocked there, a tool would report what should kill it. */
 static unsigned
 start_workers(struct worker *workers, unsigned n)
 {
 	sigset_t all, old;
 	unsigned started = 0;
 	sigfillset(&all);
+	sigdelset(&all, SIGPIPE);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (started < n &&
 		!pthread_create(&workers[started].thread, NULL, work, &workers[started]))
