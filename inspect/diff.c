@@ -16,7 +16,7 @@ struct view {
 static const char *
 model_name(const struct phi_source *source, struct phi_quoted *q)
 {
-	const char *const path = source->store ? phi_store_path(source->store) : source->model->name;
+	const char *const path = source->outer ? phi_store_path(source->outer) : source->model->name;
 	return phi_quote(q, path ? path : "model");
 }
 

@@ -25,7 +25,7 @@ print_summary(const struct report *r, const struct phi_source *source, FILE *out
 	const struct phi_model *const m = r->model;
 	struct phi_number weights, bytes;
 	struct phi_quoted name;
-	const char *const path = source->store ? phi_store_path(source->store) : m->name;
+	const char *const path = source->outer ? phi_store_path(source->outer) : m->name;
 	fprintf(out, "%s: %s", phi_quote(&name, path ? path : "model"), m->format);
 	if (m->view && strcmp(m->view, "canonical") && strcmp(m->view, m->format))
 		fprintf(out, " (view %s)", m->view);
