@@ -1,0 +1,283 @@
+#include "formats/hf/read.h"
+
+#include "formats/core/config.h"
+#include "formats/core/escape.h"
+#include "formats/core/memory.h"
+#include "formats/hf/folder.h"
+#include "formats/hf/index.h"
+
+#include <string.h>
+
+struct child {
+	struct phi_source *source;
+	uint32_t base; /* its storage 0 among ours */
+};
+
+struct state {
+	struct phi_store *folder; /* opened by us for a lone index, or NULL */
+	struct child *children;
+	size_t nchildren, capacity;
+};
+
+static int
+read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void *dst, size_t n,
+	struct phi_err *err)
+{
+	const struct state *const s = source->state;
+	const struct child *const child = &s->children[source->model->storages[storage].inner];
+	return phi_source_read(child->source, storage - child->base, offset, dst, n, err);
+}
+
+static void
+close_state(struct phi_source *source)
+{
+	struct state *const s = source->state;
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->nchildren; i++)
+		phi_source_close(s->children[i].source);
+	phi_free(s->children);
+	phi_store_close(s->folder);
+	phi_free(s);
+}
+
+static const struct phi_source_ops ops = { .read = read_storage, .close = close_state };
+
+/* Side files */
+
+/* The side is read straight into the arena: a tokenizer may be large. */
+static int
+load_side(struct phi_model *model, struct phi_member *member, const char *name, struct phi_err *err)
+{
+	const uint64_t size = phi_member_size(member);
+	if (size > PHI_SIDE_MAX)
+		return phi_fail(err, PHI_LIMIT, "larger than %d bytes", PHI_SIDE_MAX);
+	char *const data = phi_arena_alloc(model->arena, (size_t)size + 1, err);
+	if (!data || phi_member_read(member, 0, data, (size_t)size, err) ||
+		phi_grow(&model->sides, &model->sides_capacity, model->nsides, sizeof *model->sides,
+			err))
+		return -1;
+	data[size] = '\0';
+	model->sides[model->nsides++] =
+		(struct phi_side){ .name = name, .data = data, .size = (size_t)size };
+	return 0;
+}
+
+static int
+load_sides(struct phi_model *model, struct phi_store *store, struct phi_err *err)
+{
+	for (const char *const *name = phi_hf_sides; *name; name++) {
+		if (!phi_store_has(store, *name))
+			continue;
+		struct phi_member *const member = phi_store_member(store, *name, err);
+		const int result = member ? load_side(model, member, *name, err) : -1;
+		phi_member_close(member);
+		if (result)
+			return phi_context(err, "%s", *name);
+	}
+	return 0;
+}
+
+static int
+describe_config(struct phi_model *model, struct phi_err *err)
+{
+	const struct phi_side *const config = phi_model_side(model, "config.json");
+	if (config && phi_config_describe(model, config->data, config->size, err))
+		return phi_context(err, "config.json");
+	return 0;
+}
+
+/* Weights */
+
+static int
+take_tensors(struct phi_model *model, const struct phi_model *from, uint32_t child, uint32_t base,
+	struct phi_err *err)
+{
+	for (size_t i = 0; i < from->nstorages; i++) {
+		struct phi_storage *const storage = phi_model_add_storage(model, err);
+		if (!storage)
+			return -1;
+		*storage = from->storages[i];
+		storage->inner = child;
+	}
+	for (size_t i = 0; i < from->ntensors; i++) {
+		struct phi_tensor *const tensor = phi_model_add_tensor(model, err);
+		if (!tensor)
+			return -1;
+		*tensor = from->tensors[i];
+		tensor->alias = PHI_NONE;
+		for (unsigned k = 0; k < tensor->nplanes; k++)
+			tensor->plane[k].storage += base;
+	}
+	for (size_t i = 0; i < from->nwarnings; i++)
+		if (phi_model_warn(model, err, "%s", from->warnings[i]))
+			return -1;
+	return 0;
+}
+
+/* Opens one weight file; its tensors are appended, strings stay the child's. */
+static const struct phi_model *
+open_child(struct phi_source *source, struct phi_store *store, const char *name,
+	const struct phi_open_options *options, struct phi_err *err)
+{
+	struct state *const s = source->state;
+	if (phi_grow(&s->children, &s->capacity, s->nchildren, sizeof *s->children, err))
+		return NULL;
+	struct phi_source *const child = options->registry->open_member(store, name, options, err);
+	if (!child)
+		return NULL;
+	const uint32_t base = (uint32_t)source->model->nstorages;
+	s->children[s->nchildren++] = (struct child){ .source = child, .base = base };
+	if (take_tensors(source->model, child->model, (uint32_t)s->nchildren - 1, base, err))
+		return NULL;
+	return child->model;
+}
+
+/* Every tensor of the shard must be where the index says. */
+static int
+check_shard(struct phi_hf_index *index, uint32_t file, const struct phi_model *shard,
+	struct phi_err *err)
+{
+	for (size_t i = 0; i < shard->ntensors; i++) {
+		const char *const name = shard->tensors[i].name;
+		const uint32_t at = phi_names_find(index->names, name, strlen(name));
+		struct phi_quoted q, f;
+		if (at == PHI_NONE)
+			return phi_fail(err, PHI_FORMAT, "%s: tensor %s: not in the index",
+				phi_quote(&f, index->files[file]), phi_quote(&q, name));
+		if (index->entries[at].file != file)
+			return phi_fail(err, PHI_FORMAT,
+				"%s: tensor %s: the index has it in another file",
+				phi_quote(&f, index->files[file]), phi_quote(&q, name));
+		index->entries[at].seen = true;
+	}
+	return 0;
+}
+
+/* Every tensor of the index was found, and no shard lies about that the index does not name. */
+static int
+check_index(const struct phi_hf_index *index, struct phi_store *store, const char *index_name,
+	struct phi_err *err)
+{
+	struct phi_quoted q, f;
+	const char *const *names;
+	size_t count, next = 0;
+	for (size_t i = 0; i < index->count; i++)
+		if (!index->entries[i].seen)
+			return phi_fail(err, PHI_FORMAT, "tensor %s: not in %s, where the index has it",
+				phi_quote(&q, index->entries[i].tensor),
+				phi_quote(&f, index->files[index->entries[i].file]));
+	if (phi_store_list(store, &names, &count, err))
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		while (next < index->nfiles && strcmp(index->files[next], names[i]) < 0)
+			next++;
+		const bool named = next < index->nfiles && !strcmp(index->files[next], names[i]);
+		if (!named && phi_hf_is_shard(names[i], index_name))
+			return phi_fail(err, PHI_FORMAT, "%s is not in the index",
+				phi_quote(&q, names[i]));
+	}
+	return 0;
+}
+
+static int
+open_shards(struct phi_source *source, struct phi_store *store, struct phi_hf_index *index,
+	const char *index_name, const struct phi_open_options *options, struct phi_err *err)
+{
+	for (uint32_t i = 0; i < index->nfiles; i++) {
+		struct phi_quoted q;
+		if (!phi_store_has(store, index->files[i]))
+			return phi_fail(err, PHI_FORMAT, "%s: is missing, but named by %s",
+				phi_quote(&q, index->files[i]), index_name);
+		const struct phi_model *const shard =
+			open_child(source, store, index->files[i], options, err);
+		if (!shard || check_shard(index, i, shard, err))
+			return -1;
+	}
+	return check_index(index, store, index_name, err) ? phi_context(err, "%s", index_name) : 0;
+}
+
+static int
+parse_index(struct phi_model *model, struct phi_store *store, const char *name,
+	struct phi_hf_index *index, struct phi_err *err)
+{
+	struct phi_member *const member = phi_store_member(store, name, err);
+	void *text = NULL;
+	size_t size;
+	int result = member ? phi_member_load(member, PHI_SIDE_MAX, &text, &size, err) : -1;
+	if (!result)
+		result = phi_hf_index_parse(index, model->arena, text, size, err);
+	phi_free(text);
+	phi_member_close(member);
+	return result ? phi_context(err, "%s", name) : 0;
+}
+
+static int
+open_weights(struct phi_source *source, struct phi_store *store,
+	const struct phi_hf_weights *weights, const struct phi_open_options *options,
+	struct phi_err *err)
+{
+	if (weights->file)
+		return open_child(source, store, weights->file, options, err) ? 0 : -1;
+	if (!weights->index)
+		return phi_fail(err, PHI_FORMAT,
+			"no weights: neither model.safetensors nor pytorch_model.bin nor an index of "
+			"such files");
+	struct phi_hf_index index = { 0 };
+	int result = parse_index(source->model, store, weights->index, &index, err);
+	if (!result)
+		result = open_shards(source, store, &index, weights->index, options, err);
+	phi_hf_index_free(&index);
+	return result;
+}
+
+/* A lone index: the folder it lies in. */
+static struct phi_store *
+open_folder(struct phi_store *file, struct phi_arena *arena, const char **index,
+	struct phi_err *err)
+{
+	const char *const path = phi_store_path(file);
+	const char *const slash = strrchr(path, '/');
+	*index = phi_arena_strdup(arena, slash ? slash + 1 : path, err);
+	const char *const folder = !slash ? "."
+		: slash == path		  ? "/"
+					  : phi_arena_copy(arena, path, (size_t)(slash - path), err);
+	return *index && folder ? phi_store_open(folder, NULL, err) : NULL;
+}
+
+static int
+describe(struct phi_source *source, struct phi_store *store,
+	const struct phi_open_options *options, struct phi_err *err)
+{
+	struct state *const s = source->state;
+	struct phi_model *const model = source->model;
+	struct phi_hf_weights weights = { 0 };
+	const enum phi_store_kind kind = phi_store_kind(store);
+	if (kind == PHI_STORE_FILE) {
+		store = s->folder = open_folder(store, model->arena, &weights.index, err);
+		if (!store)
+			return -1;
+	} else if (kind == PHI_STORE_PIPE) {
+		return phi_fail(err, PHI_UNSUPPORTED, "a folder cannot come through a pipe; tar it");
+	} else if (phi_hf_find_weights(store, &weights, err)) {
+		return -1;
+	}
+	model->name = phi_arena_strdup(model->arena, phi_store_base(store), err);
+	if (!model->name || load_sides(model, store, err) || describe_config(model, err))
+		return -1;
+	return open_weights(source, store, &weights, options, err);
+}
+
+struct phi_source *
+phi_hf_open(struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
+{
+	struct phi_source *const source = phi_source_new("hf", &ops, err);
+	struct state *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
+	if (s) {
+		source->state = s;
+		if (!describe(source, store, options, err))
+			return source;
+	}
+	phi_source_close(source);
+	return NULL;
+}

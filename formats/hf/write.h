@@ -1,0 +1,9 @@
+/* Writing a checkpoint folder: side files verbatim, weights as safetensors, sharded when large. */
+#ifndef PHI_HF_WRITE_H
+#define PHI_HF_WRITE_H
+
+#include "formats/core/format.h"
+
+int phi_hf_complete(struct phi_plan *plan, struct phi_err *err);
+
+#endif
