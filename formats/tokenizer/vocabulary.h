@@ -23,7 +23,18 @@ enum phi_special { /* in the order the GGUF converter looks for them */
 	PHI_SPECIAL_PAD,
 	PHI_SPECIAL_CLS,
 	PHI_SPECIAL_MASK,
+	PHI_SPECIAL_EOT, /* the last two only when a post-processor ends texts with another token than */
+	PHI_SPECIAL_EOM, /* eos: then that one is eos, and the former eos one of these */
 	PHI_SPECIALS,
+};
+
+/* "bos", "eos", ... as tokenizer_config.json and config.json spell them. */
+const char *phi_special_name(enum phi_special special);
+
+/* A chat template with a name: of tokenizer_config.json's list form. */
+struct phi_template {
+	const char *name; /* letters, digits and underscores */
+	struct phi_string text;
 };
 
 struct phi_vocabulary {
@@ -38,13 +49,22 @@ struct phi_vocabulary {
 	int64_t special[PHI_SPECIALS]; /* id or -1 */
 	uint8_t special_order[PHI_SPECIALS]; /* in which they were found; nspecial of them */
 	unsigned nspecial;
-	signed char add_bos, add_eos, add_sep; /* 1, 0, or -1: not said */
-	const char *chat_template; /* or NULL */
+	/* Is the token added to every text? For those of which it is said; in the order of finding. */
+	struct {
+		uint8_t special;
+		bool added;
+	} add[PHI_SPECIALS];
+	unsigned nadd;
+	struct phi_string chat_template; /* data NULL: none */
+	struct phi_template *templates;	 /* those with a name other than "default" */
+	unsigned ntemplates;
+	signed char lowercase, strip_accents; /* the normalizer does; 1, 0, or -1: not said */
 };
 
 /* From the side files of a canonical model. `rows`: the embedding's rows. pre: --pre NAME or NULL: an
  * unknown pre-tokenizer is then an error that names --pre. Arrays live in `arena`; returns 1 if the
- * model has no tokenizer files at all. */
+ * model has no tokenizer files at all. Byte-level BPE only; SentencePiece is PHI_UNSUPPORTED yet. Takes at
+ * most eight times the size of tokenizer.json while it runs, twice afterwards. */
 int phi_vocabulary_read(const struct phi_model *model, uint32_t rows, const char *pre,
 	const char *family, struct phi_arena *arena, struct phi_vocabulary *out,
 	struct phi_err *err);

@@ -1,0 +1,102 @@
+#include "formats/tokenizer/pretokenizer.h"
+
+#include <string.h>
+
+/* The splits of the families here, letter by letter as tokenizer.json has them (facts/README.md). */
+static const struct {
+	const char *regex, *family, *name;
+} splits[] = {
+	/* cl100k: dbrx and llama-bpe, among others, share it. Phi-4. */
+	{ "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
+	  " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+		"phi3", "dbrx" },
+	/* o200k. Phi-4-mini. */
+	{ "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+	  "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+	  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+	  "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+	  "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+		"phi3", "gpt-4o" },
+};
+
+static bool
+is(const json_t *object, const char *key, const char *text)
+{
+	const char *const s = json_string_value(json_object_get(object, key));
+	return s && !strcmp(s, text);
+}
+
+static bool
+empty(const json_t *normalizer)
+{
+	if (!normalizer || json_is_null(normalizer))
+		return true;
+	return is(normalizer, "type", "Sequence") &&
+		json_array_size(json_object_get(normalizer, "normalizers")) == 0;
+}
+
+bool
+phi_pretokenizer_bytes(const json_t *pre)
+{
+	if (is(pre, "type", "ByteLevel"))
+		return true;
+	const json_t *const list = json_object_get(pre, "pretokenizers");
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (is(json_array_get(list, i), "type", "ByteLevel"))
+			return true;
+	return false;
+}
+
+/* A ByteLevel that only maps bytes, or also splits by GPT-2's pattern (use_regex, true if absent). A
+ * leading space is added by none of the known ones. */
+static bool
+byte_level(const json_t *pre, bool splits_too)
+{
+	const json_t *const regex = json_object_get(pre, "use_regex");
+	return is(pre, "type", "ByteLevel") && !json_is_true(json_object_get(pre, "add_prefix_space")) &&
+		(!regex || json_is_true(regex)) == splits_too;
+}
+
+/* The pattern of a split that keeps every match as a piece: nothing is removed, since the known
+ * patterns match every character. */
+static const char *
+split_regex(const json_t *pre)
+{
+	const json_t *const invert = json_object_get(pre, "invert");
+	if (!is(pre, "type", "Split"))
+		return NULL;
+	if (!(is(pre, "behavior", "Isolated") && !json_is_true(invert)) &&
+		!(is(pre, "behavior", "Removed") && json_is_true(invert)))
+		return NULL;
+	return json_string_value(json_object_get(json_object_get(pre, "pattern"), "Regex"));
+}
+
+const char *
+phi_pretokenizer_name(const json_t *pre, const json_t *normalizer, const char *family)
+{
+	/* llama.cpp normalizes nothing here: a text that is changed first would be cut otherwise. */
+	if (!empty(normalizer))
+		return NULL;
+	const json_t *const list = json_object_get(pre, "pretokenizers");
+	const bool sequence = is(pre, "type", "Sequence");
+	const size_t n = sequence ? json_array_size(list) : 1;
+	/* GPT-2's own pattern: Phi-1.5 and Phi-2, and whoever of the family took their tokenizer. */
+	if (n == 1)
+		return byte_level(sequence ? json_array_get(list, 0) : pre, true) ? "phi-2" : NULL;
+	const char *const regex = n == 2 ? split_regex(json_array_get(list, 0)) : NULL;
+	if (!regex || !byte_level(json_array_get(list, 1), false))
+		return NULL;
+	for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
+		if (!strcmp(splits[i].regex, regex) && !strcmp(splits[i].family, family))
+			return splits[i].name;
+	return NULL;
+}
+
+bool
+phi_pretokenizer_allowed(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_.:";
+	const size_t n = strlen(name);
+	return n > 0 && n < 64 && strspn(name, letters) == n;
+}
