@@ -122,6 +122,30 @@ phi_output_open(enum phi_output_kind kind, const char *path,
 	return NULL;
 }
 
+/* Is the final name, as it stands now, the input? */
+static int
+check_input(const struct phi_output *output, const char *name, struct phi_err *err)
+{
+	struct stat st;
+	if (!output->input)
+		return 0;
+	const int status = output->kind == PHI_OUTPUT_STDOUT ? fstat(STDOUT_FILENO, &st) :
+		fstatat(output->parent, name, &st, 0);
+	if (!status && phi_store_holds(output->input, &st))
+		return phi_fail(err, PHI_ARGUMENT, "is the input; it would be lost");
+	return 0;
+}
+
+int
+phi_output_protect(struct phi_output *output, struct phi_store *input, struct phi_err *err)
+{
+	struct phi_quoted q;
+	output->input = input;
+	if (check_input(output, output->name, err))
+		return phi_context(err, "%s", output->path ? phi_quote(&q, output->path) : "stdout");
+	return 0;
+}
+
 /* Opens what the file is written to: a descriptor, and a temporary name unless it is stdout. */
 static int
 open_file(struct phi_output *output, struct phi_output_file *f, struct phi_err *err)
@@ -142,7 +166,8 @@ open_file(struct phi_output *output, struct phi_output_file *f, struct phi_err *
 		break;
 	}
 	bool exists;
-	if (phi_output_check_target(output, f->name, &exists, err))
+	if (check_input(output, f->name, err) ||
+		phi_output_check_target(output, f->name, &exists, err))
 		return -1;
 	f->temporary = phi_temporary_file(output->parent, f->name, &f->fd, err);
 	return f->temporary < 0 ? -1 : 0;

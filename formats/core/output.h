@@ -33,7 +33,12 @@ struct phi_output_options {
 struct phi_output *phi_output_open(enum phi_output_kind kind, const char *path,
 	const struct phi_output_options *options, struct phi_err *err);
 
-/* Adds file number `index` (0, 1, 2 ... in order). name: NULL for the path itself (FILES), else a
+struct phi_store;
+/* Names the input: from here on it is an error if a file, or the folder, of the output is the input or
+ * one of its members, with or without force. The store is lent for the output's life. */
+int phi_output_protect(struct phi_output *output, struct phi_store *input, struct phi_err *err);
+
+/* Adds the next file; the first is number 0. name: NULL for the path itself (FILES), else a
  * plain name beside it or within the folder; the file that refers to the others is added last. */
 int phi_output_add(struct phi_output *output, const char *name, struct phi_err *err);
 

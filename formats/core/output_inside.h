@@ -20,6 +20,7 @@ struct phi_output {
 	int parent; /* the folder it lies in */
 	int folder; /* FOLDER: the temporary folder; else -1 */
 	int folder_temporary; /* its number, or -1 */
+	struct phi_store *input; /* not to be touched; or NULL */
 	struct phi_output_file *files;
 	size_t nfiles, capacity;
 };

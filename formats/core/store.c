@@ -288,6 +288,31 @@ phi_store_name_safe(const char *name)
 	}
 }
 
+static bool
+same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       (S_ISREG(a->st_mode) || S_ISDIR(a->st_mode));
+}
+
+bool
+phi_store_holds(struct phi_store *store, const struct stat *st)
+{
+	struct stat own;
+	if (store->outer)
+		return store->outer->fd >= 0 && !fstat(store->outer->fd, &own) && same(&own, st);
+	if (!fstat(store->fd, &own) && same(&own, st))
+		return true;
+	const char *const *names;
+	size_t count;
+	if (store->kind != PHI_STORE_FOLDER || phi_store_list(store, &names, &count, NULL))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!fstatat(store->fd, names[i], &own, 0) && same(&own, st))
+			return true;
+	return false;
+}
+
 /* The only member of a file, a pipe or a single member. */
 static struct phi_member *
 only_member(struct phi_store *store, struct phi_err *err)

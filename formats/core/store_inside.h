@@ -74,6 +74,10 @@ int phi_folder_list(struct phi_store *store, struct phi_err *err);
 /* Indexes the tar: names, entries, and the name of the folder that all of them lay in, as base. */
 int phi_tar_index(struct phi_store *store, struct phi_err *err);
 
+/* Is this what the store was opened from, or one of its members? */
+struct stat;
+bool phi_store_holds(struct phi_store *store, const struct stat *st);
+
 /* Sorts names bytewise. */
 void phi_store_sort(const char **names, size_t count);
 
