@@ -1,0 +1,11 @@
+/* A safetensors file of any bytes: described or refused, never more. */
+#include "formats/safetensors/read.h"
+#include "tests/fuzz/open.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_open(data, size, phi_safetensors_open);
+}
