@@ -1,0 +1,167 @@
+/* general.sampling.* from generation_config.json, and who the model is from its name. The front matter of
+ * README.md, which the converter reads too, is not read yet: its keys would follow here. */
+#include "formats/core/escape.h"
+#include "formats/core/json.h"
+#include "formats/gguf/hf_keys.h"
+#include "formats/gguf/model_name.h"
+#include "formats/models/hparam.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In the order they are written. */
+static const struct {
+	const char *key;  /* after general.sampling. */
+	const char *from; /* in generation_config.json */
+	enum phi_value_kind kind;
+} samplings[] = {
+	{ "sequence", "sequence", PHI_VALUE_STRING },
+	{ "top_k", "top_k", PHI_VALUE_I32 },
+	{ "top_p", "top_p", PHI_VALUE_F32 },
+	{ "min_p", "min_p", PHI_VALUE_F32 },
+	{ "xtc_probability", "xtc_probability", PHI_VALUE_F32 },
+	{ "xtc_threshold", "xtc_threshold", PHI_VALUE_F32 },
+	{ "temp", "temperature", PHI_VALUE_F32 },
+	{ "penalty_last_n", "penalty_last_n", PHI_VALUE_I32 },
+	{ "penalty_repeat", "penalty_repeat", PHI_VALUE_F32 },
+	{ "mirostat", "mirostat", PHI_VALUE_I32 },
+	{ "mirostat_tau", "mirostat_tau", PHI_VALUE_F32 },
+	{ "mirostat_eta", "mirostat_eta", PHI_VALUE_F32 },
+};
+
+static int
+add_sampling(struct phi_model *lowered, const char *name, enum phi_value_kind kind, const json_t *v,
+	struct phi_err *err)
+{
+	struct phi_metadata *const m = &lowered->metadata;
+	char key[64];
+	snprintf(key, sizeof key, "general.sampling.%s", name);
+	if (kind == PHI_VALUE_STRING && json_is_string(v))
+		return json_string_length(v)
+			? phi_metadata_add_string(m, lowered->arena, key, json_string_value(v), err) : 0;
+	if (kind == PHI_VALUE_F32 && json_is_number(v) && fabs(json_number_value(v)) < 3.4e38)
+		return phi_metadata_add_f32(m, lowered->arena, key, json_number_value(v), err);
+	if (kind == PHI_VALUE_I32 && json_is_integer(v) && json_integer_value(v) >= INT32_MIN &&
+		json_integer_value(v) <= INT32_MAX)
+		return phi_metadata_add(m, lowered->arena, key,
+			(struct phi_value){ .kind = kind, .i = json_integer_value(v) }, err);
+	return phi_fail(err, PHI_FORMAT, "generation_config.json: %s is no %s", name,
+		kind == PHI_VALUE_STRING ? "text" : kind == PHI_VALUE_I32 ? "32-bit integer" : "number");
+}
+
+/* Ends of text beyond the first have no key in a GGUF: the runtime finds the others by their look. */
+static int
+warn_of_ends(struct phi_model *lowered, const json_t *root, struct phi_err *err)
+{
+	const json_t *const eos = json_object_get(root, "eos_token_id");
+	if (json_array_size(eos) < 2)
+		return 0;
+	return phi_model_warn(lowered, err, "generation_config.json: GGUF has one eos_token_id, the "
+		"other %zu are not carried", json_array_size(eos) - 1);
+}
+
+static int
+sampling_keys(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
+{
+	const struct phi_side *const side = phi_model_side(facts->origin, "generation_config.json");
+	if (!side)
+		return 0;
+	/* A file that is no JSON is as good as none, to the converter too; being out of memory is not. */
+	struct phi_err ignored = { .kind = PHI_OK };
+	json_t *const root = phi_json_parse(side->data, side->size,
+		PHI_JSON_KEEP_DUPLICATES | PHI_JSON_BIG_INTEGERS, &ignored);
+	if (!root && ignored.kind == PHI_MEMORY)
+		return phi_fail(err, PHI_MEMORY, "out of memory");
+	if (!root)
+		return 0;
+	int result = warn_of_ends(lowered, root, err);
+	for (size_t i = 0; result == 0 && i < sizeof samplings / sizeof *samplings; i++) {
+		const json_t *v = json_object_get(root, samplings[i].from);
+		if (!v && !strcmp(samplings[i].key, "penalty_repeat"))
+			v = json_object_get(root, "repetition_penalty");
+		if (v && !json_is_null(v))
+			result = add_sampling(lowered, samplings[i].key, samplings[i].kind, v, err);
+	}
+	json_decref(root);
+	return result;
+}
+
+/* What is missing in `to` comes from `from`. */
+static void
+complete(struct phi_model_name *to, const struct phi_model_name *from)
+{
+	to->name = to->name ? to->name : from->name;
+	to->organization = to->organization ? to->organization : from->organization;
+	to->basename = to->basename ? to->basename : from->basename;
+	to->finetune = to->finetune ? to->finetune : from->finetune;
+	to->version = to->version ? to->version : from->version;
+	to->size_label = to->size_label ? to->size_label : from->size_label;
+}
+
+static size_t
+slashes(const char *s)
+{
+	size_t n = 0;
+	for (; *s; s++)
+		n += *s == '/';
+	return n;
+}
+
+static int
+name_keys(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
+{
+	struct phi_arena *const arena = lowered->arena;
+	struct phi_model_name name = { 0 }, part;
+	/* config.json's own word first, unless it is a path on somebody's machine. */
+	const char *const own = phi_value_string(
+		phi_metadata_find(&facts->origin->metadata, "_name_or_path"));
+	if (own && slashes(own) <= 1) {
+		if (phi_model_name_parse(own, facts->elements, arena, &part, err) < 0)
+			return -1;
+		complete(&name, &part);
+	}
+	if (phi_model_name_parse(facts->name, facts->elements, arena, &part, err) < 0)
+		return -1;
+	complete(&name, &part);
+	if (!name.size_label && facts->elements) {
+		name.size_label = phi_model_name_size(facts->elements, arena, err);
+		if (!name.size_label)
+			return -1;
+	}
+	const struct {
+		const char *key, *text;
+	} keys[] = {
+		{ "general.name", name.name },
+		{ "general.version", name.version },
+		{ "general.organization", name.organization },
+		{ "general.finetune", name.finetune },
+		{ "general.basename", name.basename },
+		{ "general.size_label", name.size_label },
+	};
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (keys[i].text && phi_hf_text(lowered, keys[i].key,
+			(struct phi_string){ keys[i].text, strlen(keys[i].text) }, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* A model card's front matter is what the converter would read of README.md. */
+static int
+warn_of_card(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
+{
+	const struct phi_side *const card = phi_model_side(facts->origin, "README.md");
+	if (!card || card->size < 4 || memcmp(card->data, "---", 3) != 0 ||
+		(((const char *)card->data)[3] != '\n' && ((const char *)card->data)[3] != '\r'))
+		return 0;
+	return phi_model_warn(lowered, err,
+		"README.md: license, tags and base model of the card are not carried yet");
+}
+
+int
+phi_hf_general(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
+{
+	if (sampling_keys(lowered, facts, err) < 0 || name_keys(lowered, facts, err) < 0)
+		return -1;
+	return warn_of_card(lowered, facts, err);
+}

@@ -1,0 +1,113 @@
+/* tokenizer.*: the neutral vocabulary as GGUF's keys. The arrays are lent, not copied: they live in the
+ * lowered model's arena already. */
+#include "formats/gguf/hf_keys.h"
+#include "formats/tokenizer/vocabulary.h"
+
+#include <string.h>
+
+static int
+add_array(struct phi_model *lowered, const char *key, enum phi_value_kind kind, const void *data,
+	uint64_t n, struct phi_err *err)
+{
+	if (!n)
+		return 0;
+	return phi_metadata_add(&lowered->metadata, lowered->arena, key,
+		(struct phi_value){ .kind = PHI_VALUE_ARRAY,
+			.array = { .kind = kind, .count = n, .data = data } },
+		err);
+}
+
+/* cls has no key. "seperator" is how GGUF spells it. */
+static const char *const id_keys[PHI_SPECIALS] = {
+	[PHI_SPECIAL_BOS] = "tokenizer.ggml.bos_token_id",
+	[PHI_SPECIAL_EOS] = "tokenizer.ggml.eos_token_id",
+	[PHI_SPECIAL_UNK] = "tokenizer.ggml.unknown_token_id",
+	[PHI_SPECIAL_SEP] = "tokenizer.ggml.seperator_token_id",
+	[PHI_SPECIAL_PAD] = "tokenizer.ggml.padding_token_id",
+	[PHI_SPECIAL_MASK] = "tokenizer.ggml.mask_token_id",
+	[PHI_SPECIAL_EOT] = "tokenizer.ggml.eot_token_id",
+	[PHI_SPECIAL_EOM] = "tokenizer.ggml.eom_token_id",
+};
+
+static const char *const add_keys[PHI_SPECIALS] = {
+	[PHI_SPECIAL_BOS] = "tokenizer.ggml.add_bos_token",
+	[PHI_SPECIAL_EOS] = "tokenizer.ggml.add_eos_token",
+	[PHI_SPECIAL_SEP] = "tokenizer.ggml.add_sep_token",
+};
+
+static int
+special_keys(struct phi_model *lowered, const struct phi_vocabulary *v, struct phi_err *err)
+{
+	for (unsigned i = 0; i < v->nspecial; i++) {
+		const unsigned s = v->special_order[i];
+		if (id_keys[s] && phi_metadata_add_u32(&lowered->metadata, lowered->arena, id_keys[s],
+			(uint32_t)v->special[s], err) < 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < v->nadd; i++) {
+		const unsigned s = v->add[i].special;
+		if (add_keys[s] && phi_metadata_add_bool(&lowered->metadata, lowered->arena, add_keys[s],
+			v->add[i].added, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The order of the list of names is the file's; the converter's own changes from run to run. */
+static int
+template_keys(struct phi_model *lowered, const struct phi_vocabulary *v, struct phi_err *err)
+{
+	struct phi_string *const names =
+		phi_arena_calloc(lowered->arena, v->ntemplates, sizeof *names, err);
+	if (!names)
+		return -1;
+	for (unsigned i = 0; i < v->ntemplates; i++) {
+		const char *const key = phi_arena_printf(lowered->arena, err,
+			"tokenizer.chat_template.%s", v->templates[i].name);
+		if (!key || phi_hf_text(lowered, key, v->templates[i].text, err) < 0)
+			return -1;
+		names[i] = (struct phi_string){ v->templates[i].name, strlen(v->templates[i].name) };
+	}
+	if (add_array(lowered, "tokenizer.chat_templates", PHI_VALUE_STRING, names, v->ntemplates,
+		    err) < 0)
+		return -1;
+	return phi_hf_text(lowered, "tokenizer.chat_template", v->chat_template, err);
+}
+
+static int
+normalizer_keys(struct phi_model *lowered, const struct phi_vocabulary *v, struct phi_err *err)
+{
+	struct phi_metadata *const m = &lowered->metadata;
+	if (v->lowercase >= 0 && phi_metadata_add_bool(m, lowered->arena,
+		"tokenizer.ggml.normalizer.lowercase", v->lowercase, err) < 0)
+		return -1;
+	if (v->strip_accents >= 0 && phi_metadata_add_bool(m, lowered->arena,
+		"tokenizer.ggml.normalizer.strip_accents", v->strip_accents, err) < 0)
+		return -1;
+	return 0;
+}
+
+int
+phi_hf_vocabulary(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
+{
+	struct phi_metadata *const m = &lowered->metadata;
+	struct phi_vocabulary v;
+	const int found = phi_vocabulary_read(facts->origin, facts->hparams->vocab, facts->pre,
+		lowered->family->name, lowered->arena, &v, err);
+	if (found < 0)
+		return -1;
+	if (found > 0)
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"no tokenizer.json: llama.cpp needs the vocabulary in the file");
+	if (phi_metadata_add_string(m, lowered->arena, "tokenizer.ggml.model", v.model, err) < 0 ||
+		phi_metadata_add_string(m, lowered->arena, "tokenizer.ggml.pre", v.pre, err) < 0 ||
+		add_array(lowered, "tokenizer.ggml.tokens", PHI_VALUE_STRING, v.tokens, v.ntokens,
+			err) < 0 ||
+		add_array(lowered, "tokenizer.ggml.token_type", PHI_VALUE_I32, v.kinds, v.ntokens,
+			err) < 0 ||
+		add_array(lowered, "tokenizer.ggml.merges", PHI_VALUE_STRING, v.merges, v.nmerges,
+			err) < 0 ||
+		special_keys(lowered, &v, err) < 0 || template_keys(lowered, &v, err) < 0)
+		return -1;
+	return normalizer_keys(lowered, &v, err);
+}
