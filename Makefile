@@ -118,8 +118,15 @@ $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
 $(B)/tests/fuzz/search_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer $^ $(LDFLAGS) $(LIBS) -o $@
-replays: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/replay_%)
-searches: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/search_%)
+# Seeds that are made, not stored: seed_NAME writes them into a folder.
+SEEDS := $(patsubst tests/fuzz/seed_%.c,$(B)/tests/fuzz/seeds/%,$(wildcard tests/fuzz/seed_*.c))
+$(B)/tests/fuzz/seed_%: $(B)/tests/fuzz/seed_%.o $(B)/libphitools.a
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
+$(B)/tests/fuzz/seeds/%: $(B)/tests/fuzz/seed_%
+	@rm -rf $@; mkdir -p $@
+	$(Q)$< $@
+replays: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/replay_%) $(SEEDS)
+searches: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/search_%) $(SEEDS)
 
 deps:
 	$(Q)tests/deps.sh $(DEPS) $(if $(DEPS_ALL),$(DEPS_TEST))

@@ -10,7 +10,7 @@ search()
 	mkdir -p "build/corpus/$name"
 	"$t" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
 		-artifact_prefix="build/crashes/$name-" "build/corpus/$name" \
-		$(ls -d "tests/fuzz/corpus/$name" fixtures 2>/dev/null) >"build/corpus/$name.log" 2>&1 &&
+		$(ls -d "tests/fuzz/corpus/$name" "$build/tests/fuzz/seeds/$name" fixtures 2>/dev/null) >"build/corpus/$name.log" 2>&1 &&
 		echo "ok $name $(grep -c . <(ls "build/corpus/$name")) inputs," \
 			"$(awk '/stat::number_of_executed_units/ { print $2 }' "build/corpus/$name.log") runs" ||
 		{ echo "FAILED $name, see build/corpus/$name.log"; return 1; }
