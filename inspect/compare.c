@@ -31,8 +31,10 @@ phi_distance_sqnr(const struct phi_distance *d)
 double
 phi_distance_cosine(const struct phi_distance *d)
 {
+	if (d->diff_squares == 0)
+		return 1;
 	if (d->a_squares == 0 || d->b_squares == 0)
-		return d->a_squares == d->b_squares;
+		return 0;
 	return d->dot / (sqrt(d->a_squares) * sqrt(d->b_squares));
 }
 

@@ -1,0 +1,126 @@
+# The main job and what belongs to it: pipes against direct runs, choices of types, plans.
+load common
+
+@test "the main job: a pipe and a direct run give the same bytes" {
+	phi-repack Phi-4-mini | phi-quant -t q8_0 | phi-repack -o piped.gguf
+	phi-quant -t q8_0 Phi-4-mini -o direct.gguf
+	cmp piped.gguf direct.gguf
+	[ "$(phi-inspect --json piped.gguf | jq -r '.metadata["general.architecture"]')" = phi3 ]
+	run phi-diff Phi-4-mini piped.gguf
+	[ "$status" -eq 1 ]
+	phi-diff --tolerance sqnr=40 Phi-4-mini piped.gguf
+	only_files piped.gguf direct.gguf
+}
+
+@test "every recipe, every arrangement of stages" {
+	for t in f32 f16 bf16 q8_0; do
+		phi-quant -t $t Phi-4-mini -o want.gguf
+		phi-repack Phi-4-mini | phi-quant -t $t | phi-repack -o 1.gguf
+		phi-quant -t $t Phi-4-mini | phi-repack -o 2.gguf
+		phi-repack Phi-4-mini | phi-quant -t $t -o 3.gguf
+		phi-repack Phi-4-mini | phi-quant -t gguf:$t | phi-repack | phi-repack -o 4.gguf
+		phi-quant -t $t -f gguf Phi-4-mini >5.gguf
+		phi-repack -z Phi-4-mini | phi-quant -z -t ${t^^} | phi-repack -o 6.gguf
+		phi-quant -t $t Phi-4-mini | phi-repack -f gguf | phi-repack -o 7.gguf
+		for i in 1 2 3 4 5 6 7; do
+			cmp want.gguf $i.gguf || { echo "$t, way $i"; return 1; }
+		done
+		rm ./*.gguf
+	done
+}
+
+@test "rules are the same in a pipe" {
+	rules=(--rule '*o_proj*=F32' --rule '*norm*=F16' --keep '*down_proj*')
+	phi-quant -t f16 "${rules[@]}" Phi-4-mini -o want.gguf
+	phi-quant -t f16 "${rules[@]}" Phi-4-mini | phi-repack -o a.gguf
+	cmp want.gguf a.gguf
+	phi-quant -t q8_0 "${rules[@]}" Phi-4-mini -o want8.gguf
+	phi-repack Phi-4-mini | phi-quant -t q8_0 "${rules[@]}" | phi-repack -o b.gguf
+	cmp want8.gguf b.gguf
+}
+
+@test "pure, rule, keep: the last that matches wins; explain says why" {
+	types() { phi-inspect --json "$1" | jq -r '.tensors[]|"\(.name) \(.dtype)"'; }
+	phi-quant --pure -t q4_0 --rule '*attn_qkv*=Q8_0' --keep '*.ffn_down.*' --rule 'blk.1.ffn_down.*=F16' \
+		Phi-4-mini -o a.gguf
+	types a.gguf >t
+	grep -qx 'blk.0.attn_qkv.weight Q8_0' t
+	grep -qx 'blk.0.ffn_down.weight BF16' t
+	grep -qx 'blk.1.ffn_down.weight F16' t
+	grep -qx 'blk.1.attn_output.weight Q4_0' t
+	grep -qx 'blk.0.attn_norm.weight F32' t
+	phi-quant -n --explain -t q8_0 --keep '*.ffn_down.*' Phi-4-mini -o b.gguf >plan
+	grep -q 'blk.0.ffn_down.weight .*--keep' plan || grep -q 'blk.0.ffn_down.weight .*\*\.ffn_down\.\*' plan
+	[ ! -e b.gguf ]
+	phi-quant --explain -t q8_0 Phi-4-mini -o b.gguf 2>why
+	grep -q 'blk.0.attn_norm.weight .*attn_norm .*BF16 .*F32' why
+}
+
+@test "the plan" {
+	phi-quant -n -t q8_0 Phi-4-mini -o out.gguf | golden plan.text
+	phi-quant -n --json -t q8_0 Phi-4-mini -o out.gguf >plan.json
+	golden plan.json <plan.json
+	[ ! -e out.gguf ]
+	phi-quant -t q8_0 Phi-4-mini -o out.gguf
+	[ "$(jq .total plan.json)" -eq "$(stat -c %s out.gguf)" ]
+	# Offsets of the plan are those of the file.
+	diff <(jq -c '.items[]|select(.dtype)|[.name,.dtype,.offset]' plan.json) \
+		<(phi-inspect --json out.gguf | jq -c '.tensors[]|[.name,.dtype,.offset]')
+}
+
+@test "only and exclude in repack and quant" {
+	phi-repack --only '*layers.0.*' --exclude '*norm*' Phi-4-mini/model.safetensors -o a.safetensors
+	[ "$(phi-inspect --json a.safetensors | jq '.tensors|length')" -eq 4 ]
+	phi-quant -t q8_0 --only 'blk.1.*' Phi-4-mini -o b.gguf
+	phi-quant -t q8_0 --only 'model.layers.1.*' Phi-4-mini | phi-repack -o c.gguf
+	cmp b.gguf c.gguf
+	fails 2 "phi-repack: --only and --exclude leave no tensor" \
+		phi-repack --only x -o d.safetensors Phi-4-mini/model.safetensors
+	only_files a.safetensors b.gguf c.gguf
+}
+
+@test "the name is the folder's unless --name says another" {
+	name() { phi-inspect --json "$1" | jq -r '.metadata["general.name"]'; }
+	phi-repack Phi-4-mini -o a.gguf
+	[ "$(name a.gguf)" = "Phi 4 Mini" ]
+	phi-repack Phi-4-mini | phi-repack -o b.gguf
+	cmp a.gguf b.gguf
+	phi-repack --name Other-Name Phi-4-mini -o c.gguf
+	[ "$(name c.gguf)" = "Other Name" ]
+	phi-repack --name Other-Name Phi-4-mini | phi-repack -o d.gguf
+	cmp c.gguf d.gguf
+	ln -s Phi-4-mini linked
+	phi-repack linked -o e.gguf
+	cmp a.gguf e.gguf
+}
+
+@test "the stream is a folder for tar" {
+	phi-repack Phi-4-mini | tar -xf - --one-top-level=out
+	cmp out/config.json Phi-4-mini/config.json
+	cmp out/model.safetensors Phi-4-mini/model.safetensors
+	phi-diff --strict Phi-4-mini out
+	phi-repack -o s.tar -f stream Phi-4-mini
+	phi-repack Phi-4-mini | cmp - s.tar
+}
+
+@test "unwelcome requests" {
+	fails 2 "phi-quant: there is no target foo (see --help)" phi-quant -t foo:q8_0 -f stream -o a.tar Phi-4-mini
+	run phi-quant -t q9_9 Phi-4-mini -o a.gguf
+	[ "$status" -eq 2 ]
+	[ "${#lines[@]}" -eq 1 ]
+	run phi-quant -t q8_0 Phi-4-mini -o a.safetensors
+	[ "$status" -eq 2 ]
+	only_files
+}
+
+@test "a value that does not fit" {
+	safetensors a.safetensors 'w=F32:2x2:1,2,3,1e30'
+	run phi-quant -t f16 a.safetensors -o b.safetensors
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"tensor w"*3* ]]
+	only_files a.safetensors
+	phi-quant -t f16 --on-overflow clamp a.safetensors -o c.safetensors
+	phi-quant -t f16 --on-overflow keep a.safetensors -o k.safetensors
+	[ "$(tail -c 2 c.safetensors | od -An -tx1)" = " ff 7b" ]
+	[ "$(tail -c 2 k.safetensors | od -An -tx1)" = " 00 7c" ]
+}

@@ -1,0 +1,55 @@
+# The man pages say what the tools do: lint, options, examples.
+load common
+
+@test "the pages are correct mdoc" {
+	command -v mandoc >/dev/null || skip "mandoc is not there"
+	# Pages refer to each other, which mandoc looks up in the system.
+	bad=$(for p in "$top"/man/*.[1-9]; do mandoc -T lint "$p"; done | grep -v 'referenced manual not found' || true)
+	echo "$bad"
+	[ -z "$bad" ]
+}
+
+@test "every page that is referred to is there" {
+	while read -r name section; do
+		[ -e "$top/man/$name.$section" ] || { echo "no $name.$section"; return 1; }
+	done < <(sed -n 's/^\.Xr \(phi-[a-z]*\) \([0-9]\).*/\1 \2/p' "$top"/man/*.[1-9] | sort -u)
+}
+
+@test "every option has its entry, and every entry its option" {
+	for t in $tools; do
+		# "-o, --output FILE" of --help and ".It Fl o , Fl -output Ar FILE" of the page, both as "o output FILE".
+		$t --help | sed -nE 's/^  (-(.),|   ) --([a-z-]+) ?([A-Z=]*) .*/\2 \3 \4/p' | sort >help
+		sed -nE '/^\.Sh DESCRIPTION/,/^\.Sh (ENV|EXIT|JSON)/s/^\.It Fl ((.) , Fl )?-([a-z-]+)( Ar (.*))?$/\2 \3 \5/p' \
+			"$top/man/$t.1" | sed 's/ Ns = Ns Ar /=/' | sort >page
+		[ -s help ]
+		diff help page || { echo "$t"; return 1; }
+	done
+}
+
+@test "every number type has its line" {
+	sed -nE 's/^TYPE\(([A-Z0-9_]+), ([0-9]+), ([0-9]+), .*/\1 \2 \3/p' "$top/formats/core/types.def" >types
+	while read -r name elements bytes; do
+		grep -qE "^\.It $name Ta ($elements Ta )?$bytes Ta |$name" "$top/man/phi-types.7" || { echo "$name"; return 1; }
+	done <types
+	# Of the blocks, the sizes too.
+	while read -r name elements bytes; do
+		grep -q "^\.It $name Ta $elements Ta $bytes Ta " "$top/man/phi-types.7" || { echo "$name"; return 1; }
+	done < <(sed -nE 's/^TYPE\(([A-Z0-9_]+), ([0-9]+), ([0-9]+), BLOCK.*/\1 \2 \3/p' "$top/formats/core/types.def")
+}
+
+@test "the examples run" {
+	ssh() { shift; "$@"; }
+	# A file that is there before the first example.
+	phi-quant -t q8_0 Phi-4-mini -o "$BATS_TEST_TMPDIR/phi.gguf"
+	for page in "$top"/man/*.[1-9]; do
+		rm -rf work && mkdir work && cp -r Phi-4-mini work
+		cp phi.gguf work
+		while read -r command; do
+			local status=0
+			(cd work && eval "$command") >log 2>&1 || status=$?
+			# phi-diff says 1 where models differ.
+			[[ $status -eq 0 || ($status -eq 1 && $command == phi-diff*) ]] ||
+				{ echo "${page##*/}: $command: $status"; cat log; return 1; }
+		done < <(awk '/^\.Bd -literal/ { on = 1 } /^\.Ed/ { on = 0 } on' "$page" | sed -n 's/^\$ //p; s/\\e/\\/g')
+	done
+}

@@ -1,0 +1,93 @@
+# Every format that can be written, to every other and back, as a file and through a pipe, with one
+# thread and with eight: the weights are the same, and so are the bytes.
+load common
+
+formats="safetensors hf gguf stream"
+declare -A suffix=([safetensors]=.safetensors [hf]=/ [gguf]=.gguf [stream]=.tar)
+
+write() # FORMAT FROM TO [OPTION...]
+{
+	local format=$1 from=$2 to=$3
+	shift 3
+	phi-repack -q -f "$format" "$@" "$from" -o "$to${suffix[$format]}"
+}
+
+sums() # digests of the weights by canonical name do not depend on the container; F32 norms of GGUF do
+{
+	phi-inspect --sum --json "$1" | jq -r '.tensors[]|.sha256' | sort
+}
+
+@test "the matrix covers every format that can be written" {
+	have=$(phi-repack --help | sed -n '/^Formats:/,$p' | awk '/^  [a-z].* write/ { print $1 }' | sort | xargs)
+	[ "$have" = "$(echo $formats | tr ' ' '\n' | sort | xargs)" ]
+}
+
+@test "without a family: tensors untouched by any two steps" {
+	safetensors in.safetensors 'b=F32:2x32:'"$(seq -s, 64)" 'a=I32:3:7,8,9' 'c=F64:2:0.5,-2'
+	want=$(sums in.safetensors)
+	for f in safetensors gguf stream; do
+		write $f in.safetensors $f
+		[ "$(sums $f${suffix[$f]})" = "$want" ]
+		for g in safetensors gguf stream; do
+			write $g $f${suffix[$f]} $f-$g
+			[ "$(sums $f-$g${suffix[$g]})" = "$want" ] || { echo "$f to $g"; return 1; }
+			phi-diff -q $f-$g${suffix[$g]} in.safetensors
+		done
+	done
+}
+
+@test "a known model: every step agrees with the source" {
+	for f in $formats; do
+		write $f Phi-4-mini $f
+		phi-diff $f${suffix[$f]} Phi-4-mini || { echo "$f"; return 1; }
+	done
+	# What came from a folder goes anywhere.
+	for f in hf stream; do
+		for g in $formats; do
+			write $g $f${suffix[$f]} $f-$g --name Phi-4-mini
+			phi-diff $f-$g${suffix[$g]} Phi-4-mini || { echo "$f to $g"; return 1; }
+		done
+	done
+	cmp stream-gguf.gguf gguf.gguf
+	cmp hf-gguf.gguf gguf.gguf
+	cmp stream-stream.tar stream.tar
+	cmp hf-safetensors.safetensors safetensors.safetensors
+	cmp stream-hf/config.json Phi-4-mini/config.json
+}
+
+@test "a pipe gives what a file gives, one thread what eight give" {
+	for f in safetensors gguf stream; do
+		write $f Phi-4-mini want -j1
+		write $f Phi-4-mini eight -j8
+		cmp want${suffix[$f]} eight${suffix[$f]}
+		for j in 1 8; do
+			phi-repack -q -j$j -f $f Phi-4-mini | cat >out
+			cmp out want${suffix[$f]} || { echo "$f -j$j, out"; return 1; }
+			for g in safetensors gguf stream; do
+				phi-repack -q -j$j -f $g want${suffix[$f]} --name Phi-4-mini >a
+				cat want${suffix[$f]} | phi-repack -q -j$j -f $g --name Phi-4-mini >b
+				cat want${suffix[$f]} | phi-repack -q -j$j -f $g --name Phi-4-mini -o c
+				cmp a b && cmp a c || { echo "$f to $g -j$j, in"; return 1; }
+				rm a b c
+			done
+		done
+		rm -r want* eight* out
+	done
+}
+
+@test "quantizing: one thread and eight, scalar and wide" {
+	phi-quant -t q8_0 -j1 Phi-4-mini -o 1.gguf
+	phi-quant -t q8_0 -j8 Phi-4-mini -o 8.gguf
+	PHI_CPU=scalar phi-quant -t q8_0 Phi-4-mini -o s.gguf
+	cmp 1.gguf 8.gguf
+	cmp 1.gguf s.gguf
+	phi-quant --pure -t q4_0 -j1 Phi-4-mini -o 41.gguf
+	PHI_CPU=scalar phi-quant --pure -t q4_0 -j8 Phi-4-mini -o 48.gguf
+	cmp 41.gguf 48.gguf
+}
+
+@test "umask and locale change nothing but the mode" {
+	phi-repack -f stream Phi-4-mini >a
+	(umask 077; LC_ALL=C.UTF-8 TZ=Asia/Tokyo phi-repack -f stream Phi-4-mini >b)
+	cmp a b
+}

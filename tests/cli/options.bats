@@ -1,0 +1,80 @@
+# --help, --version, and what is refused on the command line.
+load common
+
+@test "help lists the options, on standard output" {
+	for t in $tools; do
+		$t --help | sed '/^Recipes:$/,$d; /^Formats:$/,$d' | golden "$t.help"
+		[ "$($t -h)" = "$($t --help)" ]
+	done
+}
+
+@test "help lists every format and recipe" {
+	for f in gguf safetensors hf stream; do
+		phi-repack --help | grep -q "^  $f  *[rw]"
+	done
+	phi-quant --help | grep -q '^  q8_0 '
+}
+
+@test "version" {
+	for t in $tools; do
+		[ "$($t --version)" = "$t (Phi Tools) 0.1.0" ]
+		[ "$($t -V)" = "$t (Phi Tools) 0.1.0" ]
+		$t -V -v | grep -q '^kernels: '
+		$t -V -v | grep -q '^sandbox: '
+	done
+	PHI_CPU=scalar phi-quant -V -v | grep -qx 'kernels: scalar'
+}
+
+@test "unknown options and missing arguments" {
+	for t in $tools; do
+		fails 2 "$t: unknown option --bogus (see --help)" $t --bogus
+		fails 2 "$t: unknown option -Z (see --help)" $t -Z
+		fails 2 "$t: option -o needs an argument (see --help)" $t -o
+		fails 2 "$t: option --only needs an argument (see --help)" $t --only
+	done
+	fails 2 "phi-inspect: unknown option -n (see --help)" phi-inspect -n
+	fails 2 "phi-repack: unknown option -t (see --help)" phi-repack -t q8_0
+}
+
+@test "numbers, sizes and words" {
+	for bad in 0 x -1 1.5 2000; do
+		fails 2 "phi-repack: --jobs $bad: a number from 1 to 1024 is expected" phi-repack -j $bad
+	done
+	for bad in 0 12X 5MB K 99999999999999999999 18446744073709551615K; do
+		fails 2 "phi-repack: --memory $bad: a size is expected: a number, or one with K, M or G" \
+			phi-repack --memory $bad
+	done
+	fails 2 "phi-quant: --on-overflow wrap: fail, clamp or keep is expected" \
+		phi-quant --on-overflow wrap
+	fails 2 "phi-diff: --color blue: auto, always or never is expected" phi-diff --color blue
+	fails 2 "phi-diff: --tolerance max: max=X, rmse=X, rel=X or sqnr=X with X of 0 or more is expected" \
+		phi-diff --tolerance rmse=1,max
+	fails 2 "phi-diff: --tolerance max=-1: max=X, rmse=X, rel=X or sqnr=X with X of 0 or more is expected" \
+		phi-diff --tolerance max=-1
+	fails 2 "phi-quant: --rule x=Q9: there is no such type" phi-quant --rule x=Q9
+	fails 2 "phi-quant: --rule Q8_0: GLOB=TYPE is expected" phi-quant --rule Q8_0
+}
+
+@test "operands" {
+	fails 2 "phi-inspect: too many operands (see --help)" phi-inspect a b
+	fails 2 "phi-diff: two models are needed (see --help)" phi-diff
+	fails 2 "phi-quant: nothing to do: give -t RECIPE or --rule (see --help)" phi-quant Phi-4-mini
+	fails 2 "phi-quant: --pure needs -t TYPE" phi-quant --pure --rule '*=F16' Phi-4-mini
+	for t in phi-inspect phi-repack; do
+		fails 2 "$t: nofile: No such file or directory" $t nofile
+	done
+}
+
+@test "formats of the output" {
+	fails 2 "phi-repack: out.foo: the suffix names no format; name one with -f (see --help)" \
+		phi-repack -o out.foo Phi-4-mini
+	fails 2 "phi-repack: there is no format foo (see --help)" phi-repack -f foo Phi-4-mini
+	fails 2 "phi-repack: hf cannot be written to a pipe; name the output with -o" \
+		phi-repack -f hf Phi-4-mini
+	fails 2 "phi-repack: -z compresses the stream only, not gguf" \
+		phi-repack -z -o out.gguf Phi-4-mini
+	fails 2 "phi-inspect: there is no format gguf: text or json" phi-inspect -f gguf Phi-4-mini
+	fails 2 "phi-quant: -t mlx:q8_0 does not go into a gguf output" \
+		phi-quant -t mlx:q8_0 -o out.gguf Phi-4-mini
+	only_files
+}
