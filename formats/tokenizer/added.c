@@ -22,6 +22,7 @@ struct book {
 	struct phi_names *added;  /* -> index into file->added */
 	struct phi_names *tokens; /* -> id */
 	uint32_t next;		  /* the id of a token that is quite new */
+	bool decoder;		  /* there is an added_tokens_decoder */
 };
 
 static struct phi_added_token *
@@ -76,21 +77,22 @@ merge_entry(struct book *book, const char *key, const json_t *entry, struct phi_
 	const json_t *const normalized = json_object_get(entry, "normalized");
 	t->special = json_is_true(json_object_get(entry, "special"));
 	t->normalized = normalized ? json_is_true(normalized) : !t->special;
+	t->confirmed = true;
 	return 0;
 }
 
 static int
-make_special(struct book *book, const json_t *entry, struct phi_err *err)
+make_special(struct book *book, const json_t *entry, bool named, struct phi_err *err)
 {
 	const char *const text = phi_special_text(entry);
 	if (!text || !*text)
 		return 0;
-	struct phi_added_token *t = find(book, text);
-	if (!t)
-		t = add(book, text, new_id(book, text), err);
+	struct phi_added_token *const known = find(book, text);
+	struct phi_added_token *const t = known ? known : add(book, text, new_id(book, text), err);
 	if (!t)
 		return -1;
-	t->special = true;
+	if (!known || (named && (t->confirmed || !book->decoder)))
+		t->special = true;
 	return 0;
 }
 
@@ -98,20 +100,21 @@ static int
 complete(struct book *book, json_t *config, struct phi_err *err)
 {
 	json_t *const decoder = json_object_get(config, "added_tokens_decoder");
+	book->decoder = decoder != NULL;
 	for (void *i = json_object_iter(decoder); i; i = json_object_iter_next(decoder, i))
 		if (merge_entry(book, json_object_iter_key(i), json_object_iter_value(i), err) < 0)
 			return -1;
 	for (int i = 0; i <= PHI_SPECIAL_MASK; i++) {
 		char key[16];
 		snprintf(key, sizeof key, "%s_token", phi_special_name((enum phi_special)i));
-		if (make_special(book, json_object_get(config, key), err) < 0)
+		if (make_special(book, json_object_get(config, key), true, err) < 0)
 			return -1;
 	}
 	static const char *const lists[] = { "additional_special_tokens", "extra_special_tokens" };
 	for (size_t l = 0; l < 2; l++) {
 		const json_t *const list = json_object_get(config, lists[l]);
 		for (size_t i = 0; i < json_array_size(list); i++)
-			if (make_special(book, json_array_get(list, i), err) < 0)
+			if (make_special(book, json_array_get(list, i), false, err) < 0)
 				return -1;
 	}
 	return 0;

@@ -3,14 +3,15 @@
  *
  *   1. tokenizer.json's added_tokens
  *   2. tokenizer_config.json's added_tokens_decoder: what it lists has the flags given there
- *   3. bos_token ... mask_token, additional_special_tokens: special; new ones are added
+ *   3. bos_token ... mask_token: special if it lists them, or if there is no such list
+ *   4. additional_special_tokens, and bos_token ... mask_token: new ones are added as special
  */
 #ifndef PHI_TOKENIZER_ADDED_H
 #define PHI_TOKENIZER_ADDED_H
 
 #include "formats/tokenizer/tokenizer_json.h"
 
-/* Steps 2 and 3. config: tokenizer_config.json's tree, or NULL. */
+/* Steps 2 to 4. config: tokenizer_config.json's tree, or NULL. */
 int phi_added_complete(struct phi_tokenizer_json *file, json_t *config,
 	struct phi_arena *arena, struct phi_err *err);
 

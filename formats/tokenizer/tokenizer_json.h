@@ -16,6 +16,7 @@ struct phi_added_token {
 	struct phi_string text;
 	uint32_t id;
 	bool special, normalized;
+	bool confirmed; /* tokenizer_config.json's added_tokens_decoder has it, too */
 };
 
 /* Strings and arrays live in the arena given to the reader. */
