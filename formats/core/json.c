@@ -48,14 +48,15 @@ check_depth(const char *text, size_t size, struct phi_err *err)
 	return 0;
 }
 
+/* `start`: where in the caller's text jansson's began. */
 static int
-fail_json(const json_error_t *error, struct phi_err *err)
+fail_json(const json_error_t *error, size_t start, struct phi_err *err)
 {
 	/* A failed allocation inside jansson often leaves no text. */
 	if (json_error_code(error) == json_error_out_of_memory || !error->text[0])
 		return phi_fail(err, PHI_MEMORY, "out of memory reading JSON");
 	struct phi_quoted q;
-	return phi_fail(err, PHI_FORMAT, "JSON byte %d, line %d: %s", error->position, error->line,
+	return phi_fail(err, PHI_FORMAT, "JSON byte %zu: %s", start + (size_t)error->position,
 		phi_quote(&q, error->text));
 }
 
@@ -122,18 +123,24 @@ parse_respelled(const char *text, size_t size, size_t flags, struct phi_err *err
 	if (!spell_big_integers(text, size, &copy, err)) {
 		json = json_loadb((const char *)copy.data, copy.size, flags, &error);
 		if (!json)
-			fail_json(&error, err);
+			fail_json(&error, 0, err);
 	}
 	phi_buffer_free(&copy);
 	return json;
 }
 
-json_t *
-phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err)
+static int
+prepare(const char *text, size_t size, struct phi_err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, install_allocator);
-	if (check_depth(text, size, err))
+	return check_depth(text, size, err);
+}
+
+json_t *
+phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err)
+{
+	if (prepare(text, size, err))
 		return NULL;
 	const size_t load = (flags & PHI_JSON_KEEP_DUPLICATES ? 0 : JSON_REJECT_DUPLICATES) |
 		(flags & PHI_JSON_NULS ? JSON_ALLOW_NUL : 0);
@@ -143,8 +150,96 @@ phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *er
 		return json;
 	if (json_error_code(&error) == json_error_numeric_overflow && flags & PHI_JSON_BIG_INTEGERS)
 		return parse_respelled(text, size, load, err);
-	fail_json(&error, err);
+	fail_json(&error, 0, err);
 	return NULL;
+}
+
+static void
+skip_space(struct phi_json_members *m)
+{
+	while (m->at < m->size && m->text[m->at] && strchr(" \t\n\r", m->text[m->at]))
+		m->at++;
+}
+
+/* Skips space, then takes `c` if it comes next. */
+static bool
+take(struct phi_json_members *m, char c)
+{
+	skip_space(m);
+	if (m->at == m->size || m->text[m->at] != c)
+		return false;
+	m->at++;
+	return true;
+}
+
+static int
+expected(const struct phi_json_members *m, const char *what, struct phi_err *err)
+{
+	return phi_fail(err, PHI_FORMAT, "JSON byte %zu: %s expected%s", m->at, what,
+		m->at < m->size ? "" : ", but the text ends");
+}
+
+/* One value at the present place; jansson says how many bytes it took. */
+static json_t *
+take_value(struct phi_json_members *m, struct phi_err *err)
+{
+	json_error_t error = { 0 };
+	json_t *const value = json_loadb(m->text + m->at, m->size - m->at,
+		JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+		&error);
+	if (value)
+		m->at += (size_t)error.position;
+	else
+		fail_json(&error, m->at, err);
+	return value;
+}
+
+int
+phi_json_members_begin(struct phi_json_members *members, const char *text, size_t size,
+	struct phi_err *err)
+{
+	*members = (struct phi_json_members){ .text = text, .size = size };
+	if (prepare(text, size, err))
+		return -1;
+	return take(members, '{') ? 0 : expected(members, "'{'", err);
+}
+
+static int
+take_member(struct phi_json_members *m, struct phi_err *err)
+{
+	skip_space(m);
+	if (m->at == m->size || m->text[m->at] != '"')
+		return expected(m, "a name", err);
+	m->name = take_value(m, err);
+	if (!m->name)
+		return -1;
+	if (!take(m, ':'))
+		return expected(m, "':'", err);
+	skip_space(m);
+	m->value = take_value(m, err);
+	return m->value ? 1 : -1;
+}
+
+int
+phi_json_members_next(struct phi_json_members *members, struct phi_err *err)
+{
+	const bool first = !members->name;
+	phi_json_members_end(members);
+	if (take(members, '}')) {
+		skip_space(members);
+		return members->at == members->size ? 0 : expected(members, "the end", err);
+	}
+	if (!first && !take(members, ','))
+		return expected(members, "',' or '}'", err);
+	return take_member(members, err);
+}
+
+void
+phi_json_members_end(struct phi_json_members *members)
+{
+	json_decref(members->name);
+	json_decref(members->value);
+	members->name = members->value = NULL;
 }
 
 /* Bytes of the valid UTF-8 character at s[0..n), or 0. */

@@ -1,7 +1,7 @@
 /* JSON through jansson, made strict where a file must not fool two readers: duplicate names, nesting
  * beyond PHI_JSON_DEPTH_MAX, trailing bytes and invalid UTF-8 are refused, with the byte offset.
  * jansson's memory is phi_alloc's. A tree takes some 30 to 60 times a dense text's size: callers
- * limit the text. Headers with very many entries use json_reader.h instead. */
+ * limit the text, and objects with very many members are walked a member at a time. */
 #ifndef PHI_CORE_JSON_H
 #define PHI_CORE_JSON_H
 
@@ -21,6 +21,22 @@ enum {
 
 /* The caller frees with json_decref. The top level is an object or an array. */
 json_t *phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err);
+
+/* The members of an object that is a whole text, one at a time: a header with a million tensors never
+ * stands as one tree. Duplicate names among these members are the caller's to find (names.h). */
+struct phi_json_members {
+	const char *text; /* lent */
+	size_t size, at;
+	json_t *name, *value; /* of the member just read; freed by the next step and by the end */
+};
+
+/* Checks the nesting of the whole text and that it begins with '{'. */
+int phi_json_members_begin(struct phi_json_members *members, const char *text, size_t size,
+	struct phi_err *err);
+/* 1: name (a string, perhaps with NULs) and value were read; 0: the object, and with it the text, is
+ * at its end; -1. */
+int phi_json_members_next(struct phi_json_members *members, struct phi_err *err);
+void phi_json_members_end(struct phi_json_members *members);
 
 /* Appends the JSON string of s[0..n) with quotes to a buffer; invalid UTF-8 bytes become U+FFFD. The
  * escapes are those of Rust's serde and of every other writer that escapes no more than it must:

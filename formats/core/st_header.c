@@ -6,7 +6,6 @@
 #include "formats/core/checked.h"
 #include "formats/core/escape.h"
 #include "formats/core/json.h"
-#include "formats/core/json_reader.h"
 #include "formats/core/memory.h"
 #include "formats/core/names.h"
 
@@ -58,104 +57,71 @@ phi_st_header_length(const void *first8, uint64_t *length, struct phi_err *err)
 /* Parsing */
 
 struct parser {
-	struct phi_json_reader json;
 	struct phi_arena *arena;
 	struct phi_st_header *header;
 	struct phi_names *names; /* of tensors, and __metadata__ */
 };
 
-/* The key or string just read, in the arena. */
+/* A JSON string in the arena; it may hold NULs. */
 static const char *
-take_text(struct parser *p, size_t *size, struct phi_err *err)
+keep_text(struct parser *p, const json_t *text, size_t *size, struct phi_err *err)
 {
-	char *const text = phi_arena_alloc(p->arena, p->json.raw_size + 1, err);
-	if (!text)
-		return NULL;
-	*size = phi_json_unescape(&p->json, text);
-	text[*size] = '\0';
-	return text;
+	*size = json_string_length(text);
+	return phi_arena_copy(p->arena, json_string_value(text), *size, err);
 }
 
 static int
-parse_metadata(struct parser *p, struct phi_names *seen, struct phi_err *err)
+parse_metadata(struct parser *p, json_t *object, struct phi_err *err)
 {
-	struct phi_json_reader *const json = &p->json;
-	if (phi_json_expect(json, PHI_JSON_OBJECT, "'{' of the metadata", err))
-		return -1;
-	for (;;) {
-		if (phi_json_next(json, err))
-			return -1;
-		if (json->token == PHI_JSON_OBJECT_END)
-			return 0;
-		const size_t at = json->offset;
-		size_t n;
-		const char *const key = take_text(p, &n, err);
-		const int there = key ? phi_names_add(seen, key, n, 0, err) : -1;
-		if (there < 0)
-			return -1;
-		if (there)
-			return phi_fail(err, PHI_FORMAT, "JSON byte %zu: name occurs twice", at);
+	const char *key;
+	json_t *text;
+	if (!json_is_object(object))
+		return phi_fail(err, PHI_FORMAT, "__metadata__ is no object");
+	json_object_foreach(object, key, text) {
 		struct phi_value value = { .kind = PHI_VALUE_STRING };
-		if (phi_json_expect(json, PHI_JSON_STRING, "a string in the metadata", err))
-			return -1;
-		value.s.data = take_text(p, &value.s.size, err);
+		struct phi_quoted q;
+		if (!json_is_string(text))
+			return phi_fail(err, PHI_FORMAT, "__metadata__: %s is no string",
+				phi_quote(&q, key));
+		value.s.data = keep_text(p, text, &value.s.size, err);
 		if (!value.s.data ||
 			phi_metadata_add(&p->header->metadata, p->arena, key, value, err))
 			return -1;
 	}
+	return 0;
 }
 
 static int
-parse_dtype(struct parser *p, struct phi_st_entry *entry, struct phi_err *err)
+parse_dtype(const json_t *dtype, struct phi_st_entry *entry, struct phi_err *err)
 {
-	char name[16], *const end = name + sizeof name - 1;
-	if (phi_json_expect(&p->json, PHI_JSON_STRING, "dtype as a string", err))
-		return -1;
-	if (p->json.raw_size <= (size_t)(end - name)) {
-		name[phi_json_unescape(&p->json, name)] = '\0';
-		for (int i = 0; i < NTYPES; i++)
-			if (!strcmp(phi_type_of(order[i])->name, name))
-				entry->type = phi_type_of(order[i]);
-	}
-	if (entry->type)
-		return 0;
-	char text[64];
-	return phi_fail(err, PHI_FORMAT, "dtype %s is not known",
-		phi_escape(text, sizeof text, p->json.raw, p->json.raw_size));
+	if (!json_is_string(dtype))
+		return phi_fail(err, PHI_FORMAT, dtype ? "dtype is no string" : "dtype is missing");
+	for (int i = 0; i < NTYPES; i++)
+		if (!strcmp(phi_type_of(order[i])->name, json_string_value(dtype)))
+			entry->type = phi_type_of(order[i]);
+	struct phi_quoted q;
+	if (!entry->type)
+		return phi_fail(err, PHI_FORMAT, "dtype %s is not known",
+			phi_quote(&q, json_string_value(dtype)));
+	return 0;
 }
 
 /* An array of at most `max` numbers. */
 static int
-parse_numbers(struct parser *p, uint64_t *out, unsigned max, unsigned *count, const char *what,
+parse_numbers(const json_t *array, uint64_t *out, unsigned max, unsigned *count, const char *what,
 	struct phi_err *err)
 {
-	if (phi_json_expect(&p->json, PHI_JSON_ARRAY, what, err))
-		return -1;
-	for (*count = 0;; ++*count) {
-		if (phi_json_next(&p->json, err))
-			return -1;
-		if (p->json.token == PHI_JSON_ARRAY_END)
-			return 0;
-		if (*count == max)
-			return phi_fail(err, PHI_LIMIT, "%s: more than %u numbers", what, max);
-		if (!phi_json_u64(&p->json, &out[*count]))
-			return phi_fail(err, PHI_FORMAT,
-				"JSON byte %zu: %s: not an integer of 0 to 2^64-1", p->json.offset,
-				what);
+	if (!json_is_array(array))
+		return phi_fail(err, PHI_FORMAT, array ? "%s is no array" : "%s is missing", what);
+	if (json_array_size(array) > max)
+		return phi_fail(err, PHI_LIMIT, "%s: more than %u numbers", what, max);
+	*count = (unsigned)json_array_size(array);
+	for (unsigned i = 0; i < *count; i++) {
+		const json_t *const number = json_array_get(array, i);
+		if (!json_is_integer(number) || json_integer_value(number) < 0)
+			return phi_fail(err, PHI_FORMAT, "%s: not an integer of 0 to 2^63-1", what);
+		out[i] = (uint64_t)json_integer_value(number);
 	}
-}
-
-static int
-parse_offsets(struct parser *p, struct phi_st_entry *entry, struct phi_err *err)
-{
-	uint64_t offsets[2];
-	unsigned n;
-	if (parse_numbers(p, offsets, 2, &n, "data_offsets", err))
-		return -1;
-	if (n != 2)
-		return phi_fail(err, PHI_FORMAT, "data_offsets: two numbers expected, not %u", n);
-	entry->begin = offsets[0];
-	entry->end = offsets[1];
 	return 0;
 }
 
@@ -181,101 +147,78 @@ check_size(const struct phi_st_entry *entry, struct phi_err *err)
 	return 0;
 }
 
+/* Fields beyond the three are let pass, as the reference does. */
 static int
-parse_field(struct parser *p, struct phi_st_entry *entry, unsigned *seen, struct phi_err *err)
+parse_entry(const json_t *object, struct phi_st_entry *entry, struct phi_err *err)
 {
-	static const char *const fields[] = { "dtype", "shape", "data_offsets" };
-	unsigned field = 0;
-	while (field < 3 && !(p->json.raw_size == strlen(fields[field]) && !p->json.escaped &&
-				    !memcmp(p->json.raw, fields[field], p->json.raw_size)))
-		field++;
-	if (*seen >> field & 1 && field < 3)
-		return phi_fail(err, PHI_FORMAT, "%s occurs twice", fields[field]);
-	*seen |= 1u << field;
-	switch (field) {
-	case 0:
-		return parse_dtype(p, entry, err);
-	case 1:
-		return parse_numbers(p, entry->shape, PHI_RANK_MAX, &entry->rank, "shape", err);
-	case 2:
-		return parse_offsets(p, entry, err);
-	default:
-		return phi_json_next(&p->json, err) ? -1 : phi_json_skip(&p->json, err);
-	}
-}
-
-static int
-parse_entry(struct parser *p, struct phi_st_entry *entry, struct phi_err *err)
-{
-	unsigned seen = 0;
-	if (phi_json_expect(&p->json, PHI_JSON_OBJECT, "'{' of a tensor", err))
+	uint64_t offsets[2];
+	unsigned n = 0;
+	if (!json_is_object(object))
+		return phi_fail(err, PHI_FORMAT, "its description is no object");
+	if (parse_dtype(json_object_get(object, "dtype"), entry, err) ||
+		parse_numbers(json_object_get(object, "shape"), entry->shape, PHI_RANK_MAX,
+			&entry->rank, "shape", err) ||
+		parse_numbers(json_object_get(object, "data_offsets"), offsets, 2, &n, "data_offsets",
+			err))
 		return -1;
-	for (;;) {
-		if (phi_json_next(&p->json, err))
-			return -1;
-		if (p->json.token == PHI_JSON_OBJECT_END)
-			break;
-		if (parse_field(p, entry, &seen, err))
-			return -1;
-	}
-	if ((seen & 7) != 7)
-		return phi_fail(err, PHI_FORMAT, "%s is missing",
-			!(seen & 1) ? "dtype" : !(seen & 2) ? "shape" : "data_offsets");
+	if (n != 2)
+		return phi_fail(err, PHI_FORMAT, "data_offsets: two numbers expected, not %u", n);
+	entry->begin = offsets[0];
+	entry->end = offsets[1];
 	return check_size(entry, err);
 }
 
 static int
-add_entry(struct parser *p, const char *name, size_t size, struct phi_err *err)
+add_entry(struct parser *p, const char *name, size_t size, const json_t *value, struct phi_err *err)
 {
 	struct phi_st_header *const h = p->header;
 	struct phi_quoted q;
 	if (size > PHI_NAME_MAX)
 		return phi_fail(err, PHI_LIMIT, "tensor %s: name longer than %d bytes",
 			phi_quote(&q, name), PHI_NAME_MAX);
+	if (strlen(name) != size)
+		return phi_fail(err, PHI_FORMAT, "tensor %s: its name holds a NUL",
+			phi_quote(&q, name));
 	if (h->count == PHI_TENSORS_MAX)
 		return phi_fail(err, PHI_LIMIT, "more than %d tensors", PHI_TENSORS_MAX);
 	if (phi_grow(&h->entries, &h->capacity, h->count, sizeof *h->entries, err))
 		return -1;
 	struct phi_st_entry *const entry = &h->entries[h->count];
 	*entry = (struct phi_st_entry){ .name = name, .tag = (uint32_t)h->count };
-	if (parse_entry(p, entry, err))
+	if (parse_entry(value, entry, err))
 		return phi_context(err, "tensor %s", phi_quote(&q, name));
 	h->count++;
 	return 0;
 }
 
 static int
-parse_member(struct parser *p, struct phi_err *err)
+parse_member(struct parser *p, const struct phi_json_members *member, struct phi_err *err)
 {
 	size_t n;
-	const char *const name = take_text(p, &n, err);
+	const char *const name = keep_text(p, member->name, &n, err);
 	const int there = name ? phi_names_add(p->names, name, n, 0, err) : -1;
 	struct phi_quoted q;
 	if (there < 0)
 		return -1;
 	if (there)
 		return phi_fail(err, PHI_FORMAT, "tensor %s: occurs twice", phi_quote(&q, name));
-	if (strcmp(name, "__metadata__") != 0)
-		return add_entry(p, name, n, err);
-	struct phi_names *const seen = phi_names_new(err);
-	const int result = seen ? parse_metadata(p, seen, err) : -1;
-	phi_names_free(seen);
-	return result ? phi_context(err, "__metadata__") : 0;
+	if (!strcmp(name, "__metadata__"))
+		return parse_metadata(p, member->value, err);
+	return add_entry(p, name, n, member->value, err);
 }
 
 static int
-parse_header(struct parser *p, struct phi_err *err)
+parse_header(struct parser *p, const char *json, size_t size, struct phi_err *err)
 {
-	if (phi_json_expect(&p->json, PHI_JSON_OBJECT, "'{'", err))
-		return -1;
-	for (;;) {
-		if (phi_json_next(&p->json, err))
-			return -1;
-		if (p->json.token == PHI_JSON_OBJECT_END)
-			return phi_json_expect(&p->json, PHI_JSON_END, "the end", err);
-		if (parse_member(p, err))
-			return -1;
+	struct phi_json_members members = { 0 };
+	int more = phi_json_members_begin(&members, json, size, err) ? -1 : 1;
+	while (more > 0) {
+		more = phi_json_members_next(&members, err);
+		if (more > 0 && parse_member(p, &members, err))
+			more = -1;
 	}
+	phi_json_members_end(&members);
+	return more;
 }
 
 static int
@@ -323,8 +266,7 @@ phi_st_header_parse(struct phi_st_header *header, struct phi_arena *arena, const
 	p.names = phi_names_new(err);
 	if (!p.names)
 		return -1;
-	phi_json_reader_init(&p.json, json, size);
-	const int result = parse_header(&p, err);
+	const int result = parse_header(&p, json, size, err);
 	phi_names_free(p.names);
 	if (result)
 		return phi_context(err, "header");

@@ -1,7 +1,7 @@
 #include "formats/hf/index.h"
 
 #include "formats/core/escape.h"
-#include "formats/core/json_reader.h"
+#include "formats/core/json.h"
 #include "formats/core/limits.h"
 #include "formats/core/memory.h"
 
@@ -11,7 +11,6 @@
 enum { FILES_MAX = 100000 }; /* names are model-00001-of-99999 */
 
 struct parser {
-	struct phi_json_reader json;
 	struct phi_arena *arena;
 	struct phi_hf_index *index;
 	struct phi_names *files; /* -> index into index->files, before sorting */
@@ -24,27 +23,6 @@ phi_hf_index_free(struct phi_hf_index *index)
 	phi_free(index->entries);
 	phi_free(index->files);
 	*index = (struct phi_hf_index){ 0 };
-}
-
-/* The key or string just read, in the arena; refused if it holds a NUL or is too long. */
-static const char *
-take_text(struct parser *p, struct phi_err *err)
-{
-	const size_t raw = p->json.raw_size;
-	if (raw > 6 * PHI_NAME_MAX) {
-		phi_fail(err, PHI_LIMIT, "JSON byte %zu: name longer than %d bytes", p->json.offset,
-			PHI_NAME_MAX);
-		return NULL;
-	}
-	char *const text = phi_arena_alloc(p->arena, raw + 1, err);
-	if (!text)
-		return NULL;
-	const size_t n = phi_json_unescape(&p->json, text);
-	text[n] = '\0';
-	if (strlen(text) == n && n <= PHI_NAME_MAX)
-		return text;
-	phi_fail(err, PHI_FORMAT, "JSON byte %zu: not a name", p->json.offset);
-	return NULL;
 }
 
 /* Beside the index, and not a hidden file or another index. */
@@ -79,69 +57,41 @@ file_number(struct parser *p, const char *name, uint32_t *number, struct phi_err
 }
 
 static int
-parse_map(struct parser *p, struct phi_err *err)
+add_entry(struct parser *p, const char *key, const json_t *value, struct phi_err *err)
 {
 	struct phi_hf_index *const index = p->index;
+	const char *const name = json_string_value(value);
+	struct phi_hf_entry entry;
 	struct phi_quoted q;
-	if (phi_json_expect(&p->json, PHI_JSON_OBJECT, "'{' of the weight map", err))
+	if (!name || strlen(name) != json_string_length(value) || strlen(name) > PHI_NAME_MAX)
+		return phi_fail(err, PHI_FORMAT, "tensor %s: not a file name", phi_quote(&q, key));
+	if (index->count == PHI_TENSORS_MAX)
+		return phi_fail(err, PHI_LIMIT, "more than %d tensors", PHI_TENSORS_MAX);
+	entry.tensor = phi_arena_strdup(p->arena, key, err);
+	const char *const file = entry.tensor ? phi_arena_strdup(p->arena, name, err) : NULL;
+	if (!file || file_number(p, file, &entry.file, err) ||
+		phi_names_add(index->names, entry.tensor, strlen(entry.tensor),
+			(uint32_t)index->count, err) ||
+		phi_grow(&index->entries, &index->capacity, index->count, sizeof *index->entries,
+			err))
 		return -1;
-	for (;;) {
-		if (phi_json_next(&p->json, err))
-			return -1;
-		if (p->json.token == PHI_JSON_OBJECT_END)
-			return 0;
-		const char *const tensor = take_text(p, err);
-		if (!tensor)
-			return -1;
-		if (index->count == PHI_TENSORS_MAX)
-			return phi_fail(err, PHI_LIMIT, "more than %d tensors", PHI_TENSORS_MAX);
-		const int there = phi_names_add(index->names, tensor, strlen(tensor),
-			(uint32_t)index->count, err);
-		if (there > 0)
-			return phi_fail(err, PHI_FORMAT, "tensor %s: occurs twice",
-				phi_quote(&q, tensor));
-		struct phi_hf_entry entry = { .tensor = tensor };
-		if (there < 0 ||
-			phi_json_expect(&p->json, PHI_JSON_STRING, "a file name", err))
-			return -1;
-		const char *const file = take_text(p, err);
-		if (!file || file_number(p, file, &entry.file, err) ||
-			phi_grow(&index->entries, &index->capacity, index->count,
-				sizeof *index->entries, err))
-			return -1;
-		index->entries[index->count++] = entry;
-	}
+	index->entries[index->count++] = entry;
+	return 0;
 }
 
-static bool
-key_is(const struct phi_json_reader *json, const char *key)
-{
-	return !json->escaped && json->raw_size == strlen(key) &&
-		!memcmp(json->raw, key, json->raw_size);
-}
-
+/* jansson has refused double names and names with a NUL. */
 static int
-parse_index(struct parser *p, struct phi_err *err)
+parse_index(struct parser *p, const json_t *root, struct phi_err *err)
 {
-	struct phi_json_reader *const json = &p->json;
-	bool found = false;
-	if (phi_json_expect(json, PHI_JSON_OBJECT, "'{'", err))
-		return -1;
-	for (;;) {
-		if (phi_json_next(json, err))
-			return -1;
-		if (json->token == PHI_JSON_OBJECT_END)
-			break;
-		const bool map = key_is(json, "weight_map");
-		if (map && found)
-			return phi_fail(err, PHI_FORMAT, "weight_map occurs twice");
-		found |= map;
-		if (map ? parse_map(p, err) : phi_json_next(json, err) || phi_json_skip(json, err))
-			return -1;
-	}
-	if (!found)
+	json_t *const map = json_object_get(root, "weight_map");
+	const char *key;
+	json_t *value;
+	if (!json_is_object(map))
 		return phi_fail(err, PHI_FORMAT, "weight_map is missing");
-	return phi_json_next(json, err);
+	json_object_foreach(map, key, value)
+		if (add_entry(p, key, value, err))
+			return -1;
+	return 0;
 }
 
 static int
@@ -173,12 +123,14 @@ phi_hf_index_parse(struct phi_hf_index *index, struct phi_arena *arena, const ch
 	size_t size, struct phi_err *err)
 {
 	struct parser p = { .arena = arena, .index = index };
-	phi_json_reader_init(&p.json, text, size);
+	json_t *const root = phi_json_parse(text, size, 0, err);
+	if (!root)
+		return -1;
 	index->names = phi_names_new(err);
 	p.files = phi_names_new(err);
-	const int result = index->names && p.files && !parse_index(&p, err) && !sort_files(&p, err)
-		? 0
-		: -1;
+	const bool done = index->names && p.files && !parse_index(&p, root, err) &&
+		!sort_files(&p, err);
 	phi_names_free(p.files);
-	return result;
+	json_decref(root);
+	return done ? 0 : -1;
 }

@@ -1,7 +1,6 @@
-/* JSON: what the strict parser and the reader refuse, what they let through, what we write. */
+/* JSON: what the strict parser refuses, what they let through, what we write. */
 #include "formats/core/buffer.h"
 #include "formats/core/json.h"
-#include "formats/core/json_reader.h"
 #include "formats/core/limits.h"
 #include "formats/core/memory.h"
 
@@ -20,18 +19,18 @@ parse(const char *text, unsigned flags, struct phi_err *err)
 	return phi_json_parse(text, strlen(text), flags, err);
 }
 
-/* Runs the reader to its end; the number of tokens, or -1. */
+/* Walks the members of an object to its end; their number, or -1. */
 static int
-count_tokens(const char *text, size_t size, struct phi_err *err)
+count_members(const char *text, size_t size, struct phi_err *err)
 {
-	struct phi_json_reader r;
-	phi_json_reader_init(&r, text, size);
-	for (int n = 0;; n++) {
-		if (phi_json_next(&r, err))
-			return -1;
-		if (r.token == PHI_JSON_END)
-			return n;
+	struct phi_json_members members = { 0 };
+	int n = 0, more = phi_json_members_begin(&members, text, size, err) ? -1 : 1;
+	while (more > 0) {
+		more = phi_json_members_next(&members, err);
+		n += more > 0;
 	}
+	phi_json_members_end(&members);
+	return more < 0 ? -1 : n;
 }
 
 static void
@@ -44,7 +43,7 @@ accepts(void **state)
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		struct phi_err err = { 0 };
 		json_t *const json = parse(good[i], 0, &err);
-		if (!json || count_tokens(good[i], strlen(good[i]), &err) < 0)
+		if (!json)
 			fail_msg("%s: %s", good[i], err.text);
 		json_decref(json);
 	}
@@ -59,15 +58,15 @@ refuses(void **state)
 		"[--1]", "[-]", "['a']", "[\"a]", "[\"\\x\"]", "[\"\\u12\"]", "[\"\\u12g4\"]",
 		"[\"\\ud800\"]", "[\"\\udc00\"]", "[\"\\ud800\\u0041\"]", "[\"\t\"]", "[\"\xff\"]",
 		"[\"\xc0\x80\"]", "[\"\xed\xa0\x80\"]", "[tru]", "[nul]", "[NaN]", "[Infinity]",
-		"\xef\xbb\xbf{}", "[1}", "{\"a\":1]", "{\"\\u0000\":1}", "[/**/1]", "{\"a\" 1}" };
+		"\xef\xbb\xbf{}", "[1}", "{\"a\":1]", "[/**/1]", "{\"a\" 1}" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct phi_err err = { 0 };
 		if (parse(bad[i], 0, &err))
 			fail_msg("jansson takes %s", bad[i]);
 		assert_int_equal(err.kind, PHI_FORMAT);
 		assert_null(strchr(err.text, '\n'));
-		if (count_tokens(bad[i], strlen(bad[i]), &err) >= 0)
-			fail_msg("the reader takes %s", bad[i]);
+		if (count_members(bad[i], strlen(bad[i]), &err) >= 0)
+			fail_msg("taken by members: %s", bad[i]);
 		assert_int_equal(err.kind, PHI_FORMAT);
 	}
 }
@@ -96,7 +95,6 @@ depth(void **state)
 		json_t *const json = phi_json_parse(text, 2 * (size_t)n, 0, &err);
 		assert_int_equal(json != NULL, n == PHI_JSON_DEPTH_MAX);
 		json_decref(json);
-		assert_int_equal(count_tokens(text, 2 * (size_t)n, &err) > 0, n == PHI_JSON_DEPTH_MAX);
 		assert_int_equal(err.kind, n == PHI_JSON_DEPTH_MAX ? PHI_OK : PHI_LIMIT);
 	}
 	/* Brackets within strings are no nesting. */
@@ -146,38 +144,58 @@ nuls(void **state)
 }
 
 static void
-reader_values(void **state)
+members(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"\\u00e9\\ud83d\\ude00\\n\":[18446744073709551615,"
-				   "18446744073709551616,-1,1.0,{\"x\":[1,2]},\"last\"]}";
-	struct phi_json_reader r;
+	static const char text[] = " {\"a\" : [1,{\"x\":2}] , \"a\":\"b\\u0000c\",\"\\u00e9\\u0000\":-7.5} ";
+	struct phi_json_members m;
 	struct phi_err err = { 0 };
-	char s[64];
-	uint64_t n;
-	phi_json_reader_init(&r, text, strlen(text));
-	assert_int_equal(phi_json_expect(&r, PHI_JSON_OBJECT, "object", &err), 0);
-	assert_int_equal(phi_json_expect(&r, PHI_JSON_KEY, "key", &err), 0);
-	assert_int_equal(phi_json_unescape(&r, s), 7);
-	assert_memory_equal(s, "\xc3\xa9\xf0\x9f\x98\x80\n", 7);
-	assert_int_equal(phi_json_expect(&r, PHI_JSON_ARRAY, "array", &err), 0);
-	assert_int_equal(phi_json_next(&r, &err), 0);
-	assert_true(phi_json_u64(&r, &n));
-	assert_true(n == UINT64_MAX);
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(phi_json_next(&r, &err), 0);
-		assert_false(phi_json_u64(&r, &n));
-	}
-	assert_int_equal(phi_json_next(&r, &err), 0);
-	assert_int_equal(phi_json_skip(&r, &err), 0);
-	assert_int_equal(phi_json_expect(&r, PHI_JSON_STRING, "string", &err), 0);
-	assert_int_equal(r.raw_size, 4);
-	assert_int_equal(phi_json_expect(&r, PHI_JSON_ARRAY_END, "end", &err), 0);
-	assert_int_equal(phi_json_expect(&r, PHI_JSON_STRING, "a string", &err), -1);
-	assert_non_null(strstr(err.text, "a string expected"));
+	assert_int_equal(phi_json_members_begin(&m, text, strlen(text), &err), 0);
+	assert_int_equal(phi_json_members_next(&m, &err), 1);
+	assert_string_equal(json_string_value(m.name), "a");
+	assert_int_equal(json_array_size(m.value), 2);
+	assert_int_equal(phi_json_members_next(&m, &err), 1);
+	assert_string_equal(json_string_value(m.name), "a");
+	assert_int_equal(json_string_length(m.value), 3);
+	assert_int_equal(phi_json_members_next(&m, &err), 1);
+	assert_int_equal(json_string_length(m.name), 3);
+	assert_true(json_real_value(m.value) == -7.5);
+	assert_int_equal(phi_json_members_next(&m, &err), 0);
+	phi_json_members_end(&m);
+	assert_int_equal(count_members("{}", 2, &err), 0);
 }
 
-/* No prefix of a text is a text (but for trailing space), nor do both readers ever disagree. */
+static void
+members_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "", "'{' expected" },
+		{ "[]", "'{' expected" },
+		{ "{", "a name expected, but the text ends" },
+		{ "{1:2}", "a name expected" },
+		{ "{\"a\" 1}", "':' expected" },
+		{ "{\"a\":1 \"b\":2}", "',' or '}' expected" },
+		{ "{\"a\":1,}", "a name expected" },
+		{ "{,\"a\":1}", "a name expected" },
+		{ "{\"a\":1}x", "the end expected" },
+		{ "{\"a\":1}{}", "the end expected" },
+		{ "{\"a\":}", "JSON byte 6" },
+		{ "{\"a\":{\"b\":1,\"b\":2}}", "duplicate" },
+		{ "{\"a\":18446744073709551616}", "JSON byte" },
+		{ "{\"\xff\":1}", "JSON byte" },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct phi_err err = { 0 };
+		if (count_members(bad[i].text, strlen(bad[i].text), &err) >= 0 ||
+			!strstr(err.text, bad[i].says))
+			fail_msg("%s: %s", bad[i].text, err.text);
+	}
+}
+
+/* No prefix of a text is a text (but for trailing space). */
 static void
 truncation(void **state)
 {
@@ -189,7 +207,7 @@ truncation(void **state)
 		char *const part = malloc(n ? n : 1);
 		memcpy(part, text, n);
 		assert_null(phi_json_parse(part, n, PHI_JSON_BIG_INTEGERS, &err));
-		assert_int_equal(count_tokens(part, n, &err), -1);
+		assert_int_equal(count_members(part, n, &err), -1);
 		free(part);
 	}
 }
@@ -233,7 +251,8 @@ main(void)
 		cmocka_unit_test(depth),
 		cmocka_unit_test(big_integers),
 		cmocka_unit_test(nuls),
-		cmocka_unit_test(reader_values),
+		cmocka_unit_test(members),
+		cmocka_unit_test(members_refused),
 		cmocka_unit_test(truncation),
 		cmocka_unit_test(strings_out),
 	};
