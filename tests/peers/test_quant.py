@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our number types against ggml's, byte for byte, in both directions.
 
-    quant_oracle.py [LIBRARY] [--weights N]
+    test_quant.py [LIBRARY] [--weights N]
 
 LIBRARY is libphitools.so (build/gcc/libphitools.so). Every level this machine runs is tried, in a process of its
 own (PHI_CPU). Prints a line a type: weights compared, differing bytes; fails on the first that differs.
@@ -16,10 +16,11 @@ import peers
 import ggml
 import numpy as np
 
+sys.path.insert(0, str(peers.ROOT / "tests" / "unit"))
+from quant_inputs import codes, inputs  # noqa: E402
+
 FAIL, CLAMP, KEEP = 0, 1, 2
 BLOCKS = ["Q4_0", "Q8_0"]
-# ggml has no encoder, or no decoder, that files are made with
-ENCODE_ONLY, DECODE_ONLY = [], []
 
 
 class Convert(C.Structure):
@@ -69,48 +70,6 @@ class Library:
         return out
 
 
-def inputs(n):
-    """Arrays of n finite floats (a multiple of 4096), named."""
-    rng = np.random.default_rng(1)
-    f32 = np.float32
-    gauss = rng.standard_normal(n).astype(f32)
-    blocks = gauss.reshape(-1, 32)
-    scales = np.exp2(rng.integers(-60, 60, n // 32)).astype(f32)[:, None]
-    spikes = blocks * f32(1e-3)
-    spikes[np.arange(len(spikes)), rng.integers(0, 32, len(spikes))] = 7
-    half = gauss.copy()
-    half[rng.random(n) < .5] = 0
-    bits = rng.integers(0, 1 << 32, n, np.uint32)
-    bits[(bits & 0x7F800000) == 0x7F800000] &= np.uint32(0x8FFFFFFF)
-    zero_blocks = blocks * (rng.random(n // 32) < .5)[:, None]
-    yield "gaussian", gauss
-    yield "gaussian f16", gauss.astype(np.float16).astype(f32)
-    yield "weights", gauss * f32(.02)
-    yield "zeros", np.zeros(n, f32)
-    yield "-0", np.full(n, -0.0, f32)
-    yield "zero blocks", zero_blocks.astype(f32).reshape(-1)
-    yield "ones", np.ones(n, f32)
-    yield "-3.7", np.full(n, -3.7, f32)
-    yield "denormals", (rng.integers(0, 1 << 23, n, np.uint32) | rng.integers(0, 2, n, np.uint32) << 31).view(f32)
-    yield "few ulps", (rng.integers(0, 200, n, np.uint32) | rng.integers(0, 2, n, np.uint32) << 31).view(f32)
-    yield "1e-20", gauss * f32(1e-20)
-    yield "1e-38", gauss * f32(1e-38)
-    yield "1e-7", gauss * f32(1e-7)
-    yield "1e6", gauss * f32(1e6)
-    yield "1e30", gauss * f32(1e30)
-    yield "scales", (blocks * scales).astype(f32).reshape(-1)
-    yield "spikes", spikes.reshape(-1)
-    yield "half zero", half
-    yield "log-normal", (np.exp(2 * gauss) * np.sign(rng.standard_normal(n))).astype(f32)
-    yield "bits", bits.view(f32)
-    yield "ties", (rng.integers(-8, 9, n) / 2).astype(f32)
-    yield "signs", np.where(rng.random(n) < .5, -1, 1).astype(f32)
-    yield "grid 16", rng.integers(-8, 8, n).astype(f32)
-    yield "grid 255", rng.integers(-127, 128, n).astype(f32)
-    yield "ramp", (np.arange(n) % 4096 - 2048).astype(f32)
-    yield "half steps", (rng.integers(-254, 255, n) / 2 / 127).astype(f32)
-
-
 def differing(ours, theirs, what):
     ours, theirs = np.asarray(ours), np.frombuffer(theirs, np.uint8)
     bad = int((ours != theirs).sum())
@@ -154,37 +113,35 @@ def check(lib, weights):
                 ours = lib.convert(name, "F32", theirs, n)
                 differing(ours, ggml.dequantize(t.ggml, theirs).tobytes(), f"{name} to F32, {kind}")
             compared += 2 * n
-        rng = np.random.default_rng(2)
-        codes = rng.integers(0, 256, weights // t.elements * t.bytes, np.uint8).tobytes()
-        ours = lib.convert(name, "F32", codes, weights)
-        differing(finite_nans(ours), finite_nans(ggml.dequantize(t.ggml, codes)).tobytes(),
-                  f"{name} to F32, random bits")
-        print(f"  {name:8} {compared / 1e6:6.1f} M weights, both ways: 0 bytes differ")
+        data = codes(weights // t.elements * t.bytes).tobytes()
+        ours = lib.convert(name, "F32", data, weights)
+        differing(finite_nans(ours), finite_nans(ggml.dequantize(t.ggml, data)).tobytes(),
+                  f"{name} to F32, bytes of any kind")
+        peers.check(True, f"{lib.lib.phi_quant_cpu().decode()}: {name}: 0 bytes differ in {compared / 1e6:.1f} M weights, "
+                    "both ways")
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("library", nargs="?", default="build/gcc/libphitools.so")
+    parser.add_argument("library", nargs="?", default=str(peers.TOOLS / "libphitools.so"))
     parser.add_argument("--weights", type=int, default=1 << 17)
-    parser.add_argument("--here", action="store_true", help="this PHI_CPU only")
+    parser.add_argument("--here", action="store_true", help="at the level PHI_CPU= names, and no other")
     args = parser.parse_args()
     if args.here:
         lib = Library(os.path.abspath(args.library))
-        wish = os.environ.get("PHI_CPU")
-        level = lib.lib.phi_quant_cpu().decode()
-        if wish and wish != level:
-            print(f"  {wish} does not run here")
-            return
-        check(lib, args.weights // 4096 * 4096)
-        return
+        if os.environ["PHI_CPU"] != lib.lib.phi_quant_cpu().decode():
+            return  # not on this machine
+        try:
+            check(lib, args.weights // 4096 * 4096)
+        except peers.Failure as failure:
+            peers.check(False, str(failure))
+        peers.finish()
     for level in ("scalar", "sse2", "avx2", "avx512", "neon"):
-        print(level, flush=True)
-        subprocess.run([sys.executable, __file__, args.library, "--here", "--weights", str(args.weights)],
-                       env=dict(os.environ, PHI_CPU=level), check=True)
+        status = subprocess.run([sys.executable, __file__, args.library, "--here", "--weights", str(args.weights)],
+                                env=dict(os.environ, PHI_CPU=level))
+        peers.check(status.returncode == 0, f"{level}: bytes as ggml's, or not on this machine")
+    peers.finish()
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (peers.Failure, subprocess.CalledProcessError) as failure:
-        sys.exit(f"quant_oracle: {failure}")
+    main()

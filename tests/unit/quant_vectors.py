@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Makes quant_vectors.def: what ggml encodes and decodes, as the first half of the SHA-256 of its bytes.
+
+    PHI_PEERS=... tests/unit/quant_vectors.py > tests/unit/quant_vectors.def
+
+Inputs are those of quant_inputs.py, CODES are bytes of any kind. NaNs of decoded values are written as 0x7FC00000:
+their payload is not ggml's to say.
+"""
+import hashlib
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
+import ggml
+import numpy as np
+from quant_inputs import codes, inputs
+
+N = 8192
+TYPES = {"F16": 1, "BF16": 30, "Q4_0": 2, "Q8_0": 8}
+
+
+
+def canonical(x):
+    b = x.view(np.uint32).copy()
+    b[np.isnan(x)] = 0x7FC00000
+    return b.tobytes()
+
+
+def line(name, direction, what, data):
+    print(f'VECTOR({name}, {direction}, {what}, "{hashlib.sha256(data).hexdigest()[:32]}")')
+
+
+def main():
+    print("/* Made by quant_vectors.py. VECTOR(type, direction, input, digest of ggml's bytes) */")
+    for name, type_id in TYPES.items():
+        traits = ggml.base.ggml_get_type_traits(type_id).contents
+        for what, x in inputs(N):
+            blocks = ggml.quantize_rows(type_id, x.reshape(1, -1))
+            line(name, "encode", what, blocks)
+            line(name, "decode", what, canonical(ggml.dequantize(type_id, blocks)))
+        data = codes(N // traits.blck_size * traits.type_size).tobytes()
+        line(name, "decode", "CODES", canonical(ggml.dequantize(type_id, data)))
+
+
+if __name__ == "__main__":
+    main()

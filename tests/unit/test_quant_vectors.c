@@ -1,0 +1,97 @@
+/* Our bytes against ggml's, as recorded in quant_vectors.def, at every level of this machine. */
+#include "quant/convert.h"
+#include "tests/unit/quant_inputs.h"
+
+#include <nettle/sha2.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { N = 8192 };
+enum direction { encode, decode };
+
+static const struct vector {
+	enum phi_type_id type;
+	enum direction direction;
+	int input;
+	const char *digest;
+} vectors[] = {
+#define VECTOR(type, direction, input, digest) { PHI_##type, direction, INPUT_##input, digest },
+#include "tests/unit/quant_vectors.def"
+#undef VECTOR
+};
+enum { NVECTORS = sizeof vectors / sizeof *vectors };
+
+static float x[N];
+static uint8_t blocks[N * 4];
+
+static void
+digest_of(const void *data, size_t size, char text[33])
+{
+	struct sha256_ctx ctx;
+	uint8_t digest[SHA256_DIGEST_SIZE];
+	sha256_init(&ctx);
+	sha256_update(&ctx, size, data);
+	sha256_digest(&ctx, sizeof digest, digest);
+	for (int i = 0; i < 16; i++)
+		sprintf(text + 2 * i, "%02x", digest[i]);
+}
+
+static void
+run(const struct phi_level *level, const struct phi_type *from, const struct phi_type *to,
+	const void *src, void *dst)
+{
+	struct phi_convert convert;
+	uint64_t bad;
+	assert_int_equal(phi_convert_find(level, from, to, &convert, NULL), 0);
+	assert_int_equal(convert.run(&convert, src, dst, N, N, NULL, PHI_OVERFLOW_KEEP, &bad), 0);
+}
+
+static void
+check(const struct phi_level *level, const struct vector *v)
+{
+	const struct phi_type *const type = phi_type_of(v->type), *const f32 = phi_type_of(PHI_F32);
+	const size_t size = N / type->elements * type->bytes;
+	char text[33];
+	if (v->input == INPUT_CODES) {
+		for (size_t i = 0; i < size; i++)
+			blocks[i] = input_code((uint32_t)i);
+	} else {
+		input_fill(v->input, x, N);
+		run(level, f32, type, x, blocks);
+	}
+	if (v->direction == decode) {
+		run(level, type, f32, blocks, x);
+		for (int i = 0; i < N; i++)
+			if (isnan(x[i]))
+				x[i] = phi_float32(0x7FC00000);
+		digest_of(x, sizeof x, text);
+	} else
+		digest_of(blocks, size, text);
+	if (strcmp(text, v->digest))
+		fail_msg("%s: %s, %s, input %d: %s instead of %s", level->name, type->name,
+			v->direction == encode ? "encode" : "decode", v->input, text, v->digest);
+}
+
+static void
+all_levels_give_the_references_bytes(void **state)
+{
+	(void)state;
+	unsigned n;
+	const struct phi_level *const levels = phi_levels(&n);
+	for (unsigned l = 0; l < n; l++)
+		for (int i = 0; i < NVECTORS && phi_level_runs(&levels[l]); i++)
+			check(&levels[l], &vectors[i]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(all_levels_give_the_references_bytes) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
