@@ -146,17 +146,24 @@ copied_from(const struct pass *pass, const struct phi_pair *pair)
 	return first && b->alias != PHI_NONE && first->b == b->alias ? first : NULL;
 }
 
+/* Two tensors with bytes that can be compared. */
+static bool
+to_measure(const struct phi_comparison *c, const struct phi_pair *pair)
+{
+	return pair->state == PHI_PAIR_EQUAL && pair->a != PHI_NONE && pair->b != PHI_NONE &&
+		phi_pair_tensor(c, pair, 0)->nplanes && phi_pair_tensor(c, pair, 1)->nplanes;
+}
+
 static int
 measure(struct pass *pass, struct phi_err *err)
 {
 	struct phi_comparison *const c = pass->comparison;
 	size_t njobs = 0;
 	for (size_t i = 0; i < c->npairs; i++)
-		if (c->pairs[i].state == PHI_PAIR_EQUAL)
+		if (to_measure(c, &c->pairs[i]))
 			pass->of[c->pairs[i].a] = &c->pairs[i];
 	for (size_t i = 0; i < c->npairs; i++)
-		if (c->pairs[i].state == PHI_PAIR_EQUAL && !copied_from(pass, &c->pairs[i]) &&
-			phi_pair_tensor(c, &c->pairs[i], 0)->nplanes)
+		if (to_measure(c, &c->pairs[i]) && !copied_from(pass, &c->pairs[i]))
 			pass->jobs[njobs++] = (struct phi_reduce_job){{c->pairs[i].a, c->pairs[i].b}};
 	const struct phi_reduction reduction = {.ctx = pass,
 		.partial_size = sizeof(struct phi_distance), .tile = compare_tile, .merge = merge_tile};
@@ -167,7 +174,7 @@ measure(struct pass *pass, struct phi_err *err)
 		return -1;
 	for (size_t i = 0; i < c->npairs; i++) {
 		const struct phi_pair *const first =
-			c->pairs[i].state == PHI_PAIR_EQUAL ? copied_from(pass, &c->pairs[i]) : NULL;
+			to_measure(c, &c->pairs[i]) ? copied_from(pass, &c->pairs[i]) : NULL;
 		if (first)
 			c->pairs[i].distance = first->distance;
 	}
@@ -191,7 +198,7 @@ judge(struct phi_comparison *c, struct phi_pair *pair)
 {
 	const struct phi_tensor *const a = phi_pair_tensor(c, pair, 0), *const b = phi_pair_tensor(c, pair, 1);
 	if (pair->state == PHI_PAIR_EQUAL && pair->distance.values_differ)
-		pair->state = pair->distance.undecoded && a->type != b->type ? PHI_PAIR_UNKNOWN
+		pair->state = pair->distance.undecoded && a && b && a->type != b->type ? PHI_PAIR_UNKNOWN
 			: within(&pair->distance, c->options)		    ? PHI_PAIR_WITHIN
 										    : PHI_PAIR_DIFFERS;
 	c->count[pair->state]++;

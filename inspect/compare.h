@@ -41,8 +41,11 @@ struct phi_comparison {
 	size_t types_differ;
 };
 
-/* Pairs the tensors (pair.c), then measures each pair (compare.c). c->source and c->options are given. */
+/* Pairs the tensors (pair.c), compares those that the other side keeps in its configuration
+ * (configured.c; such a pair has one tensor and is no longer ONLY_A or ONLY_B), then measures the rest,
+ * judges and sorts (compare.c). c->source and c->options are given. */
 int phi_comparison_pair(struct phi_comparison *c, struct phi_err *err);
+int phi_comparison_configured(struct phi_comparison *c, struct phi_err *err);
 int phi_comparison_measure(struct phi_comparison *c, struct phi_err *err);
 void phi_comparison_free(struct phi_comparison *c);
 

@@ -169,7 +169,7 @@ print_types(const struct phi_comparison *c, FILE *out)
 		const struct phi_tensor *const a = phi_pair_tensor(c, pair, 0);
 		const struct phi_tensor *const b = phi_pair_tensor(c, pair, 1);
 		struct phi_quoted q;
-		if (a->type == b->type)
+		if (!a || !b || a->type == b->type)
 			continue;
 		if (!n++)
 			fputs("equal values, other types\n", out);
@@ -187,12 +187,10 @@ print_metadata(const struct phi_comparison *c, const struct phi_metadata_diff *m
 	const struct view v = {.c = c, .metadata = metadata};
 	const struct phi_table table = {.columns = columns, .ncolumns = 3, .rows = metadata->count,
 		.ctx = &v, .cell = meta_cell, .indent = "  ", .color = c->options->color};
-	if (!metadata->comparable)
-		fprintf(out, "metadata not compared: one has %s keys, the other %s\n\n",
-			c->source[0]->model->view, c->source[1]->model->view);
 	if (!metadata->count)
 		return;
-	fprintf(out, "metadata (%zu)\n", metadata->count);
+	fprintf(out, "%s (%zu)\n", metadata->by_family ? "hyper-parameters" : "metadata",
+		metadata->count);
 	phi_table_print(&table, out);
 	fputc('\n', out);
 }
@@ -219,7 +217,11 @@ print_last(const struct phi_comparison *c, const struct phi_metadata_diff *metad
 	count_text(out, c->count[PHI_PAIR_ONLY_A], "only in a");
 	count_text(out, c->count[PHI_PAIR_ONLY_B], "only in b");
 	count_text(out, c->types_differ, "of another type");
-	count_text(out, metadata->count, "metadata keys differ");
+	count_text(out, metadata->count,
+		metadata->by_family ? "of other hyper-parameters" : "metadata keys differ");
+	if (!metadata->comparable)
+		fprintf(out, ", metadata not comparable (%s, %s)", c->source[0]->model->view,
+			c->source[1]->model->view);
 	fputc('\n', out);
 }
 
@@ -256,7 +258,8 @@ phi_diff_print(struct phi_source *a, struct phi_source *b, const struct phi_diff
 {
 	struct phi_comparison c = {.source = {a, b}, .options = options};
 	struct phi_metadata_diff metadata = {0};
-	const int result = phi_comparison_pair(&c, err) || phi_comparison_measure(&c, err) ||
+	const int result = phi_comparison_pair(&c, err) ||
+			phi_comparison_configured(&c, err) || phi_comparison_measure(&c, err) ||
 			phi_metadata_diff_take(&metadata, a->model, b->model, err) ||
 			print(&c, &metadata, out, differs, err)
 		? -1

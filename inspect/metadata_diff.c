@@ -2,6 +2,7 @@
 
 #include "formats/core/memory.h"
 #include "formats/core/names.h"
+#include "formats/models/family.h"
 
 #include <string.h>
 
@@ -85,16 +86,57 @@ collect(struct phi_metadata_diff *diff, const struct phi_metadata *a, const stru
 			add(diff, b->items[i].key, NULL, &b->items[i].value);
 }
 
-int
-phi_metadata_diff_take(struct phi_metadata_diff *diff, const struct phi_model *a,
-	const struct phi_model *b, struct phi_err *err)
+/* What the family knows of a model, in numbers; the names are config.json's. */
+enum { NUMBERS = 14 };
+
+static const char *const number_names[NUMBERS] = {"num_hidden_layers", "hidden_size",
+	"intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size",
+	"max_position_embeddings", "original_max_position_embeddings", "rotary dimensions",
+	"rms_norm_eps", "rope_theta", "sliding_window", "tie_word_embeddings"};
+
+static bool
+read_numbers(const struct phi_model *m, float *numbers)
 {
-	*diff = (struct phi_metadata_diff){.comparable = !strcmp(a->view, b->view)};
-	if (!diff->comparable)
+	struct phi_hparams h;
+	if (m->family->hparams(m, &h, NULL))
+		return false;
+	const float read[NUMBERS] = {(float)h.layers, (float)h.hidden, (float)h.ffn, (float)h.heads,
+		(float)h.kv_heads, (float)h.head_dim, (float)h.vocab, (float)h.context,
+		(float)h.original_context, (float)h.rotary, (float)h.norm_epsilon,
+		(float)h.rope_theta, (float)h.sliding_window, (float)h.tied};
+	memcpy(numbers, read, sizeof read);
+	return true;
+}
+
+static int
+compare_numbers(struct phi_metadata_diff *diff, const struct phi_model *a, const struct phi_model *b,
+	struct phi_err *err)
+{
+	float x[NUMBERS], y[NUMBERS];
+	if (!a->family || a->family != b->family || !read_numbers(a, x) || !read_numbers(b, y))
 		return 0;
+	diff->comparable = diff->by_family = true;
+	diff->items = phi_calloc(NUMBERS, sizeof *diff->items, err);
+	diff->values = phi_calloc(2 * NUMBERS, sizeof *diff->values, err);
+	if (!diff->items || !diff->values)
+		return -1;
+	for (size_t i = 0; i < NUMBERS; i++) {
+		diff->values[2 * i] = (struct phi_value){.kind = PHI_VALUE_F32, .f = x[i]};
+		diff->values[2 * i + 1] = (struct phi_value){.kind = PHI_VALUE_F32, .f = y[i]};
+		if (x[i] != y[i])
+			add(diff, number_names[i], &diff->values[2 * i], &diff->values[2 * i + 1]);
+	}
+	return 0;
+}
+
+static int
+compare_keys(struct phi_metadata_diff *diff, const struct phi_model *a, const struct phi_model *b,
+	struct phi_err *err)
+{
 	struct phi_names *const in_a = phi_names_new(err), *const in_b = phi_names_new(err);
-	diff->items = phi_calloc(a->metadata.count + b->metadata.count + 1, sizeof *diff->items, err);
 	int result = -1;
+	diff->comparable = true;
+	diff->items = phi_calloc(a->metadata.count + b->metadata.count + 1, sizeof *diff->items, err);
 	if (in_a && in_b && diff->items && !index_keys(in_a, &a->metadata, err) &&
 		!index_keys(in_b, &b->metadata, err)) {
 		collect(diff, &a->metadata, &b->metadata, in_a, in_b);
@@ -105,8 +147,18 @@ phi_metadata_diff_take(struct phi_metadata_diff *diff, const struct phi_model *a
 	return result;
 }
 
+int
+phi_metadata_diff_take(struct phi_metadata_diff *diff, const struct phi_model *a,
+	const struct phi_model *b, struct phi_err *err)
+{
+	*diff = (struct phi_metadata_diff){0};
+	return strcmp(a->view, b->view) ? compare_numbers(diff, a, b, err)
+					: compare_keys(diff, a, b, err);
+}
+
 void
 phi_metadata_diff_free(struct phi_metadata_diff *diff)
 {
 	phi_free(diff->items);
+	phi_free(diff->values);
 }

@@ -1,5 +1,7 @@
-/* Metadata side by side: keys of one, of the other, with other values. Comparable only where both models
- * speak the same language (the same view): a config.json has no key in common with a GGUF. */
+/* Metadata side by side: keys of one, of the other, with other values. Where both models speak the same
+ * language (the same view), all of it; a config.json has no key in common with a GGUF: there the
+ * hyper-parameters that the family reads out of each are compared, as floats, which is what a GGUF
+ * holds. */
 #ifndef PHI_INSPECT_METADATA_DIFF_H
 #define PHI_INSPECT_METADATA_DIFF_H
 
@@ -11,7 +13,9 @@ struct phi_metadata_difference {
 };
 
 struct phi_metadata_diff {
-	bool comparable;
+	bool comparable; /* false: other languages, and no family that speaks both */
+	bool by_family;	 /* items are hyper-parameters */
+	struct phi_value *values; /* of them */
 	struct phi_metadata_difference *items;
 	size_t count;
 };

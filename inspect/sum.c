@@ -120,6 +120,23 @@ list(struct sum *s)
 		qsort_r(s->order, s->count, sizeof *s->order, by_arrival, m->tensors);
 }
 
+/* A pipe cannot give the same bytes twice: overlapping views, or an alias whose first name was left
+ * out. */
+static int
+settle_overlaps(const struct sum *s, struct phi_err *err)
+{
+	const struct phi_tensor *const tensors = s->source->model->tensors;
+	for (size_t i = 1; s->source->sequential && i < s->count; i++) {
+		const struct phi_tensor *const before = &tensors[s->order[i - 1]];
+		const struct phi_plane *const p = &before->plane[0], *const q = &tensors[s->order[i]].plane[0];
+		uint64_t bytes = 0;
+		phi_tensor_bytes(before, &bytes);
+		if (p->storage == q->storage && (!p->dense || !q->dense || q->offset - p->offset < bytes))
+			return phi_source_settle(s->source, s->options->spool, err);
+	}
+	return 0;
+}
+
 int
 phi_sum_tensors(struct phi_source *source, const struct phi_inspect_options *options,
 	struct phi_digest *digests, struct phi_err *err)
@@ -133,7 +150,8 @@ phi_sum_tensors(struct phi_source *source, const struct phi_inspect_options *opt
 	list(&s);
 	const struct phi_relay relay = {.ctx = &s, .tickets = s.count,
 		.slot_size = sizeof(struct slot), .work = work, .drop = drop};
-	const int failed = phi_relay_run(&relay, source->sequential ? 1 : options->jobs, err) ||
+	const int failed = settle_overlaps(&s, err) ||
+		phi_relay_run(&relay, source->sequential ? 1 : options->jobs, err) ||
 		phi_source_finish(source, err);
 	for (size_t i = 0; i < m->ntensors && !failed; i++)
 		if (m->tensors[i].alias != PHI_NONE)
