@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""GGUF against gguf-py and libllama: files they write come back byte for byte, big-endian ones as
+their little-endian twins, and a file of ours is quantized by llama_model_quantize as its source is."""
+import subprocess
+
+import numpy as np
+
+import peers
+import ggml
+
+import gguf
+
+KEYS = ["general.architecture", "u8", "i8", "u16", "i16", "u32", "i32", "f32", "u64", "i64", "f64", "yes", "text",
+        "words", "numbers", "floats", "flags"]
+
+
+def write(path, endian=gguf.GGUFEndian.LITTLE, alignment=None):
+    """A file with every kind of value and every plain type, as gguf-py's writer makes it."""
+    w = gguf.GGUFWriter(str(path), "phi3", endianess=endian)
+    if alignment:
+        w.add_custom_alignment(alignment)
+    for kind, value in (("uint8", 200), ("int8", -100), ("uint16", 60000), ("int16", -30000), ("uint32", 4000000000),
+                        ("int32", -2000000000), ("float32", 0.1), ("uint64", 2**64 - 1), ("int64", -2**63),
+                        ("float64", 0.1), ("bool", True)):
+        getattr(w, f"add_{kind}")({"bool": "yes"}.get(kind, kind.replace("uint", "u").replace("int", "i")
+                                                      .replace("float", "f")), value)
+    w.add_string("text", "näh\n\x00\x1b[0m")
+    w.add_array("words", ["one", "", "d\x00t", "▁▁"])
+    w.add_array("numbers", list(range(-5, 500)))
+    w.add_array("floats", [0.5, -1.25, 3e38])
+    w.add_array("flags", [True, False, True])
+    rng = np.random.default_rng(1)
+    for name, dtype, shape in (("scalar", np.float32, (1,)), ("token_embd.weight", np.float16, (7, 64)),
+                               ("blk.0.attn_norm.weight", np.float32, (33,)), ("blk.0.ids", np.int32, (3, 5)),
+                               ("blk.0.deep", np.float64, (2, 3, 4, 5)), ("blk.0.bytes", np.int8, (1, 9)),
+                               ("blk.0.wide", np.int64, (2, 1)), ("blk.0.short", np.int16, (4,))):
+        w.add_tensor(name, (rng.standard_normal(shape) * 50).astype(dtype))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def write_blocks(path):
+    """Every block type that gguf-py knows, from bytes of any value: they are only copied."""
+    w = gguf.GGUFWriter(str(path), "phi3")
+    rng = np.random.default_rng(2)
+    for kind, (block, size) in gguf.GGML_QUANT_SIZES.items():
+        if block > 1 and kind.name != "Q8_1":  # gguf-py counts 40 bytes for it, ggml 36
+            data = rng.integers(0, 256, (3, 2 * size * 256 // block), dtype=np.uint8)
+            w.add_tensor(f"blk.0.{kind.name.lower()}.weight", data, raw_dtype=kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def repack(source, out):
+    peers.tool("phi-repack", source, "-o", out, "--force")
+    return out.read_bytes()
+
+
+def identical(tmp):
+    for name, make in (("plain", lambda p: write(p)), ("aligned 256", lambda p: write(p, alignment=256)),
+                       ("blocks", write_blocks)):
+        path = tmp / "ref.gguf"
+        make(path)
+        expected = path.read_bytes()
+        peers.check(repack(path, tmp / "out.gguf") == expected, f"{name}: the same bytes back")
+        piped = subprocess.run([peers.TOOLS / "phi-repack", "-f", "gguf"], input=expected, capture_output=True)
+        peers.check(piped.stdout == expected, f"{name}: the same bytes through a pipe", piped.stderr.decode())
+    big, little = tmp / "big.gguf", tmp / "little.gguf"
+    write(big, gguf.GGUFEndian.BIG)
+    write(little)
+    peers.check(repack(big, tmp / "out.gguf") == little.read_bytes(), "big-endian comes out little-endian")
+
+
+def read_alike(tmp):
+    """What gguf-py reads of a file of ours whose source was not laid out as its writer would."""
+    write(tmp / "ref.gguf")
+    reader = gguf.GGUFReader(tmp / "ref.gguf")
+    moved = bytearray((tmp / "ref.gguf").read_bytes())
+    start = reader.data_offset
+    # The first tensor goes to the end of the file: its offset, the last 8 bytes of its entry, then its data.
+    first = reader.tensors[0]
+    end = first.field.offset + sum(int(part.nbytes) for part in first.field.parts)
+    moved[end - 8:end] = (len(moved) - start).to_bytes(8, "little")
+    moved += first.data.tobytes() + bytes(-first.n_bytes % 32)
+    (tmp / "moved.gguf").write_bytes(moved)
+    peers.check(repack(tmp / "moved.gguf", tmp / "out.gguf") == (tmp / "ref.gguf").read_bytes(),
+                "a file with its first tensor last is laid out in order again")
+    back = gguf.GGUFReader(tmp / "out.gguf")
+    peers.check([k for k in back.fields if not k.startswith("GGUF.")] == KEYS, "gguf-py reads the same keys")
+    peers.check(all(np.array_equal(a.data, b.data) and a.name == b.name
+                    for a, b in zip(reader.tensors, back.tensors, strict=True)), "gguf-py reads the same tensors")
+
+
+def quantized(tmp):
+    """phi-quant of a GGUF writes what llama-quantize writes."""
+    folder = peers.ROOT / "fixtures" / "phi-tiny"
+    for source in ("f32", "f16", "bf16"):
+        path = tmp / f"{source}.gguf"
+        peers.convert(folder, path, source)
+        peers.check(repack(path, tmp / "out.gguf") == path.read_bytes(), f"the converter's {source}: same bytes back")
+        for ftype, pure in (("q8_0", True), ("q4_0", True), ("q8_0", False), ("f16", False), ("bf16", False),
+                            ("f32", False)):
+            ggml.quantize_file(path, tmp / "ref.gguf", ftype, pure=pure)
+            peers.tool("phi-quant", *(["--pure"] if pure else []), "-t", ftype, path, "-o", tmp / "out.gguf",
+                       "--force")
+            peers.check((tmp / "out.gguf").read_bytes() == (tmp / "ref.gguf").read_bytes(),
+                        f"{source} to {ftype}{' --pure' if pure else ''}: the file llama-quantize writes")
+
+
+tmp = peers.scratch()
+identical(tmp)
+read_alike(tmp)
+quantized(tmp)
+peers.finish()
