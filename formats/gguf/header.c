@@ -110,16 +110,17 @@ take_string(struct reader *r, uint64_t limit, struct phi_string *out, struct phi
 
 /* A string that is shown and looked up: not empty, no NUL. */
 static int
-take_name(struct reader *r, uint64_t limit, const char *what, const char **out, struct phi_err *err)
+take_name(struct reader *r, uint64_t limit, const char **out, struct phi_err *err)
 {
 	struct phi_string s;
+	struct phi_quoted q;
 	if (take_string(r, limit, &s, err))
-		return phi_context(err, "%s", what);
+		return phi_context(err, "name");
 	if (!s.size)
-		return phi_fail(err, PHI_FORMAT, "%s is empty", what);
+		return phi_fail(err, PHI_FORMAT, "its name is empty");
 	if (memchr(s.data, 0, s.size))
-		return phi_fail(err, PHI_FORMAT, "%s %s has a NUL byte", what,
-			phi_quote(&(struct phi_quoted){ { 0 } }, s.data));
+		return phi_fail(err, PHI_FORMAT, "its name has a NUL byte (%s...)",
+			phi_quote(&q, s.data));
 	*out = s.data;
 	return 0;
 }
@@ -269,8 +270,8 @@ take_keys(struct reader *r, uint64_t count, struct phi_names *seen, struct phi_e
 		struct phi_quoted q;
 		struct phi_value value = { 0 };
 		const char *key;
-		if (take_name(r, PHI_GGUF_KEY_MAX, "key", &key, err))
-			return phi_context(err, "key %" PRIu32 " of %" PRIu64, i, count);
+		if (take_name(r, PHI_GGUF_KEY_MAX, &key, err))
+			return phi_context(err, "key %" PRIu32 " of %" PRIu64, i + 1, count);
 		if (take_value(r, &value, err))
 			return phi_context(err, "key %s", phi_quote(&q, key));
 		const int there = phi_names_add(seen, key, strlen(key), i, err);
@@ -353,8 +354,8 @@ take_tensors(struct reader *r, uint64_t count, struct phi_names *seen, struct ph
 		if (!t || phi_grow(&h->extents, &capacity, i, sizeof *h->extents, err))
 			return -1;
 		h->extents[i] = (struct phi_gguf_extent){ .tensor = i };
-		if (take_name(r, PHI_NAME_MAX, "tensor", &t->name, err))
-			return phi_context(err, "tensor %" PRIu32 " of %" PRIu64, i, count);
+		if (take_name(r, PHI_NAME_MAX, &t->name, err))
+			return phi_context(err, "tensor %" PRIu32 " of %" PRIu64, i + 1, count);
 		if (take_tensor(r, t, &h->extents[i], err))
 			return phi_context(err, "tensor %s", phi_quote(&q, t->name));
 		const int there = phi_names_add(seen, t->name, strlen(t->name), i, err);
