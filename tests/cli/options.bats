@@ -78,3 +78,11 @@ load common
 		phi-quant -t mlx:q8_0 -o out.gguf Phi-4-mini
 	only_files
 }
+
+@test "README's table of formats is what the tools say" {
+	phi-repack --help | sed -n '/^Formats:/,/^$/p' | sed -nE 's/^  ([a-z]+) +(read|write|read, write)  +.*/\1 \2/p' |
+		awk '{ print $1, /read/ ? "yes" : "no", /write/ ? "yes" : "no" }' | sort >have
+	sed -nE 's/^\| `([a-z]+)` \| (yes|no) \| (yes|no) \|.*/\1 \2 \3/p' "$top/README.md" | sort >want
+	[ -s have ]
+	diff have want
+}
