@@ -3,6 +3,7 @@
 #include "formats/gguf/hf_keys.h"
 #include "formats/tokenizer/vocabulary.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static int
@@ -99,6 +100,10 @@ phi_hf_vocabulary(struct phi_model *lowered, const struct phi_hf_facts *facts, s
 	if (found > 0)
 		return phi_fail(err, PHI_UNSUPPORTED,
 			"no tokenizer.json: llama.cpp needs the vocabulary in the file");
+	if (v.nmoved && phi_model_warn(lowered, err, "tokenizer.json: %" PRIu32 " added tokens are "
+		"not in its vocabulary and get other ids than it declares, as in transformers",
+		v.nmoved) < 0)
+		return -1;
 	if (phi_metadata_add_string(m, lowered->arena, "tokenizer.ggml.model", v.model, err) < 0 ||
 		phi_metadata_add_string(m, lowered->arena, "tokenizer.ggml.pre", v.pre, err) < 0 ||
 		add_array(lowered, "tokenizer.ggml.tokens", PHI_VALUE_STRING, v.tokens, v.ntokens,

@@ -15,14 +15,13 @@ phi_special_text(const json_t *entry)
 	return json_string_value(json_is_object(entry) ? json_object_get(entry, "content") : entry);
 }
 
-/* The two indices by text, so that ten thousand added tokens do not cost a hundred million looks. */
+/* The added tokens by text, so that ten thousand of them do not cost a hundred million looks. */
 struct book {
 	struct phi_tokenizer_json *file;
 	struct phi_arena *arena;
-	struct phi_names *added;  /* -> index into file->added */
-	struct phi_names *tokens; /* -> id */
-	uint32_t next;		  /* the id of a token that is quite new */
-	bool decoder;		  /* there is an added_tokens_decoder */
+	struct phi_names *added; /* -> index into file->added */
+	uint32_t next;		 /* the id of a token that is quite new */
+	bool decoder;		 /* there is an added_tokens_decoder */
 };
 
 static struct phi_added_token *
@@ -32,53 +31,74 @@ find(const struct book *book, const char *text)
 	return i == PHI_NONE ? NULL : &book->file->added[i];
 }
 
-/* The id of a text that becomes an added token: the vocabulary's if it is there, else the next one. */
-static uint32_t
-new_id(const struct book *book, const char *text)
-{
-	const uint32_t id = phi_names_find(book->tokens, text, strlen(text));
-	return id == PHI_NONE ? book->next : id;
-}
-
 static struct phi_added_token *
-add(struct book *book, const char *text, uint64_t id, struct phi_err *err)
+add(struct book *book, const char *text, struct phi_err *err)
 {
-	struct phi_tokenizer_json *const file = book->file;
 	const struct phi_string copy = { phi_arena_strdup(book->arena, text, err), strlen(text) };
-	if (!copy.data || phi_grow(&file->added, &file->added_capacity, file->nadded,
-		sizeof *file->added, err) < 0)
+	struct phi_added_token *const t =
+		copy.data ? phi_tokenizer_json_add(book->file, copy, &book->next, err) : NULL;
+	if (!t || phi_names_add(book->added, copy.data, copy.size,
+		(uint32_t)(book->file->nadded - 1), err) < 0)
 		return NULL;
-	if (phi_tokenizer_json_place(file, copy, id, err) < 0 ||
-		phi_names_add(book->added, copy.data, copy.size, (uint32_t)file->nadded, err) < 0)
-		return NULL;
-	if (id >= book->next)
-		book->next = (uint32_t)id + 1;
-	struct phi_added_token *const t = &file->added[file->nadded++];
-	*t = (struct phi_added_token){ .text = copy, .id = (uint32_t)id };
 	return t;
 }
 
-/* One entry of added_tokens_decoder: {"32000": {"content": ..., "special": ..., "normalized": ...}}. */
+/* An entry of added_tokens_decoder: {"32000": {"content": ..., "special": ..., "normalized": ...}}. */
+struct entry {
+	uint64_t id;
+	const json_t *value;
+};
+
 static int
-merge_entry(struct book *book, const char *key, const json_t *entry, struct phi_err *err)
+by_id(const void *a, const void *b)
 {
-	const char *const text = json_string_value(json_object_get(entry, "content"));
-	struct phi_quoted q;
-	char *end;
-	const unsigned long long id = strtoull(key, &end, 10);
-	if (!text || *key < '0' || *key > '9' || *end)
-		return phi_fail(err, PHI_FORMAT, "added_tokens_decoder: entry %s is no token",
-			phi_quote(&q, key));
+	const struct entry *const x = a, *const y = b;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int
+merge_entry(struct book *book, const struct entry *entry, struct phi_err *err)
+{
+	const char *const text = json_string_value(json_object_get(entry->value, "content"));
+	if (!text || !*text)
+		return phi_fail(err, PHI_FORMAT,
+			"added_tokens_decoder: entry %" PRIu64 " has no content", entry->id);
 	struct phi_added_token *t = find(book, text);
 	if (!t)
-		t = add(book, text, id, err);
+		t = add(book, text, err);
 	if (!t)
 		return -1;
-	const json_t *const normalized = json_object_get(entry, "normalized");
-	t->special = json_is_true(json_object_get(entry, "special"));
+	const json_t *const normalized = json_object_get(entry->value, "normalized");
+	t->special = json_is_true(json_object_get(entry->value, "special"));
 	t->normalized = normalized ? json_is_true(normalized) : !t->special;
 	t->confirmed = true;
 	return 0;
+}
+
+/* In the order of the ids, which is that of adding. */
+static int
+merge_decoder(struct book *book, json_t *decoder, struct phi_err *err)
+{
+	const size_t n = json_object_size(decoder);
+	struct entry *const all = phi_calloc(n + 1, sizeof *all, err);
+	int result = all ? 0 : -1;
+	size_t k = 0;
+	for (void *i = json_object_iter(decoder); result == 0 && i;
+		i = json_object_iter_next(decoder, i)) {
+		const char *const key = json_object_iter_key(i);
+		struct phi_quoted q;
+		char *end;
+		all[k++] = (struct entry){ strtoull(key, &end, 10), json_object_iter_value(i) };
+		if (*key < '0' || *key > '9' || *end)
+			result = phi_fail(err, PHI_FORMAT, "added_tokens_decoder: %s is no id",
+				phi_quote(&q, key));
+	}
+	if (k)
+		qsort(all, k, sizeof *all, by_id);
+	for (size_t i = 0; result == 0 && i < k; i++)
+		result = merge_entry(book, &all[i], err);
+	phi_free(all);
+	return result;
 }
 
 static int
@@ -88,7 +108,7 @@ make_special(struct book *book, const json_t *entry, bool named, struct phi_err 
 	if (!text || !*text)
 		return 0;
 	struct phi_added_token *const known = find(book, text);
-	struct phi_added_token *const t = known ? known : add(book, text, new_id(book, text), err);
+	struct phi_added_token *const t = known ? known : add(book, text, err);
 	if (!t)
 		return -1;
 	if (!known || (named && (t->confirmed || !book->decoder)))
@@ -101,9 +121,8 @@ complete(struct book *book, json_t *config, struct phi_err *err)
 {
 	json_t *const decoder = json_object_get(config, "added_tokens_decoder");
 	book->decoder = decoder != NULL;
-	for (void *i = json_object_iter(decoder); i; i = json_object_iter_next(decoder, i))
-		if (merge_entry(book, json_object_iter_key(i), json_object_iter_value(i), err) < 0)
-			return -1;
+	if (merge_decoder(book, decoder, err) < 0)
+		return -1;
 	for (int i = 0; i <= PHI_SPECIAL_MASK; i++) {
 		char key[16];
 		snprintf(key, sizeof key, "%s_token", phi_special_name((enum phi_special)i));
@@ -120,22 +139,19 @@ complete(struct book *book, json_t *config, struct phi_err *err)
 	return 0;
 }
 
+/* Tokens added later are numbered from the highest added one on, if that is beyond the vocabulary. */
 static int
-index_tokens(struct book *book, struct phi_err *err)
+index_added(struct book *book, struct phi_err *err)
 {
 	const struct phi_tokenizer_json *const file = book->file;
-	for (uint32_t i = 0; i < file->rows; i++) {
-		const struct phi_string *const t = &file->tokens[i];
-		if (!t->data)
-			continue;
-		book->next = i + 1;
-		if (phi_names_add(book->tokens, t->data, t->size, i, err) < 0)
+	book->next = file->nvocab;
+	for (size_t i = 0; i < file->nadded; i++) {
+		const struct phi_added_token *const t = &file->added[i];
+		if (phi_names_add(book->added, t->text.data, t->text.size, (uint32_t)i, err) < 0)
 			return -1;
+		if (t->id >= book->next)
+			book->next = t->id + 1;
 	}
-	for (size_t i = 0; i < file->nadded; i++)
-		if (phi_names_add(book->added, file->added[i].text.data, file->added[i].text.size,
-			    (uint32_t)i, err) < 0)
-			return -1;
 	return 0;
 }
 
@@ -144,13 +160,10 @@ phi_added_complete(struct phi_tokenizer_json *file, json_t *config, struct phi_a
 	struct phi_err *err)
 {
 	struct book book = { .file = file, .arena = arena };
-	int result = -1;
 	book.added = phi_names_new(err);
-	book.tokens = phi_names_new(err);
-	if (book.added && book.tokens && index_tokens(&book, err) == 0)
-		result = complete(&book, config, err);
+	const int result = book.added && index_added(&book, err) == 0
+		? complete(&book, config, err) : -1;
 	phi_names_free(book.added);
-	phi_names_free(book.tokens);
 	return result;
 }
 

@@ -236,7 +236,7 @@ read_config(struct search *s, const struct phi_tokenizer_json *file)
 		const char *const text = phi_special_text(token(s, (enum phi_special)i));
 		for (size_t t = 0; text && t < file->nlisted; t++)
 			if (!strcmp(file->added[t].text.data, text)) {
-				set_id(s, (enum phi_special)i, file->added[t].id);
+				set_id(s, (enum phi_special)i, file->added[t].declared);
 				break;
 			}
 	}

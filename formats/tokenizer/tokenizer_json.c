@@ -11,21 +11,39 @@
 /* Merges of the largest vocabularies: about as many as tokens; this is ten times theirs. */
 enum { MERGES_MAX = 1 << 22 };
 
-int
-phi_tokenizer_json_place(struct phi_tokenizer_json *file, struct phi_string text, uint64_t id,
-	struct phi_err *err)
+/* Puts a token at an id: an error if the id is beyond the rows, or taken by another text. */
+static int
+place(struct phi_tokenizer_json *file, struct phi_string text, uint64_t id, struct phi_err *err)
 {
 	struct phi_quoted a, b;
 	if (id >= file->rows)
 		return phi_fail(err, PHI_FORMAT,
 			"token %s has id %" PRIu64 ", but the embedding has %" PRIu32 " rows",
 			phi_quote(&a, text.data), id, file->rows);
-	struct phi_string *const place = &file->tokens[id];
-	if (place->data && (place->size != text.size || memcmp(place->data, text.data, text.size)))
+	struct phi_string *const there = &file->tokens[id];
+	if (there->data && (there->size != text.size || memcmp(there->data, text.data, text.size)))
 		return phi_fail(err, PHI_FORMAT, "tokens %s and %s both have id %" PRIu64,
-			phi_quote(&a, place->data), phi_quote(&b, text.data), id);
-	*place = text;
-	return 0;
+			phi_quote(&a, there->data), phi_quote(&b, text.data), id);
+	*there = text;
+	return phi_names_add(file->ids, text.data, text.size, (uint32_t)id, err) < 0 ? -1 : 0;
+}
+
+struct phi_added_token *
+phi_tokenizer_json_add(struct phi_tokenizer_json *file, struct phi_string text, uint32_t *next,
+	struct phi_err *err)
+{
+	if (phi_grow(&file->added, &file->added_capacity, file->nadded, sizeof *file->added, err) < 0)
+		return NULL;
+	uint32_t id = phi_names_find(file->ids, text.data, text.size);
+	if (id == PHI_NONE) {
+		id = *next;
+		if (place(file, text, id, err) < 0)
+			return NULL;
+		*next += 1;
+	}
+	struct phi_added_token *const t = &file->added[file->nadded++];
+	*t = (struct phi_added_token){ .text = text, .id = id, .declared = id };
+	return t;
 }
 
 static int
@@ -52,8 +70,9 @@ read_vocab(json_t *model, struct phi_arena *arena, struct phi_tokenizer_json *ou
 			return phi_fail(err, PHI_FORMAT, "token %s has no id", phi_quote(&q, key));
 		const struct phi_string text = { phi_arena_copy(arena, key, size, err), size };
 		if (!text.data ||
-			phi_tokenizer_json_place(out, text, (uint64_t)json_integer_value(id), err) < 0)
+			place(out, text, (uint64_t)json_integer_value(id), err) < 0)
 			return -1;
+		out->nvocab++;
 	}
 	return 0;
 }
@@ -123,26 +142,26 @@ read_added(json_t *root, struct phi_arena *arena, struct phi_tokenizer_json *out
 	struct phi_err *err)
 {
 	json_t *const list = json_object_get(root, "added_tokens");
+	uint32_t next = out->nvocab;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *const v = json_array_get(list, i);
 		const json_t *const id = json_object_get(v, "id");
-		const json_t *const text = json_object_get(v, "content");
-		if (!json_is_integer(id) || json_integer_value(id) < 0 || !json_is_string(text))
+		const json_t *const content = json_object_get(v, "content");
+		struct phi_string text;
+		if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+			json_integer_value(id) > UINT32_MAX || !json_string_length(content))
 			return phi_fail(err, PHI_FORMAT, "added token %zu has no id or no content", i);
-		if (phi_grow(&out->added, &out->added_capacity, out->nadded, sizeof *out->added,
-			    err) < 0)
+		if (copy_text(content, arena, &text, err) < 0)
 			return -1;
-		struct phi_added_token *const t = &out->added[out->nadded];
-		*t = (struct phi_added_token){
-			.special = json_is_true(json_object_get(v, "special")),
-			.normalized = json_is_true(json_object_get(v, "normalized")),
-		};
-		if (copy_text(text, arena, &t->text, err) < 0 ||
-			phi_tokenizer_json_place(out, t->text, (uint64_t)json_integer_value(id), err) < 0)
+		struct phi_added_token *const t = phi_tokenizer_json_add(out, text, &next, err);
+		if (!t)
 			return -1;
-		t->id = (uint32_t)json_integer_value(id);
-		out->nlisted = ++out->nadded;
+		t->declared = (uint32_t)json_integer_value(id);
+		t->special = json_is_true(json_object_get(v, "special"));
+		t->normalized = json_is_true(json_object_get(v, "normalized"));
+		out->nmoved += t->id != t->declared;
 	}
+	out->nlisted = out->nadded;
 	return 0;
 }
 
@@ -227,9 +246,9 @@ phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *
 {
 	*out = (struct phi_tokenizer_json){ .rows = rows, .lowercase = -1, .strip_accents = -1 };
 	out->tokens = phi_arena_calloc(arena, rows, sizeof *out->tokens, err);
-	if (!out->tokens)
-		return -1;
-	json_t *const root = phi_json_parse(side->data, side->size, PHI_JSON_BIG_INTEGERS, err);
+	out->ids = phi_names_new(err);
+	json_t *const root = out->tokens && out->ids
+		? phi_json_parse(side->data, side->size, PHI_JSON_BIG_INTEGERS, err) : NULL;
 	const int result = root ? read_tree(root, family, arena, out, err) : -1;
 	json_decref(root);
 	if (result < 0)
@@ -242,6 +261,8 @@ phi_tokenizer_json_free(struct phi_tokenizer_json *file)
 {
 	phi_free(file->added);
 	file->added = NULL;
+	phi_names_free(file->ids);
+	file->ids = NULL;
 	json_decref(file->post_processor);
 	file->post_processor = NULL;
 }

@@ -12,9 +12,14 @@
 
 #include <jansson.h>
 
+/* Ids of added tokens are not what the file declares: the tokenizers library (0.23, tried) takes the
+ * vocabulary's id of the text, or else the next number from the vocabulary's size on, in the order of the
+ * list. Files whose vocabulary holds the added tokens, too, as all of the hub's do, agree with themselves;
+ * others get the library's ids here, since that is what their model was run with. */
 struct phi_added_token {
 	struct phi_string text;
-	uint32_t id;
+	uint32_t id;	   /* as the library gives it */
+	uint32_t declared; /* as the file has it: where special tokens are looked up */
 	bool special, normalized;
 	bool confirmed; /* tokenizer_config.json's added_tokens_decoder has it, too */
 };
@@ -28,6 +33,9 @@ struct phi_tokenizer_json {
 	struct phi_added_token *added; /* the file's, in its order; on the heap, room for more */
 	size_t nadded, added_capacity;
 	size_t nlisted; /* of the added ones: those of tokenizer.json itself, the first */
+	size_t nmoved;	/* of those: whose id is not the declared one */
+	struct phi_names *ids; /* text -> id, of the vocabulary and the added tokens; owned */
+	uint32_t nvocab;       /* entries of the vocabulary */
 	const char *pre; /* GGUF's name, or NULL: not recognised */
 	bool byte_decoder; /* tokens are decoded by the byte-level alphabet */
 	signed char lowercase, strip_accents; /* as in the vocabulary */
@@ -38,8 +46,8 @@ int phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const ch
 	struct phi_arena *arena, struct phi_tokenizer_json *out, struct phi_err *err);
 void phi_tokenizer_json_free(struct phi_tokenizer_json *file);
 
-/* Puts a token at an id: an error if the id is beyond the rows, or taken by another text. */
-int phi_tokenizer_json_place(struct phi_tokenizer_json *file, struct phi_string text, uint64_t id,
-	struct phi_err *err);
+/* Appends an added token: its id is the vocabulary's, or *next, which then goes up. Flags are false. */
+struct phi_added_token *phi_tokenizer_json_add(struct phi_tokenizer_json *file,
+	struct phi_string text, uint32_t *next, struct phi_err *err);
 
 #endif

@@ -42,6 +42,7 @@ fill(const struct phi_model *model, const char *pre, struct phi_tokenizer_json *
 	out->ntokens = file->rows;
 	out->merges = file->merges;
 	out->nmerges = file->nmerges;
+	out->nmoved = (uint32_t)file->nmoved;
 	out->lowercase = file->lowercase;
 	out->strip_accents = file->strip_accents;
 	return 0;

@@ -58,6 +58,7 @@ struct phi_vocabulary {
 	struct phi_string chat_template; /* data NULL: none */
 	struct phi_template *templates;	 /* those with a name other than "default" */
 	unsigned ntemplates;
+	uint32_t nmoved; /* added tokens whose id is not the one their file declares */
 	signed char lowercase, strip_accents; /* the normalizer does; 1, 0, or -1: not said */
 };
 
