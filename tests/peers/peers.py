@@ -54,6 +54,8 @@ class Failure(Exception):
 
 def tool(name, *args, stdin=None, status=0):
     """Runs one of our tools, returns its stdout; any other status than expected raises Failure."""
+    if not (TOOLS / name).is_file():
+        raise Failure(f"{TOOLS / name} is not built")
     run = subprocess.run([TOOLS / name, *map(str, args)], input=stdin, capture_output=True)
     if run.returncode != status:
         said = run.stderr.decode(errors="replace").strip().splitlines()
@@ -87,11 +89,3 @@ def first_difference(a, b):
     at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
     return f"{len(a)} and {len(b)} bytes, first difference at {at}"
 
-
-def convert(folder, out, outtype, pre="gpt-4o"):
-    """The official converter on a checkpoint folder, with the pre-tokenizer's name given."""
-    run = subprocess.run([sys.executable, ROOT / "tests" / "peers" / "convert.py", "--pre", pre, folder,
-                          "--outtype", outtype, "--outfile", out], capture_output=True, text=True)
-    if run.returncode or not Path(out).is_file():
-        raise Failure("convert_hf_to_gguf: " + "\n".join(run.stderr.strip().splitlines()[-3:]))
-    return out
