@@ -45,7 +45,7 @@ def convert(folder, out, outtype, pre="gpt-4o"):
                 os._exit(status)
         if os.waitpid(child, 0)[1] or not os.path.isfile(out):
             log.seek(0)
-            raise peers.Failure("convert_hf_to_gguf: " + log.read().decode(errors="replace").strip()[-300:])
+            raise peers.Failure("convert_hf_to_gguf: " + log.read().decode(errors="replace").strip().splitlines()[-1])
     return out
 
 

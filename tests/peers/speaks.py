@@ -7,6 +7,7 @@ import peers
 import numpy as np
 import torch
 from transformers import Phi3ForCausalLM
+from transformers.utils import logging
 
 import ggml
 
@@ -15,6 +16,7 @@ import checkpoints  # noqa: E402
 
 work = peers.scratch()
 torch.set_num_threads(2)
+logging.disable_progress_bar()
 
 
 def reference(folder):

@@ -3,11 +3,11 @@
 import sys
 
 import peers
+from convert import convert  # its gguf is the one with all types
 import gguf
 import numpy as np
 
 import ggml
-from convert import convert
 
 sys.path.insert(0, str(peers.ROOT / "fixtures"))
 import checkpoints  # noqa: E402
