@@ -44,7 +44,7 @@ def check(ok, what, detail=""):
 
 def finish():
     """Prints the count and ends the script; without a single check it has failed, too."""
-    print(f"{Path(sys.argv[0]).stem}: {passed} passed, {failed} failed")
+    print(f"{passed} passed, {failed} failed")
     sys.exit(0 if failed == 0 and passed else 1)
 
 

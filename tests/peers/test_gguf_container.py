@@ -3,10 +3,10 @@
 their little-endian twins, and a file of ours is quantized by llama_model_quantize as its source is."""
 import subprocess
 
-import numpy as np
-
 import peers
+from convert import convert
 import ggml
+import numpy as np
 
 import gguf
 
@@ -100,7 +100,7 @@ def quantized(tmp):
     folder = peers.ROOT / "fixtures" / "phi-tiny"
     for source in ("f32", "f16", "bf16"):
         path = tmp / f"{source}.gguf"
-        peers.convert(folder, path, source)
+        convert(folder, path, source)
         peers.check(repack(path, tmp / "out.gguf") == path.read_bytes(), f"the converter's {source}: same bytes back")
         for ftype, pure in (("q8_0", True), ("q4_0", True), ("q8_0", False), ("f16", False), ("bf16", False),
                             ("f32", False)):
