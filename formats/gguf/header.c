@@ -353,7 +353,8 @@ take_tensors(struct reader *r, uint64_t count, struct phi_names *seen, struct ph
 		struct phi_tensor *const t = phi_model_add_tensor(r->model, err);
 		if (!t || phi_grow(&h->extents, &capacity, i, sizeof *h->extents, err))
 			return -1;
-		h->extents[i] = (struct phi_gguf_extent){ .tensor = i };
+		h->extents[i] = (struct phi_gguf_extent){ .tensor = (uint32_t)r->model->ntensors - 1 };
+		h->ntensors++;
 		if (take_name(r, PHI_NAME_MAX, &t->name, err))
 			return phi_context(err, "tensor %" PRIu32 " of %" PRIu64, i + 1, count);
 		if (take_tensor(r, t, &h->extents[i], err))

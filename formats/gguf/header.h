@@ -16,6 +16,7 @@ struct phi_gguf_header {
 	bool big;
 	uint32_t alignment;
 	uint64_t data;			/* offset of the data in the file */
+	uint32_t ntensors;		 /* the model's last ones */
 	struct phi_gguf_extent *extents; /* one a tensor, in the order of the list; phi_free */
 };
 

@@ -1,143 +1,125 @@
-/* The source: a header, then one storage a tensor, in rising offset. llama.cpp reads only files whose
- * data is dense and in the order of the list; here any order and any hole is read, and said; an overlap
- * is refused: no writer makes one, and a few bytes could claim to be many tensors. */
-#include "formats/core/checked.h"
+/* The source: a GGUF, or the first of several parts with the others beside it (split.h). */
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/gguf/gguf.h"
-#include "formats/gguf/header.h"
+#include "formats/gguf/place.h"
+#include "formats/gguf/split.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
+#include <string.h>
 
 struct state {
-	struct phi_member *member;
-	struct phi_gguf_cursor cursor;
+	struct phi_store *folder;   /* of the parts beside the first */
+	struct phi_member **parts;  /* a storage's `inner` is an index into them */
+	size_t nparts, capacity;
+	struct phi_gguf_cursor cursor; /* of the one part, where it is a pipe */
 };
 
+/* name NULL: the only member. */
 static int
-by_offset(const void *a, const void *b)
+add_part(struct state *state, struct phi_store *store, const char *name, struct phi_err *err)
 {
-	const struct phi_gguf_extent *const x = a, *const y = b;
-	if (x->offset != y->offset)
-		return x->offset < y->offset ? -1 : 1;
-	if (x->size != y->size)
-		return x->size < y->size ? -1 : 1;
-	return x->tensor < y->tensor ? -1 : x->tensor > y->tensor;
-}
-
-/* What the walk over the extents, in rising offset, saw. */
-struct walk {
-	uint64_t end;	/* of the last tensor, from the start of the data */
-	uint64_t holes; /* bytes between tensors beyond the padding */
-	bool misaligned;
-};
-
-static int
-check_extent(const struct phi_gguf_header *h, const struct phi_gguf_extent *e, struct walk *walk,
-	struct phi_err *err)
-{
-	uint64_t next;
-	if (e->offset < walk->end)
-		return phi_fail(err, PHI_FORMAT, "offset %" PRIu64 " overlaps the tensor before it, which "
-			"ends at %" PRIu64, e->offset, walk->end);
-	if (!phi_round_up(walk->end, h->alignment, &next))
-		next = walk->end;
-	if (e->offset > next)
-		walk->holes += e->offset - next;
-	walk->misaligned |= e->offset % h->alignment != 0;
-	walk->end = e->offset + e->size; /* checked not to wrap by the header */
+	if (phi_grow(&state->parts, &state->capacity, state->nparts, sizeof(struct phi_member *), err))
+		return -1;
+	struct phi_member *const member = phi_store_member(store, name, err);
+	if (!member)
+		return -1;
+	state->parts[state->nparts++] = member;
 	return 0;
 }
 
-/* A range that ends beyond the file is a file cut short. */
+/* Describes the part that was added last. */
 static int
-check_range(const struct phi_gguf_header *h, const struct phi_gguf_extent *e, uint64_t size,
-	struct phi_err *err)
+describe_part(struct state *state, struct phi_model *model, struct phi_err *err)
 {
-	uint64_t start;
-	if (!phi_add(h->data, e->offset, &start) || start > UINT64_MAX - e->size)
-		return phi_fail(err, PHI_FORMAT, "offset %" PRIu64 " is beyond what 64 bits count",
-			e->offset);
-	if (size != UINT64_MAX && !phi_fits(start, e->size, size))
-		return phi_fail(err, PHI_TRUNCATED, "%" PRIu64 " bytes at offset %" PRIu64
-			" end beyond the end of the file (%" PRIu64 ")", e->size, start, size);
-	return 0;
-}
-
-static int
-add_storage(struct phi_model *model, const char *file, const struct phi_gguf_header *h,
-	const struct phi_gguf_extent *e, struct phi_err *err)
-{
-	const uint32_t index = (uint32_t)model->nstorages;
-	struct phi_tensor *const t = &model->tensors[e->tensor];
-	struct phi_storage *const s = phi_model_add_storage(model, err);
-	if (!s)
-		return -1;
-	*s = (struct phi_storage){ .file = file, .offset = h->data + e->offset, .size = e->size };
-	t->nplanes = 1;
-	t->plane[0] = (struct phi_plane){ .storage = index, .dense = true };
-	t->plane[0].swap = h->big && t->type->bytes > 1;
-	return 0;
-}
-
-static int
-say_layout(struct phi_model *model, const struct phi_gguf_header *h, const struct walk *walk,
-	bool reordered, uint64_t size, struct phi_err *err)
-{
-	uint64_t end;
-	if (reordered && phi_model_warn(model, err, "the data is not in the order of the tensor list; "
-		"llama.cpp refuses this file"))
-		return -1;
-	if (walk->misaligned && phi_model_warn(model, err, "tensors are not aligned to %" PRIu32
-		" bytes; llama.cpp refuses this file", h->alignment))
-		return -1;
-	if (walk->holes && phi_model_warn(model, err, "%" PRIu64 " bytes between the tensors belong to "
-		"none; llama.cpp refuses this file", walk->holes))
-		return -1;
-	if (!model->ntensors || !phi_round_up(h->data + walk->end, h->alignment, &end) ||
-		size == UINT64_MAX || size <= end)
-		return 0;
-	return phi_model_warn(model, err, "%" PRIu64 " bytes after the last tensor are not looked at",
-		size - end);
-}
-
-static int
-place_tensors(struct phi_model *model, const char *file, const struct phi_gguf_header *h,
-	uint64_t size, struct phi_err *err)
-{
-	struct phi_gguf_extent *const e = h->extents;
-	struct walk walk = { 0 };
-	bool reordered = false;
-	for (size_t i = 1; i < model->ntensors; i++)
-		reordered |= by_offset(&e[i - 1], &e[i]) > 0;
-	if (reordered)
-		qsort(e, model->ntensors, sizeof *e, by_offset);
-	for (size_t i = 0; i < model->ntensors; i++)
-		if (check_extent(h, &e[i], &walk, err) || check_range(h, &e[i], size, err) ||
-			add_storage(model, file, h, &e[i], err)) {
-			struct phi_quoted q;
-			return phi_context(err, "tensor %s", phi_quote(&q, model->tensors[e[i].tensor].name));
-		}
-	return say_layout(model, h, &walk, reordered, size, err);
-}
-
-static int
-describe(struct state *state, struct phi_model *model, struct phi_err *err)
-{
-	struct phi_gguf_header header;
-	if (phi_gguf_cursor_open(&state->cursor, state->member, err))
-		return -1;
-	const char *const file = phi_arena_strdup(model->arena, phi_member_name(state->member), err);
-	if (!file)
+	struct phi_member *const member = state->parts[state->nparts - 1];
+	struct phi_gguf_header header = { 0 };
+	const struct phi_gguf_placed placed = { .header = &header, .size = phi_member_size(member),
+		.file = phi_arena_strdup(model->arena, phi_member_name(member), err),
+		.part = (uint32_t)state->nparts - 1 };
+	if (!placed.file || phi_gguf_cursor_open(&state->cursor, member, err))
 		return -1;
 	int result = phi_gguf_read_header(&state->cursor, model, &header, err);
 	if (!result)
-		result = place_tensors(model, file, &header, phi_member_size(state->member), err);
+		result = phi_gguf_place(model, &placed, err);
 	phi_free(header.extents);
-	if (!phi_member_sequential(state->member))
+	if (!phi_member_sequential(member))
 		phi_gguf_cursor_close(&state->cursor);
 	return result;
+}
+
+/* Another part's keys say only which part it is; the first one's are the model's. */
+static int
+describe_next(struct state *state, struct phi_model *model, const struct phi_gguf_split *whole,
+	struct phi_err *err)
+{
+	const struct phi_metadata first = model->metadata;
+	struct phi_gguf_split split;
+	model->metadata = (struct phi_metadata){ 0 };
+	int result = describe_part(state, model, err);
+	if (!result)
+		result = phi_gguf_split_read(&model->metadata, &split, err);
+	model->metadata = first;
+	if (!result && (split.number != state->nparts - 1 || split.count != whole->count))
+		return phi_fail(err, PHI_FORMAT, "says it is part %" PRIu64 " of %" PRIu64
+			", not %zu of %" PRIu64, split.number + 1, split.count, state->nparts,
+			whole->count);
+	return result;
+}
+
+/* The others are opened as members of the folder, so that only regular files within it are. */
+static int
+open_folder(struct state *state, struct phi_arena *arena, const char *path, struct phi_err *err)
+{
+	const char *const slash = strrchr(path, '/');
+	const int n = slash == path ? 1 : (int)(slash - path);
+	const char *const folder = slash ? phi_arena_printf(arena, err, "%.*s", n, path) : ".";
+	state->folder = folder ? phi_store_open(folder, NULL, err) : NULL;
+	return state->folder ? 0 : -1;
+}
+
+static int
+add_siblings(struct state *state, struct phi_model *model, const char *path,
+	const struct phi_gguf_split *split, struct phi_err *err)
+{
+	const char *const slash = strrchr(path, '/'), *const first = slash ? slash + 1 : path;
+	if (split->count > PHI_GGUF_PARTS_MAX)
+		return phi_fail(err, PHI_LIMIT, "%" PRIu64 " parts are more than the limit (%d)",
+			split->count, PHI_GGUF_PARTS_MAX);
+	if (open_folder(state, model->arena, path, err))
+		return -1;
+	for (uint64_t i = 1; i < split->count; i++) {
+		struct phi_quoted q;
+		const char *const name = phi_gguf_split_path(model->arena, first, i, split->count, err);
+		if (!name || add_part(state, state->folder, name, err))
+			return -1;
+		if (describe_next(state, model, split, err))
+			return phi_context(err, "%s", phi_quote(&q, name));
+	}
+	if (split->has_tensors && split->tensors != model->ntensors)
+		return phi_fail(err, PHI_FORMAT, "its parts have %zu tensors, not %" PRIu64,
+			model->ntensors, split->tensors);
+	phi_gguf_split_forget(&model->metadata);
+	return 0;
+}
+
+/* The first part of several opens the others beside it, like llama.cpp; any other stays what it is. */
+static int
+describe(struct state *state, struct phi_model *model, struct phi_store *store, struct phi_err *err)
+{
+	struct phi_gguf_split split;
+	if (add_part(state, store, NULL, err) || describe_part(state, model, err) ||
+		phi_gguf_split_read(&model->metadata, &split, err))
+		return -1;
+	const char *const path = phi_store_path(store);
+	const bool file = phi_store_kind(store) == PHI_STORE_FILE;
+	if (!split.count)
+		return 0;
+	if (split.number || !file || !phi_gguf_split_path(model->arena, path, 0, split.count, err))
+		return phi_model_warn(model, err, "is part %" PRIu64 " of %" PRIu64 "; the others are not "
+			"read (the first one's name opens all)", split.number + 1, split.count);
+	model->name = phi_gguf_split_base(model->arena, model->name, split.count, err);
+	return model->name ? add_siblings(state, model, path, &split, err) : -1;
 }
 
 static int
@@ -145,9 +127,10 @@ read_bytes(struct phi_source *source, uint32_t storage, uint64_t offset, void *d
 	struct phi_err *err)
 {
 	struct state *const state = source->state;
-	const uint64_t at = source->model->storages[storage].offset + offset;
+	const struct phi_storage *const s = &source->model->storages[storage];
+	const uint64_t at = s->offset + offset;
 	return source->sequential ? phi_gguf_take_at(&state->cursor, at, dst, n, err)
-				  : phi_member_read(state->member, at, dst, n, err);
+				  : phi_member_read(state->parts[s->inner], at, dst, n, err);
 }
 
 /* The last byte of the last tensor must be there; what follows (padding) need not. Reading on to the end
@@ -179,7 +162,10 @@ close_state(struct phi_source *source)
 	if (!state)
 		return;
 	phi_gguf_cursor_close(&state->cursor);
-	phi_member_close(state->member);
+	for (size_t i = 0; i < state->nparts; i++)
+		phi_member_close(state->parts[i]);
+	phi_store_close(state->folder);
+	phi_free(state->parts);
 	phi_free(state);
 }
 
@@ -197,16 +183,13 @@ phi_gguf_open(struct phi_store *store, const struct phi_open_options *options, s
 	if (!state)
 		goto fail;
 	source->state = state;
-	state->member = phi_store_member(store, NULL, err);
-	if (!state->member)
-		goto fail;
 	struct phi_model *const model = source->model;
 	const char *const name = options && options->name ? options->name : phi_store_base(store);
-	source->sequential = phi_member_sequential(state->member);
 	model->view = "gguf";
 	model->name = phi_arena_strdup(model->arena, name, err);
-	if (!model->name || describe(state, model, err))
+	if (!model->name || describe(state, model, store, err))
 		goto fail;
+	source->sequential = phi_member_sequential(state->parts[0]);
 	return source;
 fail:
 	phi_source_close(source);

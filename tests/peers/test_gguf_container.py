@@ -14,9 +14,9 @@ KEYS = ["general.architecture", "u8", "i8", "u16", "i16", "u32", "i32", "f32", "
         "words", "numbers", "floats", "flags"]
 
 
-def write(path, endian=gguf.GGUFEndian.LITTLE, alignment=None):
+def write(path, endian=gguf.GGUFEndian.LITTLE, alignment=None, **split):
     """A file with every kind of value and every plain type, as gguf-py's writer makes it."""
-    w = gguf.GGUFWriter(str(path), "phi3", endianess=endian)
+    w = gguf.GGUFWriter(str(path), "phi3", endianess=endian, **split)
     if alignment:
         w.add_custom_alignment(alignment)
     for kind, value in (("uint8", 200), ("int8", -100), ("uint16", 60000), ("int16", -30000), ("uint32", 4000000000),
@@ -75,6 +75,25 @@ def identical(tmp):
     peers.check(repack(big, tmp / "out.gguf") == little.read_bytes(), "big-endian comes out little-endian")
 
 
+def parts(tmp):
+    """A model in several files comes out as the one file that the writer makes without cutting."""
+    write(tmp / "ref.gguf")
+    for name, split in (("3 tensors", {"split_max_tensors": 3}), ("700 bytes", {"split_max_size": 700}),
+                        ("1 tensor, the first without", {"split_max_tensors": 1, "small_first_shard": True})):
+        for old in tmp.glob("cut-*"):
+            old.unlink()
+        write(tmp / "cut.gguf", **split)
+        first = sorted(tmp.glob("cut-*"))[0]
+        peers.check(repack(first, tmp / "out.gguf") == (tmp / "ref.gguf").read_bytes(),
+                    f"{len(list(tmp.glob('cut-*')))} parts of {name} come out whole")
+        repack(sorted(tmp.glob("cut-*"))[1], tmp / "out.gguf")
+        peers.check((tmp / "out.gguf").read_bytes() == sorted(tmp.glob("cut-*"))[1].read_bytes(),
+                    "a part that is not the first stays what it is")
+    sorted(tmp.glob("cut-*"))[-1].unlink()
+    peers.tool("phi-repack", first, "-o", tmp / "out.gguf", "--force", status=2)
+    peers.check(True, "a missing part is an error")
+
+
 def read_alike(tmp):
     """What gguf-py reads of a file of ours whose source was not laid out as its writer would."""
     write(tmp / "ref.gguf")
@@ -113,6 +132,7 @@ def quantized(tmp):
 
 tmp = peers.scratch()
 identical(tmp)
+parts(tmp)
 read_alike(tmp)
 quantized(tmp)
 peers.finish()
