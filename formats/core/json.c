@@ -204,8 +204,9 @@ phi_json_members_begin(struct phi_json_members *members, const char *text, size_
 	return take(members, '{') ? 0 : expected(members, "'{'", err);
 }
 
+/* Name and colon. */
 static int
-take_member(struct phi_json_members *m, struct phi_err *err)
+take_name(struct phi_json_members *m, struct phi_err *err)
 {
 	skip_space(m);
 	if (m->at == m->size || m->text[m->at] != '"')
@@ -216,22 +217,55 @@ take_member(struct phi_json_members *m, struct phi_err *err)
 	if (!take(m, ':'))
 		return expected(m, "':'", err);
 	skip_space(m);
-	m->value = take_value(m, err);
-	return m->value ? 1 : -1;
+	return 0;
+}
+
+/* The comma before all members but the first; 1 at the end of the object. */
+static int
+take_separator(struct phi_json_members *m, struct phi_err *err)
+{
+	const bool first = !m->name;
+	phi_json_members_end(m);
+	if (take(m, '}'))
+		return 1;
+	return first || take(m, ',') ? 0 : expected(m, "',' or '}'", err);
 }
 
 int
 phi_json_members_next(struct phi_json_members *members, struct phi_err *err)
 {
-	const bool first = !members->name;
-	phi_json_members_end(members);
-	if (take(members, '}')) {
+	const int status = take_separator(members, err);
+	if (status > 0) {
+		if (members->nested)
+			return 0;
 		skip_space(members);
 		return members->at == members->size ? 0 : expected(members, "the end", err);
 	}
-	if (!first && !take(members, ','))
-		return expected(members, "',' or '}'", err);
-	return take_member(members, err);
+	if (status || take_name(members, err))
+		return -1;
+	members->value = take_value(members, err);
+	return members->value ? 1 : -1;
+}
+
+int
+phi_json_members_enter(struct phi_json_members *outer, const char *name,
+	struct phi_json_members *inner, struct phi_err *err)
+{
+	const int status = take_separator(outer, err);
+	if (status < 0)
+		return -1;
+	if (status || take_name(outer, err) || strcmp(json_string_value(outer->name), name) != 0)
+		return phi_fail(err, PHI_FORMAT, "JSON byte %zu: \"%s\" expected", outer->at, name);
+	*inner = (struct phi_json_members){ .text = outer->text, .size = outer->size,
+		.at = outer->at, .nested = true };
+	return take(inner, '{') ? 0 : expected(inner, "'{'", err);
+}
+
+void
+phi_json_members_leave(struct phi_json_members *outer, struct phi_json_members *inner)
+{
+	phi_json_members_end(inner);
+	outer->at = inner->at;
 }
 
 void

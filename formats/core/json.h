@@ -8,6 +8,7 @@
 #include "formats/core/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -28,6 +29,7 @@ struct phi_json_members {
 	const char *text; /* lent */
 	size_t size, at;
 	json_t *name, *value; /* of the member just read; freed by the next step and by the end */
+	bool nested; /* inside another walk: the text goes on behind the object */
 };
 
 /* Checks the nesting of the whole text and that it begins with '{'. */
@@ -37,6 +39,11 @@ int phi_json_members_begin(struct phi_json_members *members, const char *text, s
  * at its end; -1. */
 int phi_json_members_next(struct phi_json_members *members, struct phi_err *err);
 void phi_json_members_end(struct phi_json_members *members);
+/* Instead of _next: the next member must have this name and be an object, which `inner` then walks.
+ * After its 0, phi_json_members_leave lets `outer` go on behind it. */
+int phi_json_members_enter(struct phi_json_members *outer, const char *name,
+	struct phi_json_members *inner, struct phi_err *err);
+void phi_json_members_leave(struct phi_json_members *outer, struct phi_json_members *inner);
 
 /* Appends the JSON string of s[0..n) with quotes to a buffer; invalid UTF-8 bytes become U+FFFD. The
  * escapes are those of Rust's serde and of every other writer that escapes no more than it must:
