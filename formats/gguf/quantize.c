@@ -62,7 +62,8 @@ phi_gguf_quantizable(const struct phi_tensor *t)
 	const size_t size = strlen(t->name);
 	if (t->rank - leading_ones(t) < 2)
 		return false;
-	if (size < 6 || strcmp(t->name + size - 6, "weight"))
+	/* llama-quantize compares rfind("weight") with size - 6, which is "not found" for five letters. */
+	if (size != 5 && (size < 6 || strcmp(t->name + size - 6, "weight")))
 		return false;
 	if (!strcmp(t->name, "position_embd.weight") || !strcmp(t->name, "token_types.weight"))
 		return false;

@@ -114,20 +114,66 @@ def read_alike(tmp):
                     for a, b in zip(reader.tensors, back.tensors, strict=True)), "gguf-py reads the same tensors")
 
 
-def quantized(tmp):
+def write_odd(path, dtype):
+    """A decoder's tensors out of order, with shapes and names on both sides of what llama-quantize leaves
+    alone, and keys that it moves."""
+    w = gguf.GGUFWriter(str(path), "phi3")
+    w.add_file_type(1)
+    w.add_uint16("split.no", 0)
+    w.add_quantization_version(2)
+    w.add_uint16("split.count", 0)
+    w.add_int32("split.tensors.count", 9)
+    w.add_context_length(2048)
+    w.add_embedding_length(64)
+    w.add_block_count(12)
+    w.add_feed_forward_length(128)
+    w.add_head_count(4)
+    w.add_head_count_kv(2)
+    w.add_layer_norm_rms_eps(1e-5)
+    w.add_rope_dimension_count(16)
+    w.add_uint32("phi3.rope.scaling.original_context_length", 2048)
+    w.add_uint32("phi3.attention.sliding_window", 0)
+    w.add_tokenizer_model("no_vocab")
+    w.add_vocab_size(64)
+    rng = np.random.default_rng(3)
+    shapes = {"output_norm.weight": (64,), "output.weight": (64, 64), "blk.x.weight": (2, 64), "blk.7": (2, 64),
+              "token_embd.weight": (64, 64), "blk.7.zz": (2, 64), "BLK.1.weight": (2, 64), "seven": (2, 64)}
+    for i in reversed(range(12)):
+        shapes |= {f"blk.{i}.{n}": s for n, s in {
+            "attn_qkv.weight": (128, 64), "attn_output.weight": (64, 64), "attn_norm.weight": (64,),
+            "ffn_up.weight": (256, 64), "ffn_down.weight": (64, 128), "ffn_norm.weight": (64,),
+            "odd.weight": (3, 40), "exps.weight": (2, 3, 64), "one.weight": (1, 64), "flat.weight": (1, 3, 64),
+            "vector.weight": (64,), "ffn_gate_inp.weight": (4, 64), "attn_qkv.bias": (2, 64)}.items()}
+    for name, shape in shapes.items():
+        w.add_tensor(name, rng.standard_normal(shape).astype(np.float32 if "norm" in name else dtype))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def quantize(path, tmp):
     """phi-quant of a GGUF writes what llama-quantize writes."""
-    folder = peers.ROOT / "fixtures" / "phi-tiny"
+    for ftype, pure in (("q8_0", True), ("q4_0", True), ("q8_0", False), ("f16", False), ("bf16", False),
+                        ("f32", False)):
+        ggml.quantize_file(path, tmp / "ref.gguf", ftype, pure=pure)
+        peers.tool("phi-quant", *(["--pure"] if pure else []), "-t", ftype, path, "-o", tmp / "out.gguf", "--force")
+        difference = peers.first_difference(tmp / "ref.gguf", tmp / "out.gguf")
+        peers.check(not difference, f"{path.stem} to {ftype}{' --pure' if pure else ''}: the file llama-quantize "
+                    "writes", difference)
+
+
+def quantized(tmp):
+    """Odd files, and those of the converter."""
+    for dtype in (np.float16, np.float32):
+        path = tmp / f"odd-{dtype.__name__}.gguf"
+        write_odd(path, dtype)
+        quantize(path, tmp)
     for source in ("f32", "f16", "bf16"):
         path = tmp / f"{source}.gguf"
-        convert(folder, path, source)
+        convert(peers.ROOT / "fixtures" / "phi-tiny", path, source)
         peers.check(repack(path, tmp / "out.gguf") == path.read_bytes(), f"the converter's {source}: same bytes back")
-        for ftype, pure in (("q8_0", True), ("q4_0", True), ("q8_0", False), ("f16", False), ("bf16", False),
-                            ("f32", False)):
-            ggml.quantize_file(path, tmp / "ref.gguf", ftype, pure=pure)
-            peers.tool("phi-quant", *(["--pure"] if pure else []), "-t", ftype, path, "-o", tmp / "out.gguf",
-                       "--force")
-            peers.check((tmp / "out.gguf").read_bytes() == (tmp / "ref.gguf").read_bytes(),
-                        f"{source} to {ftype}{' --pure' if pure else ''}: the file llama-quantize writes")
+        quantize(path, tmp)
 
 
 tmp = peers.scratch()

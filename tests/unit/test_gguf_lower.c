@@ -135,9 +135,9 @@ which_are_quantizable(void **state)
 	(void)state;
 	static const char *const never[] = { "blk.0.attn_norm.weight", "blk.0.attn_rel_b.weight",
 		"position_embd.weight", "token_types.weight", "blk.0.time_mix_w1.weight",
-		"v.patch_embd.weight", "blk.0.ssm_conv1d.weight", "weights", "eight", "a.rvq.codebook.weight" };
+		"v.patch_embd.weight", "blk.0.ssm_conv1d.weight", "weights", "four", "a.rvq.codebook.weight" };
 	static const char *const often[] = { "output.weight", "token_embd.weight", "weight",
-		"blk.0.attn_kv_b.weight", "v.position_embdx", "mm.0.weight" };
+		"blk.0.attn_kv_b.weight", "v.position_embdx", "mm.0.weight", "seven" };
 	struct phi_tensor t = { .rank = 2, .shape = { 64, 256 } };
 	for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
 		t.name = never[i];
