@@ -183,9 +183,13 @@ vf_of_int(vi x)
 static inline vu
 vu_load16(const void *p)
 {
+#if PHI_LANES == 4 && defined(__SSE2__)
+	return (vu)_mm_unpacklo_epi16(_mm_loadl_epi64(p), _mm_setzero_si128());
+#else
 	vh h;
 	memcpy(&h, p, sizeof h);
 	return __builtin_convertvector(h, vu);
+#endif
 }
 
 /* The low 16 bits of each lane. */
@@ -199,15 +203,31 @@ vu_store16(void *p, vu x)
 static inline vi
 vi_load_s8(const void *p)
 {
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p));
+#elif PHI_LANES == 8 && defined(__AVX2__)
+	return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p));
+#elif PHI_LANES == 4 && defined(__SSE2__)
+	const __m128i b = _mm_cvtsi32_si128((int32_t)phi_load32(p));
+	const __m128i twice = _mm_unpacklo_epi8(b, b);
+	return (vi)_mm_srai_epi32(_mm_unpacklo_epi16(twice, twice), 24);
+#else
 	vb b;
 	memcpy(&b, p, sizeof b);
 	return __builtin_convertvector(b, vi);
+#endif
 }
 
 static inline vi
 vi_load_u8(const void *p)
 {
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128(p));
+#elif PHI_LANES == 8 && defined(__AVX2__)
+	return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+#else
 	return vi_load_s8(p) & 0xFF;
+#endif
 }
 
 #endif
