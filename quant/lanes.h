@@ -458,6 +458,48 @@ vf_max_rows(vf rows[LANES])
 	return rows[0];
 }
 
+/* Bit i is the sign bit of lane i: of a mask, whether lane i is set. */
+static inline unsigned
+vi_signs(vi x)
+{
+#if PHI_LANES == 16 && defined(__AVX512DQ__)
+	return _mm512_movepi32_mask((__m512i)x);
+#elif PHI_LANES == 8 && defined(__AVX__)
+	return (unsigned)_mm256_movemask_ps((__m256)x);
+#elif PHI_LANES == 4 && defined(__SSE2__)
+	return (unsigned)_mm_movemask_ps((__m128)x);
+#else
+	int32_t lanes[LANES];
+	unsigned signs = 0;
+	memcpy(lanes, &x, sizeof lanes);
+	for (int i = 0; i < LANES; i++)
+		signs |= (unsigned)(lanes[i] < 0) << i;
+	return signs;
+#endif
+}
+
+/* 1 << i in lane i. */
+static inline vi
+vi_lane_bits(void)
+{
+#if PHI_LANES == 1
+	return 1;
+#else
+	vi bits;
+	for (int i = 0; i < LANES; i++)
+		bits[i] = 1 << i;
+	return bits;
+#endif
+}
+
+/* Where bit i of the number is set, in lane i: a mask. */
+static inline vi
+vi_of_signs(unsigned signs)
+{
+	const vi bits = vi_lane_bits();
+	return ~vi_lt((vi_set((int32_t)signs) & bits) - 1, vi_set(0));
+}
+
 /* The largest lane. */
 static inline uint32_t
 vi_reach(vi x)

@@ -6,6 +6,7 @@
 #include "formats/core/bytes.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 /* F32 to F16 bits: to nearest, ties to even, denormals kept, from 65520 on infinity; any NaN is the
  * sign and 0x7E00. Scaling up and down by powers of two brings overflow to infinity; adding a power of
@@ -34,6 +35,12 @@ half_value(uint16_t h)
 		return phi_float32(sign | phi_bits32(phi_float32((magnitude >> 3) + 0x70000000) * 0x1p-112f));
 	/* Denormal: the fraction under a constant exponent, less that constant. */
 	return phi_float32(sign | phi_bits32(phi_float32((magnitude >> 16) | 0x3F000000) - 0.5f));
+}
+
+static inline bool
+half_finite(uint16_t h)
+{
+	return (h & 0x7C00) != 0x7C00;
 }
 
 /* A cast to int32_t as x86 does it: cut towards zero; NaN and what does not fit is INT32_MIN. */

@@ -16,7 +16,7 @@ import numpy as np
 from quant_inputs import codes, inputs
 
 N = 8192
-TYPES = {"F16": 1, "BF16": 30, "Q4_0": 2, "Q8_0": 8}
+TYPES = {"F16": 1, "BF16": 30, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8}
 
 
 
