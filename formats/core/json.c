@@ -22,10 +22,14 @@ install_allocator(void)
 }
 
 /* jansson parses and frees by recursion, up to 2048 deep: nesting is limited before it sees the text.
- * Brackets inside strings do not count; whether they pair up is jansson's to say. */
+ * Brackets inside strings do not count; whether they pair up is jansson's to say. A NUL byte, which no
+ * JSON has, is looked for here since jansson overlooks one right behind a number. */
 static int
-check_depth(const char *text, size_t size, struct phi_err *err)
+check_text(const char *text, size_t size, struct phi_err *err)
 {
+	const char *const nul = size ? memchr(text, '\0', size) : NULL;
+	if (nul)
+		return phi_fail(err, PHI_FORMAT, "JSON byte %zu: NUL byte", (size_t)(nul - text));
 	unsigned depth = 0;
 	bool quoted = false;
 	for (size_t i = 0; i < size; i++) {
@@ -134,7 +138,7 @@ prepare(const char *text, size_t size, struct phi_err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, install_allocator);
-	return check_depth(text, size, err);
+	return check_text(text, size, err);
 }
 
 json_t *

@@ -71,6 +71,19 @@ refuses(void **state)
 	}
 }
 
+/* jansson alone overlooks the first of these. */
+static void
+nul_bytes(void **state)
+{
+	(void)state;
+	static const char bad[][6] = { "[2\0,3]", "[23]\0 ", "[\"a\0\"]", "\0[23] " };
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct phi_err err = { 0 };
+		assert_null(phi_json_parse(bad[i], 6, 0, &err));
+		assert_int_equal(err.kind, PHI_FORMAT);
+	}
+}
+
 static void
 duplicates(void **state)
 {
@@ -247,6 +260,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepts),
 		cmocka_unit_test(refuses),
+		cmocka_unit_test(nul_bytes),
 		cmocka_unit_test(duplicates),
 		cmocka_unit_test(depth),
 		cmocka_unit_test(big_integers),
