@@ -1,0 +1,70 @@
+#include "formats/pytorch/dtype.h"
+
+#include <string.h>
+
+/* One line a type; the spelling used since torch 1.0 and the short one. Source: torch/storage.py, torch's
+ * dtype list; facts/pytorch_tf.md 1.4. */
+static const struct phi_torch_dtype dtypes[] = {
+	{ "float32", "float", "FloatStorage", 4, PHI_F32 },
+	{ "float16", "half", "HalfStorage", 2, PHI_F16 },
+	{ "bfloat16", NULL, "BFloat16Storage", 2, PHI_BF16 },
+	{ "float64", "double", "DoubleStorage", 8, PHI_F64 },
+	{ "int64", "long", "LongStorage", 8, PHI_I64 },
+	{ "int32", "int", "IntStorage", 4, PHI_I32 },
+	{ "int16", "short", "ShortStorage", 2, PHI_I16 },
+	{ "int8", NULL, "CharStorage", 1, PHI_I8 },
+	{ "uint8", NULL, "ByteStorage", 1, PHI_U8 },
+	{ "bool", NULL, "BoolStorage", 1, PHI_BOOL },
+	{ "complex64", "cfloat", "ComplexFloatStorage", 8, PHI_C64 },
+	{ "complex128", "cdouble", "ComplexDoubleStorage", 16, PHI_C128 },
+	{ "complex32", "chalf", NULL, 4, PHI_C32 },
+	{ "uint16", NULL, NULL, 2, PHI_U16 },
+	{ "uint32", NULL, NULL, 4, PHI_U32 },
+	{ "uint64", NULL, NULL, 8, PHI_U64 },
+	{ "float8_e4m3fn", NULL, NULL, 1, PHI_F8_E4M3 },
+	{ "float8_e5m2", NULL, NULL, 1, PHI_F8_E5M2 },
+	{ "float8_e4m3fnuz", NULL, NULL, 1, PHI_F8_E4M3FNUZ },
+	{ "float8_e5m2fnuz", NULL, NULL, 1, PHI_F8_E5M2FNUZ },
+	{ "float8_e8m0fnu", NULL, NULL, 1, PHI_F8_E8M0 },
+	{ "float4_e2m1fn_x2", NULL, NULL, 1, PHI_F4 },
+	{ "quint8", NULL, "QUInt8Storage", 1, -1 },
+	{ "qint8", NULL, "QInt8Storage", 1, -1 },
+	{ "qint32", NULL, "QInt32Storage", 4, -1 },
+	{ "quint4x2", NULL, "QUInt4x2Storage", 1, -1 },
+	{ "quint2x4", NULL, "QUInt2x4Storage", 1, -1 },
+	{ "bits8", NULL, NULL, 1, -1 },
+	{ "untyped", NULL, "UntypedStorage", 1, -1 },
+};
+enum { NDTYPES = sizeof dtypes / sizeof *dtypes };
+
+/* The name behind "torch", "torch.cuda" or "torch.storage"; NULL if it is another module's. */
+static const char *
+name_in_torch(const struct phi_pickle *global)
+{
+	if (!global || global->kind != PHI_PICKLE_GLOBAL ||
+		strncmp(global->string.data, "torch", 5) != 0)
+		return NULL;
+	const char *const space = memchr(global->string.data, ' ', global->string.size);
+	return space ? space + 1 : NULL;
+}
+
+const struct phi_torch_dtype *
+phi_torch_storage_class(const struct phi_pickle *global)
+{
+	const char *const name = name_in_torch(global);
+	for (size_t i = 0; name && i < NDTYPES; i++)
+		if (dtypes[i].storage && !strcmp(dtypes[i].storage, name))
+			return &dtypes[i];
+	return NULL;
+}
+
+const struct phi_torch_dtype *
+phi_torch_dtype(const struct phi_pickle *global)
+{
+	const char *const name = name_in_torch(global);
+	for (size_t i = 0; name && i < NDTYPES; i++)
+		if (!strcmp(dtypes[i].name, name) ||
+			(dtypes[i].alias && !strcmp(dtypes[i].alias, name)))
+			return &dtypes[i];
+	return NULL;
+}

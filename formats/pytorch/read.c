@@ -1,0 +1,74 @@
+#include "formats/pytorch/read.h"
+
+#include "formats/core/bytes.h"
+#include "formats/core/checked.h"
+#include "formats/core/memory.h"
+#include "formats/core/spool.h"
+
+#include <string.h>
+
+static int
+read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void *dst, size_t n,
+	struct phi_err *err)
+{
+	const struct phi_pytorch *const s = source->state;
+	const struct phi_storage *const range = &source->model->storages[storage];
+	if (!phi_fits(offset, n, range->size))
+		return phi_fail(err, PHI_ARGUMENT, "read beyond the end of a storage");
+	if (s->spool_offset && s->spool_offset[storage] != UINT64_MAX)
+		return phi_spool_read(s->spool, s->spool_offset[storage] + offset, dst, n, err);
+	if (phi_member_read(s->member, range->offset + offset, dst, n, err))
+		return phi_context(err, "%s", range->file);
+	return 0;
+}
+
+static void
+close_state(struct phi_source *source)
+{
+	struct phi_pytorch *const s = source->state;
+	if (!s)
+		return;
+	phi_spool_free(s->spool);
+	phi_free(s->spool_offset);
+	phi_member_close(s->member);
+	phi_free(s);
+}
+
+static const struct phi_source_ops ops = { .read = read_storage, .close = close_state };
+
+static int
+describe(struct phi_source *source, struct phi_store *store,
+	const struct phi_open_options *options, struct phi_err *err)
+{
+	struct phi_pytorch *const s = source->state;
+	const uint8_t *head;
+	size_t n;
+	source->model->name = phi_arena_strdup(source->model->arena, phi_store_base(store), err);
+	s->member = phi_store_member(store, NULL, err);
+	if (!source->model->name || !s->member || phi_member_peek(s->member, &head, &n, err))
+		return -1;
+	if (phi_member_sequential(s->member))
+		return phi_fail(err, PHI_ARGUMENT, "a pipe must be spooled first");
+	if (n >= 4 && phi_load32(head) == 0x04034B50)
+		return phi_pytorch_zip(source, options, err);
+	if (phi_pytorch_is_legacy(head, n))
+		return phi_pytorch_legacy(source, err);
+	if (n >= 2 && head[0] == 0x80 && head[1] <= 5)
+		return phi_fail(err, PHI_UNSUPPORTED, "a pickle, but not one of torch's files");
+	return phi_fail(err, PHI_FORMAT, "neither a zip nor an old torch file");
+}
+
+struct phi_source *
+phi_pytorch_open(struct phi_store *store, const struct phi_open_options *options,
+	struct phi_err *err)
+{
+	struct phi_source *const source = phi_source_new("pytorch", &ops, err);
+	struct phi_pytorch *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
+	if (s) {
+		source->state = s;
+		if (!describe(source, store, options, err))
+			return source;
+	}
+	phi_source_close(source);
+	return NULL;
+}
