@@ -14,6 +14,7 @@
 #include "formats/pytorch/zip.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 struct archive {
