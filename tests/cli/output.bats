@@ -161,3 +161,17 @@ suffixes="safetensors gguf"
 	done
 	only_files s.tar m.gguf model.safetensors
 }
+
+@test "a progress bar after a second, on a terminal only" {
+	command -v script >/dev/null || skip "script is not there"
+	m=Phi-4-mini/model.safetensors
+	slow='(head -c 1000000 '$m'; sleep 1.3; tail -c +1000001 '$m')'
+	script -qec "$slow | phi-repack -o a.safetensors" /dev/null </dev/null >seen
+	grep -q 'phi-repack: \[#*\.*\] *[0-9]*%' seen
+	script -qec "$slow | phi-repack -q --force -o a.safetensors" /dev/null </dev/null >seen
+	[ ! -s seen ]
+	script -qec "phi-repack --force -o a.safetensors $m" /dev/null </dev/null >seen
+	[ ! -s seen ]
+	bash -c "$slow | phi-repack --force -o a.safetensors" 2>seen
+	[ ! -s seen ]
+}
