@@ -1,6 +1,7 @@
 #include "cmd/convert.h"
 
 #include "cmd/process.h"
+#include "formats/core/memory.h"
 #include "inspect/inspect.h"
 
 #include <ctype.h>
@@ -155,12 +156,41 @@ find_target(struct job *job, struct phi_err *err)
 	return 0;
 }
 
-/* A canonical stream says which recipe made it: the target is told, so that it does not take "f32, asked
- * for" for "nothing asked". A model that was lowered already is as its recipe wants it. */
+/* What the target is told to make. A canonical stream says which recipe made it, so that "f32, asked for"
+ * is not taken for "nothing asked"; where only rules were given, that is said with "auto". A model that
+ * was lowered already is as its recipe wants it. */
 static const char *
-carried_recipe(const struct phi_model *model)
+recipe_of(const struct job *job)
 {
-	return model->recipe && !strcmp(model->view, "canonical") ? model->recipe : NULL;
+	const struct phi_model *const model = job->source->model;
+	if (job->choice && job->choice->recipe)
+		return job->choice->recipe;
+	if (strcmp(model->view, "canonical"))
+		return NULL;
+	return model->recipe || !job->choice ? model->recipe : "auto";
+}
+
+/* The recipe's types, or those the model came with, then the rules'. What the target demands stays. */
+static int
+choose(struct job *job, struct phi_model *lowered, const char *recipe, struct phi_err *err)
+{
+	const struct cli *const cli = job->cli;
+	const bool chosen = job->choice && job->choice->recipe;
+	if (!job->choice && !recipe)
+		return 0;
+	struct phi_rule *const rules = phi_calloc(cli->rules.count + 1, sizeof *rules, err);
+	if (!rules)
+		return -1;
+	rules[0] = (struct phi_rule){.glob = "*"}; /* keep */
+	memcpy(rules + 1, cli->rules.items, cli->rules.count * sizeof *rules);
+	const struct phi_recipe_options options = {.size = sizeof options,
+		.recipe = chosen ? recipe : NULL, .pure = cli->pure, .rules = rules + chosen,
+		.nrules = cli->rules.count + !chosen};
+	const int result = phi_choose(lowered, &options, err);
+	phi_free(rules);
+	if (!chosen)
+		lowered->recipe = recipe;
+	return result;
 }
 
 /* The model as the target sees it, with its types. */
@@ -168,17 +198,11 @@ static struct phi_model *
 lower(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
+	const char *const recipe = recipe_of(job);
 	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
-		.pre = cli->pre,
-		.recipe = job->choice ? job->choice->recipe : carried_recipe(job->source->model),
-		.pure = cli->pure};
+		.pre = cli->pre, .recipe = recipe, .pure = cli->pure};
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
-	if (!lowered)
-		return NULL;
-	const struct phi_recipe_options recipe = {.size = sizeof recipe,
-		.recipe = job->choice ? job->choice->recipe : NULL, .pure = cli->pure,
-		.rules = cli->rules.items, .nrules = cli->rules.count};
-	if (cli_pick(cli, lowered, err) || (job->choice && phi_choose(lowered, &recipe, err))) {
+	if (lowered && (cli_pick(cli, lowered, err) || choose(job, lowered, recipe, err))) {
 		phi_model_free(lowered);
 		return NULL;
 	}

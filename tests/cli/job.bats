@@ -37,6 +37,57 @@ load common
 	phi-quant -t q8_0 "${rules[@]}" Phi-4-mini -o want8.gguf
 	phi-repack Phi-4-mini | phi-quant -t q8_0 "${rules[@]}" | phi-repack -o b.gguf
 	cmp want8.gguf b.gguf
+	# Rules alone: nothing else changes.
+	phi-quant "${rules[@]}" Phi-4-mini -o wantr.gguf
+	phi-quant "${rules[@]}" Phi-4-mini | phi-repack -z | phi-repack -o c.gguf
+	cmp wantr.gguf c.gguf
+	[ "$(phi-inspect --json wantr.gguf | jq -c '[.tensors[].dtype]|group_by(.)|map([.[0],length])')" = \
+		'[["BF16",7],["F32",9]]' ]
+}
+
+@test "a model of no family, a sharded one, a GGUF: the same in a pipe" {
+	safetensors plain.safetensors 'a.weight=F32:4x64:'"$(seq -s, 256)" 'b.bias=F32:3:7,8,9' 'i=I32:2:1,2'
+	python3 - <<'PY'
+import json, os, shutil, struct
+raw = open("Phi-4-mini/model.safetensors", "rb").read()
+n = struct.unpack("<Q", raw[:8])[0]
+header = json.loads(raw[8:8 + n])
+header.pop("__metadata__", None)
+os.mkdir("sharded")
+for f in os.listdir("Phi-4-mini"):
+    if f.endswith(".json"):
+        shutil.copy("Phi-4-mini/" + f, "sharded")
+names, where = list(header), {}
+# Every other tensor: the order of arrival is not that of the names.
+for k in 0, 1, 2:
+    file, out, data = "model-%05d-of-00003.safetensors" % (k + 1), {}, b""
+    for name in names[k::3]:
+        t = header[name]
+        bytes_ = raw[8 + n + t["data_offsets"][0]:8 + n + t["data_offsets"][1]]
+        out[name] = dict(t, data_offsets=[len(data), len(data) + len(bytes_)])
+        data += bytes_
+        where[name] = file
+    text = json.dumps(out).encode()
+    open("sharded/" + file, "wb").write(struct.pack("<Q", len(text)) + text + data)
+json.dump({"metadata": {}, "weight_map": where}, open("sharded/model.safetensors.index.json", "w"))
+PY
+	phi-diff --brief sharded Phi-4-mini
+	phi-quant -q -t bf16 Phi-4-mini -o from.gguf
+	for in in plain.safetensors sharded from.gguf; do
+		for t in f16 bf16 q8_0; do
+			phi-quant -q -t $t $in -o want.gguf
+			phi-repack $in | phi-quant -q -t $t | phi-repack -q -o a.gguf
+			cmp want.gguf a.gguf || { echo "$in $t"; return 1; }
+			phi-quant -q -t $t $in | phi-repack -q -o b.gguf
+			cmp want.gguf b.gguf || { echo "$in $t, two stages"; return 1; }
+			rm want.gguf a.gguf b.gguf
+		done
+		[ $in = from.gguf ] && continue
+		phi-quant -q -t f16 $in -o want.safetensors
+		phi-repack $in | phi-quant -q -t f16 | phi-repack -q -o a.safetensors
+		cmp want.safetensors a.safetensors
+		rm want.safetensors a.safetensors
+	done
 }
 
 @test "pure, rule, keep: the last that matches wins; explain says why" {

@@ -3,7 +3,7 @@
 load common
 
 formats="safetensors hf gguf stream"
-declare -A suffix=([safetensors]=.safetensors [hf]=/ [gguf]=.gguf [stream]=.tar)
+declare -gA suffix=([safetensors]=.safetensors [hf]=/ [gguf]=.gguf [stream]=.tar)
 
 write() # FORMAT FROM TO [OPTION...]
 {
@@ -31,7 +31,7 @@ sums() # digests of the weights by canonical name do not depend on the container
 		for g in safetensors gguf stream; do
 			write $g $f${suffix[$f]} $f-$g
 			[ "$(sums $f-$g${suffix[$g]})" = "$want" ] || { echo "$f to $g"; return 1; }
-			phi-diff -q $f-$g${suffix[$g]} in.safetensors
+			phi-diff --brief $f-$g${suffix[$g]} in.safetensors
 		done
 	done
 }
@@ -39,13 +39,13 @@ sums() # digests of the weights by canonical name do not depend on the container
 @test "a known model: every step agrees with the source" {
 	for f in $formats; do
 		write $f Phi-4-mini $f
-		phi-diff $f${suffix[$f]} Phi-4-mini || { echo "$f"; return 1; }
+		phi-diff --brief $f${suffix[$f]} Phi-4-mini || { echo "$f"; return 1; }
 	done
 	# What came from a folder goes anywhere.
 	for f in hf stream; do
 		for g in $formats; do
 			write $g $f${suffix[$f]} $f-$g --name Phi-4-mini
-			phi-diff $f-$g${suffix[$g]} Phi-4-mini || { echo "$f to $g"; return 1; }
+			phi-diff --brief $f-$g${suffix[$g]} Phi-4-mini || { echo "$f to $g"; return 1; }
 		done
 	done
 	cmp stream-gguf.gguf gguf.gguf

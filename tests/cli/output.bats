@@ -148,7 +148,8 @@ suffixes="safetensors gguf"
 	for f in s.tar m.gguf model.safetensors; do
 		size=$(stat -c %s $f)
 		# What follows the digests of a stream, the zeros that end a tar, may be missing.
-		[ $f = s.tar ] && size=$(($(tar -tvRf s.tar | tail -n 1 | awk '{ print $2 + 0 }' | tr -d :) * 512 + 512))
+		[ $f = s.tar ] && size=$(python3 -c 'import tarfile; m = tarfile.open("s.tar").getmembers()[-1]
+print(m.offset_data + m.size)')
 		for cut in 0 1 7 8 100 511 512 1000 1536 5000 40000 100000 $((size / 2)) $((size - 1000)) $((size - 1)); do
 			for way in "head -c $cut $f |" "head -c $cut $f >c;"; do
 				run bash -o pipefail -c "$way phi-repack -q -o out.safetensors $([ "${way: -1}" = ';' ] && echo c)"
