@@ -248,6 +248,17 @@ phi_model_check(const struct phi_model *model, struct phi_err *err)
 	return result;
 }
 
+const char *
+phi_model_file(const struct phi_model *model, const struct phi_tensor *t)
+{
+	if (t->nparts && model->origin) {
+		if (t->parts[0].kind != PHI_PART_TENSOR)
+			return NULL;
+		return phi_model_file(model->origin, &model->origin->tensors[t->parts[0].tensor]);
+	}
+	return t->file ? t->file : t->nplanes ? model->storages[t->plane[0].storage].file : NULL;
+}
+
 static int
 copy_tensors(struct phi_model *model, struct phi_err *err)
 {

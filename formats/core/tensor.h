@@ -48,6 +48,9 @@ struct phi_tensor {
 	const char *canonical; /* Hugging Face's name, given by the family, or NULL */
 	enum phi_role role;
 	int layer; /* or -1 */
+	/* The file it came from first, where that is no longer its storage's (a stream of a folder of
+	 * shards), or NULL: a target that orders by files wants it. See phi_model_file. */
+	const char *file;
 	const struct phi_type *type;
 	unsigned rank;
 	uint64_t shape[PHI_RANK_MAX]; /* outermost first */

@@ -42,8 +42,9 @@ place_of(const struct phi_model *model, uint32_t at)
 {
 	const struct phi_tensor *const t = &model->tensors[at];
 	struct place p = { .file = "", .name = t->canonical ? t->canonical : t->name, .at = at };
-	if (t->nplanes && model->storages[t->plane[0].storage].file)
-		p.file = model->storages[t->plane[0].storage].file;
+	const char *const file = phi_model_file(model, t);
+	if (file)
+		p.file = file;
 	p.pickled = ends_with(p.file, ".bin") || ends_with(p.file, ".pt") ||
 		ends_with(p.file, ".pth");
 	return p;

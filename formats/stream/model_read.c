@@ -332,10 +332,12 @@ take_fields(struct parser *p, const json_t *json, struct phi_tensor *t)
 	const json_t *const type = json_object_get(json, "type");
 	const json_t *const shape = json_object_get(json, "shape");
 	const json_t *const canonical = json_object_get(json, "canonical");
+	const json_t *const file = json_object_get(json, "file");
 	const json_t *const alias = json_object_get(json, "alias");
 	if (!json_is_string(type) || !shape ||
-		json_object_size(json) != (size_t)2 + (canonical != NULL) + (alias != NULL))
-		return fail(p, "type and shape, perhaps canonical and alias, expected");
+		json_object_size(json) !=
+			(size_t)2 + (canonical != NULL) + (file != NULL) + (alias != NULL))
+		return fail(p, "type and shape, perhaps canonical, file and alias, expected");
 	struct phi_quoted q;
 	t->type = phi_type_named(json_string_value(type));
 	if (!t->type || strcmp(t->type->name, json_string_value(type)) != 0)
@@ -343,7 +345,8 @@ take_fields(struct parser *p, const json_t *json, struct phi_tensor *t)
 			phi_quote(&q, json_string_value(type)));
 	if (take_shape(p, shape, t))
 		return -1;
-	if (canonical && !(t->canonical = take_name(p, canonical)))
+	if ((canonical && !(t->canonical = take_name(p, canonical))) ||
+		(file && !(t->file = take_name(p, file))))
 		return -1;
 	return alias ? take_alias(p, alias, t) : 0;
 }

@@ -18,7 +18,9 @@
  *     }
  *
  * The fields come in this order, tensors and metadata in the model's. "canonical" is left out where it
- * says nothing new; a tensor with "alias" has the bytes of that earlier tensor and none of its own. The
+ * says nothing new; "file", in the canonical view only, is the file the tensor came from first, left
+ * out if all came from one safetensors file (a converter goes shard by shard, and through a pickle in
+ * its own order); a tensor with "alias" has the bytes of that earlier tensor and none of its own. The
  * kinds of metadata are those of value.h, arrays of them with "[]". Names that a line of text cannot
  * hold are "hex:" and their bytes; a string that is no UTF-8 is {"hex": its bytes}. Floats are short
  * decimals that read back as the same bits; what JSON or its readers have no number for (infinities,

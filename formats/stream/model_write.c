@@ -18,6 +18,7 @@
 enum { PIECE = 64 << 10 };
 
 struct writer {
+	bool by_files; /* the tensors say which file they came from */
 	struct phi_buffer buffer; /* what has not been taken yet */
 	const struct phi_stream_taker *taker;
 	struct phi_err *err;
@@ -259,10 +260,30 @@ put_metadata(struct writer *w, const struct phi_metadata *list, const bool *know
 	return put(w, "\n}\n");
 }
 
+/* Does the order of a target depend on the files? Not if there is one, a safetensors file, whose tensors
+ * converters sort; and one that came through a pipe ("-") must give what the named one gives. */
+static bool
+by_files(const struct phi_model *model)
+{
+	const char *first = NULL;
+	for (size_t i = 0; i < model->ntensors && !strcmp(model->view, "canonical"); i++) {
+		const char *const file = phi_model_file(model, &model->tensors[i]);
+		const char *const suffix = file ? strrchr(file, '.') : NULL;
+		if (!file)
+			continue;
+		if ((first && strcmp(first, file)) ||
+			(strcmp(file, "-") && (!suffix || strcmp(suffix, ".safetensors"))))
+			return true;
+		first = file;
+	}
+	return false;
+}
+
 static int
 put_tensor(struct writer *w, const struct phi_model *model, const struct phi_tensor *t)
 {
 	const bool canonical = t->canonical && strcmp(t->canonical, t->name) != 0;
+	const char *const file = w->by_files ? phi_model_file(model, t) : NULL;
 	const bool tied = t->alias != PHI_NONE && t->alias < model->ntensors &&
 		model->tensors[t->alias].type == t->type;
 	if (put_name(w, t->name) ||
@@ -273,6 +294,7 @@ put_tensor(struct writer *w, const struct phi_model *model, const struct phi_ten
 		if ((d && put(w, ", ")) || put_unsigned(w, t->shape[d]))
 			return -1;
 	if (put(w, "]") || (canonical && (put(w, ", \"canonical\": ") || put_name(w, t->canonical))) ||
+		(file && (put(w, ", \"file\": ") || put_name(w, file))) ||
 		(tied && (put(w, ", \"alias\": ") || put_name(w, model->tensors[t->alias].name))))
 		return -1;
 	return put(w, "}");
@@ -283,6 +305,7 @@ put_tensors(struct writer *w, const struct phi_model *model)
 {
 	if (put(w, "\"tensors\": {"))
 		return -1;
+	w->by_files = by_files(model);
 	for (size_t i = 0; i < model->ntensors; i++)
 		if (put(w, i ? ",\n" : "\n") || put_tensor(w, model, &model->tensors[i]) ||
 			flush(w, PIECE))
