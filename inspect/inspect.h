@@ -21,7 +21,8 @@ struct phi_inspect_options {
 	void *progress_ctx;
 };
 
-/* Prints the whole description. Reads weights only for `sum`. */
+/* Prints the whole description. Reads weights only for `sum`, and of a pipe, which is read to its
+ * end. */
 int phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *options,
 	FILE *out, struct phi_err *err);
 

@@ -220,6 +220,10 @@ phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *o
 	if (!result && options->sum) {
 		digests = phi_calloc(source->model->ntensors + 1, sizeof *digests, err);
 		result = digests ? phi_sum_tensors(source, options, digests, err) : -1;
+	} else if (!result) {
+		/* A pipe is read to its checked end: one that was cut is no model, and a writer that is
+		 * left alone would die of SIGPIPE and fail the whole pipeline. */
+		result = phi_source_finish(source, err);
 	}
 	if (!result) {
 		r->model = source->model;

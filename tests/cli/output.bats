@@ -141,6 +141,14 @@ suffixes="safetensors gguf"
 	done
 }
 
+@test "inspecting a pipe reads it to its end" {
+	phi-repack Phi-4-mini | phi-inspect >a
+	phi-repack Phi-4-mini >s.tar
+	run bash -c 'head -c 3000000 s.tar | phi-inspect'
+	[ "$status" -eq 2 ]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
 @test "an input cut anywhere is an error" {
 	phi-repack Phi-4-mini >s.tar
 	phi-repack -q -f gguf Phi-4-mini/model.safetensors >m.gguf
