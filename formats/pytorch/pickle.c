@@ -479,8 +479,9 @@ static int
 long_bytes(struct machine *m, unsigned length, struct phi_err *err)
 {
 	uint64_t n;
-	const uint8_t *const p =
-		take_number(m, length, &n, err) || n > INT32_MAX ? NULL : take(m, n, err);
+	if (take_number(m, length, &n, err))
+		return -1;
+	const uint8_t *const p = n > INT32_MAX ? NULL : take(m, n, err);
 	if (!p)
 		return n > INT32_MAX ? bad(m, "negative length", err) : -1;
 	if (n > 8)
