@@ -61,7 +61,7 @@ add_entry(struct parser *p, const char *key, const json_t *value, struct phi_err
 {
 	struct phi_hf_index *const index = p->index;
 	const char *const name = json_string_value(value);
-	struct phi_hf_entry entry;
+	struct phi_hf_entry entry = { .tensor = NULL };
 	struct phi_quoted q;
 	if (!name || strlen(name) != json_string_length(value) || strlen(name) > PHI_NAME_MAX)
 		return phi_fail(err, PHI_FORMAT, "tensor %s: not a file name", phi_quote(&q, key));
