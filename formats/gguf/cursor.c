@@ -126,11 +126,12 @@ phi_gguf_take_grown(struct phi_gguf_cursor *cursor, size_t n, uint8_t **data, st
 }
 
 int
-phi_gguf_take_at(struct phi_gguf_cursor *cursor, uint64_t offset, void *dst, size_t n,
-	struct phi_err *err)
+phi_gguf_take_at(
+	struct phi_gguf_cursor *cursor, uint64_t offset, void *dst, size_t n, struct phi_err *err)
 {
 	if (offset < cursor->offset)
-		return phi_fail(err, PHI_ARGUMENT, "byte %" PRIu64 " of a pipe has passed already", offset);
+		return phi_fail(
+			err, PHI_ARGUMENT, "byte %" PRIu64 " of a pipe has passed already", offset);
 	const size_t waiting = cursor->filled - cursor->at;
 	if (offset - cursor->offset < waiting) {
 		cursor->at += (size_t)(offset - cursor->offset);
@@ -152,7 +153,8 @@ phi_gguf_drain(struct phi_gguf_cursor *cursor, struct phi_err *err)
 	for (;;) {
 		uint64_t offset = cursor->offset;
 		size_t got;
-		if (phi_member_read_some(cursor->member, &offset, cursor->buffer, BUFFER, &got, err))
+		if (phi_member_read_some(
+			    cursor->member, &offset, cursor->buffer, BUFFER, &got, err))
 			return -1;
 		if (!got)
 			return 0;

@@ -51,11 +51,13 @@ check_room(const struct reader *r, const char *what, uint64_t count, uint64_t ea
 	const uint64_t left = phi_gguf_left(r->cursor);
 	const bool wraps = !phi_mul(count, each, &bytes);
 	if (left != UINT64_MAX && (wraps || bytes > left))
-		return phi_fail(err, PHI_TRUNCATED, "%" PRIu64 " %s do not fit in the %" PRIu64
-			" bytes left", count, what, left);
+		return phi_fail(err, PHI_TRUNCATED,
+			"%" PRIu64 " %s do not fit in the %" PRIu64 " bytes left", count, what,
+			left);
 	if (wraps || !phi_fits(r->cursor->offset, bytes, PHI_GGUF_HEADER_MAX))
-		return phi_fail(err, PHI_LIMIT, "%" PRIu64 " %s go beyond the limit of a header "
-			"(%d bytes)", count, what, PHI_GGUF_HEADER_MAX);
+		return phi_fail(err, PHI_LIMIT,
+			"%" PRIu64 " %s go beyond the limit of a header (%d bytes)", count, what,
+			PHI_GGUF_HEADER_MAX);
 	return 0;
 }
 
@@ -97,11 +99,13 @@ take_string(struct reader *r, uint64_t limit, struct phi_string *out, struct phi
 	if (take_count(r, &size, err))
 		return -1;
 	if (phi_gguf_left(r->cursor) != UINT64_MAX && size > phi_gguf_left(r->cursor))
-		return phi_fail(err, PHI_TRUNCATED, "string of %" PRIu64 " bytes does not fit in the %"
-			PRIu64 " left", size, phi_gguf_left(r->cursor));
+		return phi_fail(err, PHI_TRUNCATED,
+			"string of %" PRIu64 " bytes does not fit in the %" PRIu64 " left", size,
+			phi_gguf_left(r->cursor));
 	if (size > limit)
-		return phi_fail(err, PHI_LIMIT, "string of %" PRIu64 " bytes is longer than the limit (%"
-			PRIu64 ")", size, limit);
+		return phi_fail(err, PHI_LIMIT,
+			"string of %" PRIu64 " bytes is longer than the limit (%" PRIu64 ")", size,
+			limit);
 	if (check_room(r, "bytes", size, 1, err) || take_bytes(r, (size_t)size, &data, err))
 		return -1;
 	*out = (struct phi_string){ data, (size_t)size };
@@ -119,8 +123,8 @@ take_name(struct reader *r, uint64_t limit, const char **out, struct phi_err *er
 	if (!s.size)
 		return phi_fail(err, PHI_FORMAT, "its name is empty");
 	if (memchr(s.data, 0, s.size))
-		return phi_fail(err, PHI_FORMAT, "its name has a NUL byte (%s...)",
-			phi_quote(&q, s.data));
+		return phi_fail(
+			err, PHI_FORMAT, "its name has a NUL byte (%s...)", phi_quote(&q, s.data));
 	*out = s.data;
 	return 0;
 }
@@ -132,7 +136,8 @@ take_kind(struct reader *r, enum phi_value_kind *kind, struct phi_err *err)
 	if (phi_gguf_take_u32(r->cursor, &id, err))
 		return -1;
 	if (id > PHI_VALUE_F64)
-		return phi_fail(err, PHI_FORMAT, "unknown kind of value (%" PRId32 ")", (int32_t)id);
+		return phi_fail(
+			err, PHI_FORMAT, "unknown kind of value (%" PRId32 ")", (int32_t)id);
 	*kind = (enum phi_value_kind)id;
 	return 0;
 }
@@ -240,8 +245,9 @@ take_array(struct reader *r, struct phi_value *value, struct phi_err *err)
 	if (kind == PHI_VALUE_ARRAY)
 		return phi_fail(err, PHI_UNSUPPORTED, "array of arrays");
 	if (count > PHI_GGUF_ARRAY_MAX)
-		return phi_fail(err, PHI_LIMIT, "array of %" PRIu64 " elements is longer than the limit "
-			"(%d)", count, PHI_GGUF_ARRAY_MAX);
+		return phi_fail(err, PHI_LIMIT,
+			"array of %" PRIu64 " elements is longer than the limit (%d)", count,
+			PHI_GGUF_ARRAY_MAX);
 	const bool strings = kind == PHI_VALUE_STRING;
 	if (check_room(r, "elements", count, strings ? count_width(r) : phi_value_width(kind), err))
 		return -1;
@@ -276,8 +282,10 @@ take_keys(struct reader *r, uint64_t count, struct phi_names *seen, struct phi_e
 			return phi_context(err, "key %s", phi_quote(&q, key));
 		const int there = phi_names_add(seen, key, strlen(key), i, err);
 		if (there > 0)
-			return phi_fail(err, PHI_FORMAT, "key %s stands there twice", phi_quote(&q, key));
-		if (there || phi_metadata_add(&r->model->metadata, r->model->arena, key, value, err))
+			return phi_fail(
+				err, PHI_FORMAT, "key %s stands there twice", phi_quote(&q, key));
+		if (there ||
+			phi_metadata_add(&r->model->metadata, r->model->arena, key, value, err))
 			return -1;
 	}
 	return 0;
@@ -291,8 +299,8 @@ take_shape(struct reader *r, struct phi_tensor *t, struct phi_err *err)
 	if (phi_gguf_take_u32(r->cursor, &rank, err))
 		return -1;
 	if (rank > PHI_GGUF_RANK_MAX)
-		return phi_fail(err, PHI_FORMAT, "%" PRIu32 " dimensions; at most %d are legal", rank,
-			PHI_GGUF_RANK_MAX);
+		return phi_fail(err, PHI_FORMAT, "%" PRIu32 " dimensions; at most %d are legal",
+			rank, PHI_GGUF_RANK_MAX);
 	t->rank = rank;
 	for (unsigned i = rank; i-- > 0;) {
 		if (take_count(r, &t->shape[i], err))
@@ -301,7 +309,8 @@ take_shape(struct reader *r, struct phi_tensor *t, struct phi_err *err)
 			return phi_fail(err, PHI_FORMAT, "negative dimension (%" PRId64 ")",
 				(int64_t)t->shape[i]);
 	}
-	/* An empty dimension must not hide a product that wraps: readers multiply in their own order. */
+	/* An empty dimension must not hide a product that wraps: readers multiply in their own
+	 * order. */
 	for (unsigned i = 0; i < rank; i++) {
 		const uint64_t n = t->shape[i] ? t->shape[i] : 1;
 		if (!phi_mul(elements, n, &elements) || elements > INT64_MAX)
@@ -319,20 +328,24 @@ take_type(struct reader *r, struct phi_tensor *t, struct phi_err *err)
 	const bool removed = id == 4 || id == 5 || (id >= 31 && id <= 33) || (id >= 36 && id <= 38);
 	t->type = phi_type_ggml((int32_t)id);
 	if (!t->type)
-		return phi_fail(err, PHI_UNSUPPORTED, removed ? "type %" PRId32 " was taken out of GGUF" :
-			"unknown type (%" PRId32 ")", (int32_t)id);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			removed ? "type %" PRId32 " was taken out of GGUF"
+				: "unknown type (%" PRId32 ")",
+			(int32_t)id);
 	if (r->cursor->big && t->type->class == PHI_CLASS_BLOCK)
-		return phi_fail(err, PHI_UNSUPPORTED, "%s in a big-endian file: only plain numbers can be "
-			"read from one", t->type->name);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"%s in a big-endian file: only plain numbers can be read from one",
+			t->type->name);
 	if (phi_tensor_row(t) % t->type->elements)
-		return phi_fail(err, PHI_FORMAT, "rows of %" PRIu64 " are no multiple of %s's block (%u)",
-			phi_tensor_row(t), t->type->name, t->type->elements);
+		return phi_fail(err, PHI_FORMAT,
+			"rows of %" PRIu64 " are no multiple of %s's block (%u)", phi_tensor_row(t),
+			t->type->name, t->type->elements);
 	return 0;
 }
 
 static int
-take_tensor(struct reader *r, struct phi_tensor *t, struct phi_gguf_extent *extent,
-	struct phi_err *err)
+take_tensor(
+	struct reader *r, struct phi_tensor *t, struct phi_gguf_extent *extent, struct phi_err *err)
 {
 	uint64_t end;
 	if (take_shape(r, t, err) || take_type(r, t, err) ||
@@ -353,7 +366,8 @@ take_tensors(struct reader *r, uint64_t count, struct phi_names *seen, struct ph
 		struct phi_tensor *const t = phi_model_add_tensor(r->model, err);
 		if (!t || phi_grow(&h->extents, &capacity, i, sizeof *h->extents, err))
 			return -1;
-		h->extents[i] = (struct phi_gguf_extent){ .tensor = (uint32_t)r->model->ntensors - 1 };
+		h->extents[i] =
+			(struct phi_gguf_extent){ .tensor = (uint32_t)r->model->ntensors - 1 };
 		h->ntensors++;
 		if (take_name(r, PHI_NAME_MAX, &t->name, err))
 			return phi_context(err, "tensor %" PRIu32 " of %" PRIu64, i + 1, count);
@@ -388,8 +402,9 @@ take_version(struct reader *r, struct phi_err *err)
 		version = __builtin_bswap32(version);
 	}
 	if (version < 1 || version > PHI_GGUF_VERSION)
-		return phi_fail(err, PHI_UNSUPPORTED, "GGUF version %" PRIu32 " is unknown (1 to %d are "
-			"read)", version, PHI_GGUF_VERSION);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"GGUF version %" PRIu32 " is unknown (1 to %d are read)", version,
+			PHI_GGUF_VERSION);
 	r->header->version = version;
 	return 0;
 }
@@ -404,10 +419,10 @@ take_counts(struct reader *r, uint64_t *tensors, uint64_t *keys, struct phi_err 
 		return phi_fail(err, PHI_LIMIT, "%" PRIu64 " tensors are more than the limit (%d)",
 			*tensors, PHI_TENSORS_MAX);
 	if (*keys > PHI_GGUF_KEYS_MAX)
-		return phi_fail(err, PHI_LIMIT, "%" PRIu64 " keys are more than the limit (%d)", *keys,
-			PHI_GGUF_KEYS_MAX);
-	/* The least a tensor takes is a name of one byte, rank 0, type and offset; a key: a name of one
-	 * byte, a kind and a byte. */
+		return phi_fail(err, PHI_LIMIT, "%" PRIu64 " keys are more than the limit (%d)",
+			*keys, PHI_GGUF_KEYS_MAX);
+	/* The least a tensor takes is a name of one byte, rank 0, type and offset; a key: a name of
+	 * one byte, a kind and a byte. */
 	if (check_room(r, "tensors", *tensors, width + 17, err))
 		return -1;
 	return check_room(r, "keys", *keys, width + 6, err);
@@ -424,11 +439,12 @@ phi_gguf_alignment(const struct phi_metadata *metadata, uint32_t *alignment, str
 		return phi_fail(err, PHI_FORMAT, "key general.alignment is %s, must be u32",
 			phi_value_name(v->kind));
 	if (!v->u || (v->u & (v->u - 1)))
-		return phi_fail(err, PHI_FORMAT, "key general.alignment: %" PRIu64 " is no power of two",
-			v->u);
+		return phi_fail(err, PHI_FORMAT,
+			"key general.alignment: %" PRIu64 " is no power of two", v->u);
 	if (v->u > PHI_GGUF_ALIGNMENT_MAX)
-		return phi_fail(err, PHI_LIMIT, "key general.alignment: %" PRIu64 " is more than the "
-			"limit (%d)", v->u, PHI_GGUF_ALIGNMENT_MAX);
+		return phi_fail(err, PHI_LIMIT,
+			"key general.alignment: %" PRIu64 " is more than the limit (%d)", v->u,
+			PHI_GGUF_ALIGNMENT_MAX);
 	*alignment = (uint32_t)v->u;
 	return 0;
 }

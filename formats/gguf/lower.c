@@ -2,9 +2,9 @@
  *
  *   view gguf               as it is; with a recipe, as llama-quantize would write it
  *   canonical, a family     lower_hf.c: as convert_hf_to_gguf writes it
- *   canonical, no family    names and tensors stay, metadata too; a file to keep tensors in and to be
- *                           read by tools. llama.cpp needs names and keys that only a family knows, so one
- *                           warning says that it will not load
+ *   canonical, no family    names and tensors stay, metadata too; a file to keep tensors in and to
+ * be read by tools. llama.cpp needs names and keys that only a family knows, so one warning says
+ * that it will not load
  */
 #include "formats/core/escape.h"
 #include "formats/gguf/ftype.h"
@@ -15,8 +15,8 @@
 #include <string.h>
 
 static int
-apply_recipe(struct phi_model *lowered, const struct phi_lower_options *options,
-	struct phi_err *err)
+apply_recipe(
+	struct phi_model *lowered, const struct phi_lower_options *options, struct phi_err *err)
 {
 	struct phi_quoted q;
 	/* "auto" is for sources that have one type in all; a file keeps the types it has. */
@@ -29,7 +29,8 @@ apply_recipe(struct phi_model *lowered, const struct phi_lower_options *options,
 	return phi_gguf_as_quantized(lowered, ftype->id, err);
 }
 
-/* What GGUF has no kind for: nulls of config.json. They say no more than that a key is not there. */
+/* What GGUF has no kind for: nulls of config.json. They say no more than that a key is not there.
+ */
 static void
 drop_nulls(struct phi_metadata *metadata)
 {
@@ -41,8 +42,8 @@ drop_nulls(struct phi_metadata *metadata)
 }
 
 static struct phi_model *
-lower_plain(const struct phi_model *model, const struct phi_lower_options *options,
-	struct phi_err *err)
+lower_plain(
+	const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
 	if (!lowered)
@@ -53,8 +54,9 @@ lower_plain(const struct phi_model *model, const struct phi_lower_options *optio
 	const char *const name = options && options->name ? options->name : model->name;
 	lowered->name = phi_arena_strdup(lowered->arena, name, err);
 	if (!lowered->name || apply_recipe(lowered, options, err) ||
-		(foreign && phi_model_warn(lowered, err, "no known family of models: names stay as "
-			"they are, and llama.cpp will not load the file"))) {
+		(foreign && phi_model_warn(lowered, err,
+				    "no known family of models: names stay as they are, and "
+				    "llama.cpp will not load the file"))) {
 		phi_model_free(lowered);
 		return NULL;
 	}
@@ -62,8 +64,8 @@ lower_plain(const struct phi_model *model, const struct phi_lower_options *optio
 }
 
 struct phi_model *
-phi_gguf_lower(const struct phi_model *model, const struct phi_lower_options *options,
-	struct phi_err *err)
+phi_gguf_lower(
+	const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
 	if (!strcmp(model->view, "gguf"))
 		return lower_plain(model, options, err);

@@ -6,8 +6,8 @@
 
 enum { QUANTIZATION_VERSION = 2 }; /* GGML_QNT_VERSION */
 
-/* Parts of names that are never quantized: norms, routers, small matrices that a model's quality hangs
- * on, tables of indices. Found anywhere in the name. */
+/* Parts of names that are never quantized: norms, routers, small matrices that a model's quality
+ * hangs on, tables of indices. Found anywhere in the name. */
 static const char *const untouched[] = {
 	"_norm.weight",
 	"ffn_gate_inp.weight",
@@ -62,7 +62,8 @@ phi_gguf_quantizable(const struct phi_tensor *t)
 	const size_t size = strlen(t->name);
 	if (t->rank - leading_ones(t) < 2)
 		return false;
-	/* llama-quantize compares rfind("weight") with size - 6, which is "not found" for five letters. */
+	/* llama-quantize compares rfind("weight") with size - 6, which is "not found" for five
+	 * letters. */
 	if (size != 5 && (size < 6 || strcmp(t->name + size - 6, "weight")))
 		return false;
 	if (!strcmp(t->name, "position_embd.weight") || !strcmp(t->name, "token_types.weight"))
@@ -120,7 +121,8 @@ set_keys(struct phi_model *model, uint32_t ftype, struct phi_err *err)
 	if (phi_metadata_add_u32(&model->metadata, model->arena, "general.quantization_version",
 		    QUANTIZATION_VERSION, err))
 		return -1;
-	return phi_metadata_add_u32(&model->metadata, model->arena, "general.file_type", ftype, err);
+	return phi_metadata_add_u32(
+		&model->metadata, model->arena, "general.file_type", ftype, err);
 }
 
 int

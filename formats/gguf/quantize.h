@@ -1,5 +1,5 @@
-/* What llama-quantize does to a file besides choosing types: which tensors it leaves alone, the order it
- * writes them in, the keys it changes. From src/llama-quant.cpp of llama.cpp 0c1e57098. */
+/* What llama-quantize does to a file besides choosing types: which tensors it leaves alone, the
+ * order it writes them in, the keys it changes. From src/llama-quant.cpp of llama.cpp 0c1e57098. */
 #ifndef PHI_GGUF_QUANTIZE_H
 #define PHI_GGUF_QUANTIZE_H
 
@@ -8,10 +8,10 @@
 /* May llama-quantize change the type of this tensor? By its GGUF name and its shape. */
 bool phi_gguf_quantizable(const struct phi_tensor *tensor);
 
-/* Makes `lowered` (phi_model_lower_same of a model with GGUF's names) what llama-quantize would write
- * with file type `ftype`: tensors sorted, those it leaves alone fixed at their type, trailing dimensions
- * of 1 (the first of our shape) dropped, general.quantization_version and general.file_type set anew at
- * the end of the keys, split.* gone. */
+/* Makes `lowered` (phi_model_lower_same of a model with GGUF's names) what llama-quantize would
+ * write with file type `ftype`: tensors sorted, those it leaves alone fixed at their type, trailing
+ * dimensions of 1 (the first of our shape) dropped, general.quantization_version and
+ * general.file_type set anew at the end of the keys, split.* gone. */
 int phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype, struct phi_err *err);
 
 #endif

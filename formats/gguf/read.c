@@ -9,8 +9,8 @@
 #include <string.h>
 
 struct state {
-	struct phi_store *folder;   /* of the parts beside the first */
-	struct phi_member **parts;  /* a storage's `inner` is an index into them */
+	struct phi_store *folder; /* of the parts beside the first */
+	struct phi_member **parts; /* a storage's `inner` is an index into them */
 	size_t nparts, capacity;
 	struct phi_gguf_cursor cursor; /* of the one part, where it is a pipe */
 };
@@ -19,7 +19,8 @@ struct state {
 static int
 add_part(struct state *state, struct phi_store *store, const char *name, struct phi_err *err)
 {
-	if (phi_grow(&state->parts, &state->capacity, state->nparts, sizeof(struct phi_member *), err))
+	if (phi_grow(&state->parts, &state->capacity, state->nparts, sizeof(struct phi_member *),
+		    err))
 		return -1;
 	struct phi_member *const member = phi_store_member(store, name, err);
 	if (!member)
@@ -34,7 +35,8 @@ describe_part(struct state *state, struct phi_model *model, struct phi_err *err)
 {
 	struct phi_member *const member = state->parts[state->nparts - 1];
 	struct phi_gguf_header header = { 0 };
-	const struct phi_gguf_placed placed = { .header = &header, .size = phi_member_size(member),
+	const struct phi_gguf_placed placed = { .header = &header,
+		.size = phi_member_size(member),
 		.file = phi_arena_strdup(model->arena, phi_member_name(member), err),
 		.part = (uint32_t)state->nparts - 1 };
 	if (!placed.file || phi_gguf_cursor_open(&state->cursor, member, err))
@@ -61,9 +63,9 @@ describe_next(struct state *state, struct phi_model *model, const struct phi_ggu
 		result = phi_gguf_split_read(&model->metadata, &split, err);
 	model->metadata = first;
 	if (!result && (split.number != state->nparts - 1 || split.count != whole->count))
-		return phi_fail(err, PHI_FORMAT, "says it is part %" PRIu64 " of %" PRIu64
-			", not %zu of %" PRIu64, split.number + 1, split.count, state->nparts,
-			whole->count);
+		return phi_fail(err, PHI_FORMAT,
+			"says it is part %" PRIu64 " of %" PRIu64 ", not %zu of %" PRIu64,
+			split.number + 1, split.count, state->nparts, whole->count);
 	return result;
 }
 
@@ -90,7 +92,8 @@ add_siblings(struct state *state, struct phi_model *model, const char *path,
 		return -1;
 	for (uint64_t i = 1; i < split->count; i++) {
 		struct phi_quoted q;
-		const char *const name = phi_gguf_split_path(model->arena, first, i, split->count, err);
+		const char *const name =
+			phi_gguf_split_path(model->arena, first, i, split->count, err);
 		if (!name || add_part(state, state->folder, name, err))
 			return -1;
 		if (describe_next(state, model, split, err))
@@ -103,7 +106,8 @@ add_siblings(struct state *state, struct phi_model *model, const char *path,
 	return 0;
 }
 
-/* The first part of several opens the others beside it, like llama.cpp; any other stays what it is. */
+/* The first part of several opens the others beside it, like llama.cpp; any other stays as it is.
+ */
 static int
 describe(struct state *state, struct phi_model *model, struct phi_store *store, struct phi_err *err)
 {
@@ -116,8 +120,10 @@ describe(struct state *state, struct phi_model *model, struct phi_store *store, 
 	if (!split.count)
 		return 0;
 	if (split.number || !file || !phi_gguf_split_path(model->arena, path, 0, split.count, err))
-		return phi_model_warn(model, err, "is part %" PRIu64 " of %" PRIu64 "; the others are not "
-			"read (the first one's name opens all)", split.number + 1, split.count);
+		return phi_model_warn(model, err,
+			"is part %" PRIu64 " of %" PRIu64
+			"; the others are not read (the first one's name opens all)",
+			split.number + 1, split.count);
 	model->name = phi_gguf_split_base(model->arena, model->name, split.count, err);
 	return model->name ? add_siblings(state, model, path, &split, err) : -1;
 }
@@ -133,8 +139,8 @@ read_bytes(struct phi_source *source, uint32_t storage, uint64_t offset, void *d
 				  : phi_member_read(state->parts[s->inner], at, dst, n, err);
 }
 
-/* The last byte of the last tensor must be there; what follows (padding) need not. Reading on to the end
- * spares the writer of the pipe a SIGPIPE. */
+/* The last byte of the last tensor must be there; what follows (padding) need not. Reading on to
+ * the end spares the writer of the pipe a SIGPIPE. */
 static int
 finish(struct phi_source *source, struct phi_err *err)
 {

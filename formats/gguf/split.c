@@ -20,8 +20,8 @@ read_key(const struct phi_metadata *metadata, const char *key, uint64_t *v, bool
 }
 
 int
-phi_gguf_split_read(const struct phi_metadata *metadata, struct phi_gguf_split *split,
-	struct phi_err *err)
+phi_gguf_split_read(
+	const struct phi_metadata *metadata, struct phi_gguf_split *split, struct phi_err *err)
 {
 	bool has;
 	*split = (struct phi_gguf_split){ 0 };
@@ -34,8 +34,8 @@ phi_gguf_split_read(const struct phi_metadata *metadata, struct phi_gguf_split *
 		return 0;
 	}
 	if (split->number >= split->count)
-		return phi_fail(err, PHI_FORMAT, "is part %" PRIu64 " of %" PRIu64, split->number + 1,
-			split->count);
+		return phi_fail(err, PHI_FORMAT, "is part %" PRIu64 " of %" PRIu64,
+			split->number + 1, split->count);
 	return 0;
 }
 
@@ -81,5 +81,6 @@ const char *
 phi_gguf_split_base(struct phi_arena *arena, const char *base, uint64_t count, struct phi_err *err)
 {
 	const int n = stem(base, count, "");
-	return n < 0 ? phi_arena_strdup(arena, base, err) : phi_arena_printf(arena, err, "%.*s", n, base);
+	return n < 0 ? phi_arena_strdup(arena, base, err)
+		     : phi_arena_printf(arena, err, "%.*s", n, base);
 }

@@ -1,5 +1,5 @@
-/* A model in several files, as llama-gguf-split and the converters cut it: NAME-00001-of-00003.gguf ...
- * Each part is a GGUF of its own whose keys say which one it is; the first has all other keys.
+/* A model in several files, as llama-gguf-split and the converters cut it: NAME-00001-of-00003.gguf
+ * ... Each part is a GGUF of its own whose keys say which one it is; the first has all other keys.
  *
  *     split.no             u16, from 0
  *     split.count          u16; 0 or 1: not split
@@ -19,17 +19,17 @@ struct phi_gguf_split {
 };
 
 /* What the keys say; fails if they say it in another kind, or number >= count. */
-int phi_gguf_split_read(const struct phi_metadata *metadata, struct phi_gguf_split *split,
-	struct phi_err *err);
+int phi_gguf_split_read(
+	const struct phi_metadata *metadata, struct phi_gguf_split *split, struct phi_err *err);
 /* Takes the three keys out. */
 void phi_gguf_split_forget(struct phi_metadata *metadata);
 
-/* The path of part `number` beside `path`, which is the first part's; in the arena. NULL without a failure
- * (err untouched) where `path` is not named like a first part of `count`. */
+/* The path of part `number` beside `path`, which is the first part's; in the arena. NULL without a
+ * failure (err untouched) where `path` is not named like a first part of `count`. */
 const char *phi_gguf_split_path(struct phi_arena *arena, const char *path, uint64_t number,
 	uint64_t count, struct phi_err *err);
 /* The name of the whole: a first part's base name without its number. In the arena. */
-const char *phi_gguf_split_base(struct phi_arena *arena, const char *base, uint64_t count,
-	struct phi_err *err);
+const char *phi_gguf_split_base(
+	struct phi_arena *arena, const char *base, uint64_t count, struct phi_err *err);
 
 #endif

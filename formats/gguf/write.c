@@ -1,7 +1,7 @@
-/* Completes a plan: one file as in the picture of gguf.h, version 3, little-endian, the tensors in the
- * order of the model. llama.cpp requires what is done here: offsets that are the running sum of the padded
- * sizes, and zeros after the last tensor too. Tied tensors therefore have bytes each. A file without
- * tensors ends with its keys, as the converter's vocabularies do. */
+/* Completes a plan: one file as in the picture of gguf.h, version 3, little-endian, the tensors in
+ * the order of the model. llama.cpp requires what is done here: offsets that are the running sum of
+ * the padded sizes, and zeros after the last tensor too. Tied tensors therefore have bytes each. A
+ * file without tensors ends with its keys, as the converter's vocabularies do. */
 #include "formats/core/buffer.h"
 #include "formats/core/bytes.h"
 #include "formats/core/checked.h"
@@ -31,15 +31,16 @@ put_scalar(struct phi_buffer *b, const struct phi_value *v, struct phi_err *err)
 		bytes[0] = v->b;
 		break;
 	default:
-		/* Two's complement: the low bytes of a signed number are those of the narrow one. */
+		/* Two's complement: the low bytes of a signed number are those of the narrow one.
+		 */
 		phi_store64(bytes, v->u);
 	}
 	return phi_buffer_append(b, bytes, phi_value_width(v->kind), err);
 }
 
 static int
-put_strings(struct phi_buffer *b, const struct phi_string *strings, uint64_t count,
-	struct phi_err *err)
+put_strings(
+	struct phi_buffer *b, const struct phi_string *strings, uint64_t count, struct phi_err *err)
 {
 	for (uint64_t i = 0; i < count; i++)
 		if (put_string(b, strings[i].data, strings[i].size, err))
@@ -53,7 +54,8 @@ put_array(struct phi_buffer *b, const struct phi_value *v, struct phi_err *err)
 	const enum phi_value_kind kind = v->array.kind;
 	const uint64_t count = v->array.count;
 	if (kind > PHI_VALUE_F64 || kind == PHI_VALUE_ARRAY)
-		return phi_fail(err, PHI_UNSUPPORTED, "GGUF has no arrays of %s", phi_value_name(kind));
+		return phi_fail(
+			err, PHI_UNSUPPORTED, "GGUF has no arrays of %s", phi_value_name(kind));
 	if (phi_buffer_u32(b, kind, err) || phi_buffer_u64(b, count, err))
 		return -1;
 	if (kind == PHI_VALUE_STRING)
@@ -85,13 +87,15 @@ put_keys(struct phi_buffer *b, const struct phi_metadata *metadata, struct phi_e
 	for (size_t i = 0; i < metadata->count; i++) {
 		const struct phi_meta *const meta = &metadata->items[i];
 		struct phi_quoted q;
-		if (put_string(b, meta->key, strlen(meta->key), err) || put_value(b, &meta->value, err))
+		if (put_string(b, meta->key, strlen(meta->key), err) ||
+			put_value(b, &meta->value, err))
 			return phi_context(err, "key %s", phi_quote(&q, meta->key));
 	}
 	return 0;
 }
 
-/* The type to use instead of one that ggml does not have: the narrowest that holds all its values. */
+/* The type to use instead of one that ggml does not have: the narrowest that holds all its values.
+ */
 static const char *
 nearest(const struct phi_type *type)
 {
@@ -118,7 +122,8 @@ nearest(const struct phi_type *type)
 	}
 }
 
-/* Numbers are the model's: names and shapes of a lowered model are as GGUF can hold them, or refused. */
+/* Numbers are the model's: names and shapes of a lowered model are as GGUF can hold them, or
+ * refused. */
 static int
 check_tensor(const struct phi_plan *plan, uint32_t i, struct phi_err *err)
 {
@@ -127,11 +132,13 @@ check_tensor(const struct phi_plan *plan, uint32_t i, struct phi_err *err)
 	if (t->type->ggml < 0)
 		return phi_plan_refuse(plan, i, nearest(t->type), err);
 	if (t->rank > PHI_GGUF_RANK_MAX)
-		return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %u dimensions; GGUF holds at most %d",
-			phi_quote(&q, t->name), t->rank, PHI_GGUF_RANK_MAX);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"tensor %s: %u dimensions; GGUF holds at most %d", phi_quote(&q, t->name),
+			t->rank, PHI_GGUF_RANK_MAX);
 	if (strlen(t->name) > PHI_GGUF_NAME_MAX)
-		return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: a name of %zu bytes; GGUF's names have "
-			"at most %d", phi_quote(&q, t->name), strlen(t->name), PHI_GGUF_NAME_MAX);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"tensor %s: a name of %zu bytes; GGUF's names have at most %d",
+			phi_quote(&q, t->name), strlen(t->name), PHI_GGUF_NAME_MAX);
 	return 0;
 }
 
@@ -147,11 +154,13 @@ put_tensor(struct phi_buffer *b, const struct phi_tensor *t, uint64_t offset, st
 			return -1;
 	if (!t->rank && phi_buffer_u64(b, 1, err))
 		return -1;
-	return phi_buffer_u32(b, (uint32_t)t->type->ggml, err) || phi_buffer_u64(b, offset, err) ? -1
-		: 0;
+	return phi_buffer_u32(b, (uint32_t)t->type->ggml, err) || phi_buffer_u64(b, offset, err)
+		       ? -1
+		       : 0;
 }
 
-/* Lays the tensors out, from the start of the data; *end is where the padding of the last one ends. */
+/* Lays the tensors out, from the start of the data; *end is where the padding of the last one ends.
+ */
 static int
 put_tensors(struct phi_buffer *b, const struct phi_plan *plan, uint32_t alignment, uint64_t *end,
 	struct phi_err *err)
@@ -203,8 +212,8 @@ add_items(struct phi_plan *plan, const struct phi_buffer *header, uint32_t align
 	return 0;
 }
 
-/* The alignment asked for on the command line goes into the metadata, where it differs from what the file
- * would say. */
+/* The alignment asked for on the command line goes into the metadata, where it differs from what
+ * the file would say. */
 static int
 choose_alignment(struct phi_plan *plan, uint32_t *alignment, struct phi_err *err)
 {

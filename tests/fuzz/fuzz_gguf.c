@@ -1,5 +1,6 @@
-/* Any bytes, as a GGUF in a file and through a pipe: refused with a message, or described the same way by
- * both, every tensor readable, and written out as a GGUF that reads back with the same keys and tensors. */
+/* Any bytes, as a GGUF in a file and through a pipe: refused with a message, or described the same
+ * way by both, every tensor readable, and written out as a GGUF that reads back with the same keys
+ * and tensors. */
 #include "formats/core/sink.h"
 #include "formats/core/source.h"
 #include "formats/gguf/gguf.h"
@@ -88,7 +89,9 @@ same_models(const struct phi_model *a, const struct phi_model *b)
 {
 	must(a->metadata.count == b->metadata.count && a->ntensors == b->ntensors);
 	for (size_t i = 0; i < a->metadata.count; i++) {
-		const struct phi_meta *const x = &a->metadata.items[i], *const y = &b->metadata.items[i];
+		const struct phi_meta *const x = &a->metadata.items[i], *const y =
+										&b->metadata
+											 .items[i];
 		must(!strcmp(x->key, y->key) && x->value.kind == y->value.kind);
 	}
 	for (size_t i = 0; i < a->ntensors; i++) {

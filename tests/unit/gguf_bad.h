@@ -1,4 +1,5 @@
-/* GGUF files that are refused: one for each rule. Used by the test of the rules and as seeds for fuzzing. */
+/* GGUF files that are refused: one for each rule. Used by the test of the rules and as seeds for
+ * fuzzing. */
 #ifndef TESTS_UNIT_GGUF_BAD_H
 #define TESTS_UNIT_GGUF_BAD_H
 
@@ -486,12 +487,15 @@ static const struct bad bads[] = {
 	{ "array beyond the file", PHI_TRUNCATED, "17 elements do not fit", bad_array_long },
 	{ "strings beyond the file", PHI_TRUNCATED, "9 elements do not fit", bad_array_strings },
 	{ "array that wraps", PHI_LIMIT, "array of", bad_array_wrap },
-	{ "string in an array", PHI_TRUNCATED, "key k: element 1: string of 1000", bad_array_string },
+	{ "string in an array", PHI_TRUNCATED, "key k: element 1: string of 1000",
+		bad_array_string },
 	{ "alignment 0", PHI_FORMAT, "0 is no power of two", bad_alignment_0 },
 	{ "alignment 24", PHI_FORMAT, "24 is no power of two", bad_alignment_24 },
 	{ "alignment 2^31", PHI_LIMIT, "more than the limit", bad_alignment_huge },
-	{ "alignment u64", PHI_FORMAT, "general.alignment is u64, must be u32", bad_alignment_kind },
-	{ "tensor without name", PHI_FORMAT, "tensor 1 of 1: its name is empty", bad_tensor_nameless },
+	{ "alignment u64", PHI_FORMAT, "general.alignment is u64, must be u32",
+		bad_alignment_kind },
+	{ "tensor without name", PHI_FORMAT, "tensor 1 of 1: its name is empty",
+		bad_tensor_nameless },
 	{ "tensor with a long name", PHI_LIMIT, "longer than the limit", bad_tensor_long_name },
 	{ "tensor twice", PHI_FORMAT, "tensor blk.0.x stands there twice", bad_tensor_twice },
 	{ "overlap", PHI_FORMAT, "tensor blk.0.y: offset 28 overlaps", bad_overlap },

@@ -1,5 +1,5 @@
-/* Makes GGUF files, good and bad, field by field: the readable generator of the tests' inputs. Failures
- * (no memory) stop the test. */
+/* Makes GGUF files, good and bad, field by field: the readable generator of the tests' inputs.
+ * Failures (no memory) stop the test. */
 #ifndef TESTS_UNIT_GGUF_MAKER_H
 #define TESTS_UNIT_GGUF_MAKER_H
 
@@ -87,7 +87,8 @@ put_str(struct maker *m, const char *key, const char *v)
 
 /* ne0 is the row; the others are left out where 0. */
 static inline void
-put_info(struct maker *m, const char *name, uint64_t ne0, uint64_t ne1, uint32_t type, uint64_t offset)
+put_info(struct maker *m, const char *name, uint64_t ne0, uint64_t ne1, uint32_t type,
+	uint64_t offset)
 {
 	put_text(m, name);
 	put_number(m, ne1 ? 2 : 1, 4);
