@@ -24,8 +24,10 @@ struct phi_codec {
 	 * magnitude among the input as the bits of a float without its sign, so that anything not finite
 	 * is above every number. */
 	uint32_t (*encode)(const float *src, uint8_t *dst, size_t blocks);
-	/* One block of any input, infinite and NaN too, exactly as the reference does it; NULL: encode
-	 * does so itself. Where it is given encode may give anything for input that is not finite. */
+	/* One block of any input, infinite and NaN too, exactly as the reference does it. Where it is given
+	 * encode may give anything for a group with such input. NULL: encode does so itself (plain floats),
+	 * or, of a block type, no such input is passed to it: a search makes nothing of NaN, the reference
+	 * then refuses its own result, and PHI_OVERFLOW_KEEP is to take 0 and `largest` instead. */
 	void (*reference)(const float *src, uint8_t *dst);
 	/* Finite input up to this magnitude never overflows. Beyond it the input does, or, if `sound` is
 	 * given, does where the block encoded from it is not sound (its scales are not finite). */

@@ -110,8 +110,9 @@ offender(const struct tile *t, uint64_t i)
 	return to->sound && !to->sound(t->dst + i / type->elements * type->bytes) ? most : end;
 }
 
+/* Clamps the block at element i: what offends, or what is not finite only. */
 static void
-encode_clamped(const struct tile *t, uint64_t i)
+encode_clamped(const struct tile *t, uint64_t i, bool finite_too)
 {
 	const struct phi_codec *const to = t->convert->encoder;
 	const struct phi_type *const type = t->convert->to;
@@ -120,10 +121,19 @@ encode_clamped(const struct tile *t, uint64_t i)
 		x[j] = t->x[i + j];
 		if (isnan(x[j]))
 			x[j] = 0;
-		else if (offends(t, i + j) || (to->sound && fabsf(x[j]) > to->largest))
+		else if (isinf(x[j]) ? offends(t, i + j) : finite_too && fabsf(x[j]) > to->largest)
 			x[j] = copysignf(to->largest, x[j]);
 	}
 	encode(to, type, x, t->dst + i / type->elements * type->bytes, type->elements);
+}
+
+static bool
+all_finite(const float *x, unsigned n)
+{
+	for (unsigned j = 0; j < n; j++)
+		if (!isfinite(x[j]))
+			return false;
+	return true;
 }
 
 /* A tile with something beyond the type's reach, block by block: the kernel promises nothing about a
@@ -136,6 +146,8 @@ encode_warily(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
 	for (uint64_t i = 0; i < t->n; i += type->elements) {
 		if (to->reference)
 			to->reference(t->x + i, t->dst + i / type->elements * type->bytes);
+		else if (type->class == PHI_CLASS_BLOCK && !all_finite(t->x + i, type->elements))
+			encode_clamped(t, i, policy == PHI_OVERFLOW_CLAMP);
 		if (policy == PHI_OVERFLOW_KEEP)
 			continue;
 		const uint64_t j = offender(t, i);
@@ -145,7 +157,7 @@ encode_warily(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
 			*bad = j;
 			return -1;
 		}
-		encode_clamped(t, i);
+		encode_clamped(t, i, true);
 	}
 	return 0;
 }

@@ -281,6 +281,24 @@ vf_min(vf a, vf b)
 #endif
 }
 
+static inline vf
+vf_sqrt(vf x)
+{
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	return (vf)_mm512_sqrt_ps((__m512)x);
+#elif PHI_LANES == 8 && defined(__AVX__)
+	return (vf)_mm256_sqrt_ps((__m256)x);
+#elif PHI_LANES == 4 && defined(__SSE2__)
+	return (vf)_mm_sqrt_ps((__m128)x);
+#elif PHI_LANES == 1
+	return sqrtf(x);
+#else
+	for (int i = 0; i < LANES; i++)
+		x[i] = sqrtf(x[i]);
+	return x;
+#endif
+}
+
 static inline vi
 vi_max(vi a, vi b)
 {

@@ -50,4 +50,21 @@ float_cut(float x)
 	return fabsf(x) < 0x1p31f ? (int32_t)x : INT32_MIN;
 }
 
+/* nearest_int(): ties to even for |x| < 2^22, rubbish beyond. */
+static inline int32_t
+nearest(float x)
+{
+	return (int32_t)(phi_bits32(x + 12582912.0f) & 0x007FFFFF) - 0x00400000;
+}
+
+/* The largest number above 0, or 0. */
+static inline float
+largest_of(const float *x, int n)
+{
+	float most = 0;
+	for (int i = 0; i < n; i++)
+		most = x[i] > most ? x[i] : most;
+	return most;
+}
+
 #endif

@@ -1,0 +1,52 @@
+/* Q4_K: 256 weights in 144 bytes, 4.5 bits a weight.
+ *
+ *   0    d       F16      scale of the scales
+ *   2    dmin    F16      scale of the minima
+ *   4    s[12]            8 scales and 8 minima of 6 bits (super.h), for 32 weights each
+ *   16   q[128]  u8       byte 32 p + l: low half the code of weight 64 p + l, high half of 64 p + 32 + l
+ *
+ *   weight = (d * scale) * code - dmin * min
+ *
+ * Encoding (quantize_row_q4_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3.
+ */
+#include "quant/codec.h"
+#include "quant/super.h"
+
+enum { BYTES = 144 };
+
+static void
+decode(const uint8_t *src, float *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
+		const float d = half_value(phi_load16(src)), dmin = half_value(phi_load16(src + 2));
+		uint8_t sc[SUBS], mn[SUBS];
+		unpack_scales(src + 4, sc, mn);
+		for (int j = 0; j < SUBS; j++) {
+			const vf scale = vf_set(d * sc[j]), min = vf_set(dmin * mn[j]);
+			for (int l = 0; l < SUB; l += LANES) {
+				const vi pair = vi_load_u8(src + 16 + j / 2 * 32 + l);
+				vf_store(dst + j * SUB + l, scale * vf_of_int(j % 2 ? pair >> 4 : pair & 15) - min);
+			}
+		}
+	}
+}
+
+static uint32_t
+encode(const float *src, uint8_t *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b += SUPERS) {
+		uint8_t codes[SUPERS * SUPER];
+		super_encode(src + b * SUPER, 15, -1, 20, dst + b * BYTES, BYTES, codes);
+		for (int p = 0; p < SUPERS * 4; p++)
+			for (int l = 0; l < 32; l++)
+				dst[b * BYTES + (size_t)p / 4 * BYTES + 16 + (size_t)p % 4 * 32 + (size_t)l] =
+					(uint8_t)(codes[64 * p + l] | codes[64 * p + 32 + l] << 4);
+	}
+	return floats_reach(src, blocks * SUPER);
+}
+
+const struct phi_codec PHI_CODECS(q4_k)[] = {
+	{ .id = PHI_Q4_K, .group = SUPERS, .decode = decode, .encode = encode, .largest = 0x1p+20f,
+		.sound = super_sound },
+	PHI_CODECS_END,
+};

@@ -1,0 +1,66 @@
+/* Q5_K: 256 weights in 176 bytes, 5.5 bits a weight.
+ *
+ *   0    d       F16      scale of the scales
+ *   2    dmin    F16      scale of the minima
+ *   4    s[12]            8 scales and 8 minima of 6 bits (super.h), for 32 weights each
+ *   16   h[32]   u8       bit 2 p of byte l: fifth bit of code 64 p + l, bit 2 p + 1: of 64 p + 32 + l
+ *   48   q[128]  u8       byte 32 p + l: low half the code of weight 64 p + l, high half of 64 p + 32 + l
+ *
+ *   weight = (d * scale) * code - dmin * min
+ *
+ * Encoding (quantize_row_q5_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3.
+ */
+#include "quant/codec.h"
+#include "quant/super.h"
+
+enum { BYTES = 176 };
+
+static void
+decode(const uint8_t *src, float *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
+		const float d = half_value(phi_load16(src)), dmin = half_value(phi_load16(src + 2));
+		uint8_t sc[SUBS], mn[SUBS];
+		unpack_scales(src + 4, sc, mn);
+		for (int j = 0; j < SUBS; j++) {
+			const vf scale = vf_set(d * sc[j]), min = vf_set(dmin * mn[j]);
+			for (int l = 0; l < SUB; l += LANES) {
+				const vi pair = vi_load_u8(src + 48 + j / 2 * 32 + l);
+				const vi high = (vi_load_u8(src + 16 + l) >> j & 1) << 4;
+				const vi q = (j % 2 ? pair >> 4 : pair & 15) | high;
+				vf_store(dst + j * SUB + l, scale * vf_of_int(q) - min);
+			}
+		}
+	}
+}
+
+static void
+pack(const uint8_t codes[SUPER], uint8_t *dst)
+{
+	uint8_t *const high = dst + 16, *const low = dst + 48;
+	memset(high, 0, 32);
+	for (int p = 0; p < 4; p++)
+		for (int l = 0; l < 32; l++) {
+			const uint8_t a = codes[64 * p + l], b = codes[64 * p + 32 + l];
+			low[32 * p + l] = (uint8_t)((a & 15) | b << 4);
+			high[l] = (uint8_t)(high[l] | (a >> 4 | b >> 4 << 1) << 2 * p);
+		}
+}
+
+static uint32_t
+encode(const float *src, uint8_t *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b += SUPERS) {
+		uint8_t codes[SUPERS * SUPER];
+		super_encode(src + b * SUPER, 31, -0.5f, 15, dst + b * BYTES, BYTES, codes);
+		for (size_t s = 0; s < SUPERS; s++)
+			pack(codes + s * SUPER, dst + (b + s) * BYTES);
+	}
+	return floats_reach(src, blocks * SUPER);
+}
+
+const struct phi_codec PHI_CODECS(q5_k)[] = {
+	{ .id = PHI_Q5_K, .group = SUPERS, .decode = decode, .encode = encode, .largest = 0x1p+20f,
+		.sound = super_sound },
+	PHI_CODECS_END,
+};

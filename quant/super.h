@@ -1,0 +1,104 @@
+/* Super-blocks of 256 weights, what Q4_K and Q5_K share: eight sub-blocks of 32, each with a scale and a
+ * minimum of 6 bits, packed into 12 bytes:
+ *
+ *   0..3    s0..s3, upper two bits: those of s4..s7
+ *   4..7    m0..m3, upper two bits: those of m4..m7
+ *   8..11   low halves: s4..s7, high halves: m4..m7
+ */
+#ifndef PHI_QUANT_SUPER_H
+#define PHI_QUANT_SUPER_H
+
+#include "quant/search.h"
+
+enum { SUPER = 256, SUBS = 8, SUB = 32, SUPERS = ACROSS > SUBS ? ACROSS / SUBS : 1 };
+
+static inline void
+pack_scales(uint8_t dst[12], const uint8_t scale[SUBS], const uint8_t min[SUBS])
+{
+	for (int j = 0; j < 4; j++) {
+		dst[j] = (uint8_t)(scale[j] | scale[j + 4] >> 4 << 6);
+		dst[j + 4] = (uint8_t)(min[j] | min[j + 4] >> 4 << 6);
+		dst[j + 8] = (uint8_t)((scale[j + 4] & 15) | (min[j + 4] & 15) << 4);
+	}
+}
+
+static inline void
+unpack_scales(const uint8_t src[12], uint8_t scale[SUBS], uint8_t min[SUBS])
+{
+	for (int j = 0; j < 4; j++) {
+		scale[j] = src[j] & 63;
+		min[j] = src[j + 4] & 63;
+		scale[j + 4] = (uint8_t)((src[j + 8] & 15) | src[j] >> 6 << 4);
+		min[j + 4] = (uint8_t)(src[j + 8] >> 4 | src[j + 4] >> 6 << 4);
+	}
+}
+
+/* Numbers as 6-bit multiples of the largest's 63rd part. */
+static inline void
+six_bits(const float *x, float most, uint8_t code[SUBS])
+{
+	const float inverse = most > 0 ? 63.0f / most : 0;
+	for (int j = 0; j < SUBS; j++) {
+		const uint8_t c = (uint8_t)nearest(inverse * x[j]);
+		code[j] = c < 63 ? c : 63;
+	}
+}
+
+/* Searches ACROSS sub-blocks: the weights' importance grows with their size. */
+PHI_INLINE void
+super_search(const float *src, int most, float first, int steps, struct affine *found)
+{
+	vf x[SUB][GROUPS], w[SUB][GROUPS], squares[GROUPS];
+	lay_across(src, SUB, x);
+	EACH_GROUP squares[g] = x[0][g] * x[0][g];
+	for (int i = 1; i < SUB; i++)
+		EACH_GROUP squares[g] += x[i][g] * x[i][g];
+	EACH_GROUP squares[g] = vf_sqrt(squares[g] / SUB);
+	for (int i = 0; i < SUB; i++)
+		EACH_GROUP w[i][g] = squares[g] + vf_abs(x[i][g]);
+	affine_search(SUB, most, x, w, first, 0.1f, steps, false, found);
+}
+
+/* Scales, minima and codes of SUPERS super-blocks: writes d, dmin and the packed scales (16 bytes) at dst, `bytes`
+ * apart, and the codes. */
+PHI_INLINE void
+super_encode(const float *src, int most, float first, int steps, uint8_t *dst, size_t bytes,
+	uint8_t codes[SUPERS * SUPER])
+{
+	enum { ALL = SUPERS * SUBS, BATCHES = ALL / ACROSS };
+	struct affine found[BATCHES];
+	float scale[ALL], min[ALL];
+	for (int b = 0; b < BATCHES; b++) {
+		super_search(src + b * ACROSS * SUB, most, first, steps, &found[b]);
+		memcpy(scale + b * ACROSS, found[b].scale, sizeof found[b].scale);
+		memcpy(min + b * ACROSS, found[b].min, sizeof found[b].min);
+	}
+	for (int s = 0; s < SUPERS; s++) {
+		uint8_t sc[SUBS], mn[SUBS];
+		const float top = largest_of(scale + s * SUBS, SUBS), low = largest_of(min + s * SUBS, SUBS);
+		six_bits(scale + s * SUBS, top, sc);
+		six_bits(min + s * SUBS, low, mn);
+		phi_store16(dst + s * bytes, half_of(top / 63));
+		phi_store16(dst + s * bytes + 2, half_of(low / 63));
+		pack_scales(dst + s * bytes + 4, sc, mn);
+		for (int j = 0; j < SUBS; j++) {
+			const int sub = s * SUBS + j;
+			const float d = half_value(phi_load16(dst + s * bytes)) * sc[j];
+			const float m = half_value(phi_load16(dst + s * bytes + 2)) * mn[j];
+			if (d != 0)
+				codes_again(src + sub * SUB, SUB, d, m, 0, most, codes + sub * SUB);
+			else
+				for (int i = 0; i < SUB; i++)
+					codes[sub * SUB + i] = affine_code(&found[sub / ACROSS], sub % ACROSS, most,
+						src[sub * SUB + i]);
+		}
+	}
+}
+
+static inline bool
+super_sound(const uint8_t *block)
+{
+	return half_finite(phi_load16(block)) && half_finite(phi_load16(block + 2));
+}
+
+#endif
