@@ -118,13 +118,16 @@ $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
 $(B)/tests/fuzz/search_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer $^ $(LDFLAGS) $(LIBS) -o $@
-# Seeds that are made, not stored: seed_NAME writes them into a folder.
-SEEDS := $(patsubst tests/fuzz/seed_%.c,$(B)/tests/fuzz/seeds/%,$(wildcard tests/fuzz/seed_*.c))
+# Seeds are made, not stored: by tests/fuzz/seeds.py, and by programs seed_NAME, into seeds/NAME/.
+SEEDERS := $(patsubst tests/fuzz/seed_%.c,%,$(wildcard tests/fuzz/seed_*.c))
+SEEDS   := $(B)/tests/fuzz/seeds/.made
 $(B)/tests/fuzz/seed_%: $(B)/tests/fuzz/seed_%.o $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
-$(B)/tests/fuzz/seeds/%: $(B)/tests/fuzz/seed_%
-	@rm -rf $@; mkdir -p $@
-	$(Q)$< $@
+$(SEEDS): tests/fuzz/seeds.py tests/hostile/build.py $(SEEDERS:%=$(B)/tests/fuzz/seed_%) | $(B)/phi-repack
+	@rm -rf $(@D); mkdir -p $(SEEDERS:%=$(@D)/%)
+	$(Q)python3 tests/fuzz/seeds.py $(@D) $(B)
+	$(Q)for s in $(SEEDERS); do $(B)/tests/fuzz/seed_$$s $(@D)/$$s || exit 1; done
+	@touch $@
 replays: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/replay_%) $(SEEDS)
 searches: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/search_%) $(SEEDS)
 
@@ -156,7 +159,7 @@ bench: all
 fuzz:
 	$(Q)$(MAKE) --no-print-directory CC=clang SAN=address,undefined \
 		CFLAGS=-fsanitize=fuzzer-no-link searches
-	$(Q)tests/fuzz/search.sh build/clang-address+undefined $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/search.sh build/clang-address+undefined $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # ---- installing
 

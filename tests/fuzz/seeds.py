@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Makes the seeds of the fuzz targets: tests/fuzz/seeds.py OUT [BIN]
+
+OUT/NAME/ gets the seeds of target fuzz_NAME, some hundred bytes to some KiB each. BIN: where phi-repack is,
+for seeds in the formats that only the tools write (the stream)."""
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "hostile"))
+import build as b  # noqa: E402
+
+out = Path(sys.argv[1])
+bin_ = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+
+
+def save(target, name, data):
+    (out / target).mkdir(parents=True, exist_ok=True)
+    (out / target / name).write_bytes(data)
+
+
+def parts(*texts):
+    return b"\n%%\n".join(texts)
+
+
+def stream(*options):
+    """The tiny folder as our stream, through the tool."""
+    if not bin_ or not (bin_ / "phi-repack").exists():
+        return None
+    made = subprocess.run([bin_ / "phi-repack", "-q", "-f", "stream", *options], input=b.tar(sorted(b.folder().items())),
+                          capture_output=True)
+    return made.stdout if made.returncode == 0 else None
+
+
+plain, folder = b.safetensors(b.plain()), b.folder()
+save("safetensors", "plain", plain)
+save("safetensors", "metadata", b.safetensors({"x": ("BF16", [1, 2, 0], b""), "y": ("U8", [], b"\7")}, {"k": "v"}))
+save("safetensors", "every", b.safetensors({d: (d, [2], bytes(2 * n)) for d, n in {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4, "U32": 4,
+    "F32": 4, "F64": 8, "I64": 8, "U64": 8}.items()}))
+
+save("hf_json", "config", b.config())
+save("hf_json", "index", b.index())
+save("hf_json", "config5", b.config(rope_theta=..., rope_scaling=..., rope_parameters={
+    "rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.75, "long_factor": [1, 2.5],
+    "short_factor": [1, 1], "original_max_position_embeddings": 512}, dtype="bfloat16"))
+save("hf_json", "odd", b'{"a": [1e5, -0.0, 123456789012345678901234567890, "\\ud83d\\ude00\\u0000"], "b": {"": null, "c": true}}')
+
+tokens = b.tokenizer()
+save("tokenizer", "whole", parts(tokens, b.tokenizer_config(), b'{"eos_token_id": [36, 37]}', b.config()))
+save("tokenizer", "pairs", parts(b.tokenizer(model={"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2},
+                                                    "merges": [["a", "b"]]}), b"{}"))
+save("tokenizer", "templates", parts(tokens, b'{"chat_template": [{"name": "default", "template": "x"}, '
+                                     b'{"name": "tool", "template": "y"}]}', b"{}", b"{}", b"{{ messages }}"))
+save("tokenizer", "ends", parts(b.tokenizer(post_processor={"type": "TemplateProcessing", "single": [
+    {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "<|end|>", "type_id": 0}}], "pair": [],
+    "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [36], "tokens": ["<|end|>"]}}}), b.tokenizer_config()))
+
+views = b.state_dict([("w", b.tensor(b.storage())), ("t", b.tensor(b.storage(), 0, (3, 2), (1, 3))),
+                      ("s", b.tensor(b.storage(), 2, (), ()))])
+types = b.state_dict([(k, b.tensor(b.storage(k, "0", 2), 0, (2,), (1,))) for k in (
+    "HalfStorage", "BFloat16Storage", "DoubleStorage", "LongStorage", "BoolStorage")])
+training = (b"\x80\x02}(" + b.unicode_("epoch") + b.integer(3) + b.unicode_("model") +
+            b.state_dict([("w", b.tensor(b.storage()))])[2:-1] + b.unicode_("lr") + b"G" + b"\x3f\xf0" + bytes(6) +
+            b.unicode_("betas") + b"]" + b"(K\1K\2e" + b"u.")
+pickles = {"plain": b.torch_pickle(), "views": views, "types": types, "training": training}
+for name, pickle in pickles.items():
+    save("pickle", name, pickle)
+save("pickle", "protocol4", b"\x80\x04\x95\x0a\0\0\0\0\0\0\0}\x94\x8c\1a\x94K\1s.")
+save("pickle", "object", b"\x80\x02c__main__\nConfig\n)\x81}X\1\0\0\0aK\1sb.")
+
+zips = {name: b.torch(p) for name, p in pickles.items()}
+zips["deflated"] = b.torch(method=zipfile.ZIP_DEFLATED)
+zips["big-endian"] = b.torch(byteorder=b"big")
+for name, data in zips.items():
+    for target in ("zip", "pytorch"):
+        save(target, name, data)
+
+tar = b.tar(sorted(folder.items()))
+save("tar", "folder", tar)
+save("tar", "shards", b.tar(sorted(b.sharded().items())))
+for name, options in {"stream": (), "zstd": ("-z",)}.items():
+    data = stream(*options)
+    if data:
+        save("stream", name, data)
+        save("convert", name, b"\x01" + data)
+        save("tar", name, data)
+
+# The first byte: 8 times the target's number in formats.def, plus the recipe's number.
+for i in range(4):
+    for recipe in (0, 1, 5):
+        save("convert", "folder-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + tar)
+        save("convert", "gguf-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + b.gguf())
+        save("convert", "plain-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + plain)
+        save("convert", "torch-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + zips["views"])

@@ -1,0 +1,242 @@
+"""Small files of each format, put together byte by byte with the standard library alone: what the hostile
+files of hostile.py and the fuzz seeds start from. Every function gives bytes (folder() a dict of them)."""
+import io
+import json
+import struct
+import zipfile
+
+# --- safetensors: u64 length, JSON, data -------------------------------------------------------------
+
+
+def safetensors_raw(text, data=b"", length=None):
+    """A header as it stands (bytes), whatever it says."""
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def safetensors(tensors, metadata=None):
+    """tensors: {name: (dtype, shape, bytes)}."""
+    header, data = {}, b""
+    if metadata:
+        header["__metadata__"] = metadata
+    for name, (dtype, shape, raw) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return safetensors_raw(text + b" " * (-len(text) % 8), data)
+
+
+def floats(n, start=0):
+    return struct.pack("<%df" % n, *[((i + start) % 61) / 2 - 8 for i in range(n)])
+
+
+def halves(n, start=0):
+    return struct.pack("<%de" % n, *[((i + start) % 61) / 64 - 0.5 for i in range(n)])
+
+
+def plain():
+    return {"a.weight": ("F32", [4, 32], floats(128)), "a.bias": ("F32", [4], floats(4, 7)),
+            "b": ("I8", [3], b"\1\2\xff")}
+
+
+# --- GGUF: magic, version, counts, keys, tensor infos, padding, data ---------------------------------
+
+U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+
+
+def text(s):
+    s = s if isinstance(s, bytes) else s.encode()
+    return struct.pack("<Q", len(s)) + s
+
+
+def key(name, kind, value):
+    """One key; the value is packed already, or a number for U32, or a text for STRING."""
+    if kind == STRING and not isinstance(value, bytes):
+        value = text(value)
+    if kind == U32 and isinstance(value, int):
+        value = struct.pack("<I", value)
+    return text(name) + struct.pack("<I", kind) + value
+
+
+def info(name, dims, kind, offset, rank=None):
+    return (text(name) + struct.pack("<I", len(dims) if rank is None else rank) +
+            b"".join(struct.pack("<Q", d) for d in dims) + struct.pack("<IQ", kind, offset))
+
+
+def gguf_raw(keys, infos, data=b"", nkeys=None, ninfos=None, version=3, align=32, magic=b"GGUF"):
+    head = magic + struct.pack("<IQQ", version, len(infos) if ninfos is None else ninfos,
+                               len(keys) if nkeys is None else nkeys) + b"".join(keys) + b"".join(infos)
+    return head + b"\0" * (-len(head) % align) + data
+
+
+def gguf():
+    keys = [key("general.architecture", STRING, "phi3"), key("general.alignment", U32, 32),
+            key("x.array", ARRAY, struct.pack("<IQ", STRING, 2) + text("one") + text("")),
+            key("x.numbers", ARRAY, struct.pack("<IQ3f", F32, 3, 1, 2, 3))]
+    infos = [info("token_embd.weight", [32, 2], 0, 0), info("blk.0.x", [32], 8, 256), info("n", [3], 24, 320)]
+    return gguf_raw(keys, infos, floats(64) + struct.pack("<e32b", 0.5, *range(-16, 16)) + b"\0" * 30 +
+                    b"\1\2\3" + b"\0" * 29)
+
+
+# --- PyTorch: a stored zip with a pickle -------------------------------------------------------------
+
+PICKLE_END = b"."
+
+
+def unicode_(s):
+    s = s.encode()
+    return b"X" + struct.pack("<I", len(s)) + s
+
+
+def glob(module, name):
+    return b"c" + module.encode() + b"\n" + name.encode() + b"\n"
+
+
+def integer(n):
+    if 0 <= n < 256:
+        return b"K" + bytes([n])
+    if -2**31 <= n < 2**31:
+        return b"J" + struct.pack("<i", n)
+    raw = n.to_bytes((n.bit_length() + 8) // 8, "little", signed=True)
+    return b"\x8a" + bytes([len(raw)]) + raw
+
+
+def tuple_(*items):
+    return b"(" + b"".join(items) + b"t"
+
+
+def storage(kind="FloatStorage", name="0", elements=6, location="cpu"):
+    return tuple_(unicode_("storage"), glob("torch", kind), unicode_(name), unicode_(location),
+                  integer(elements)) + b"Q"
+
+
+def tensor(where, offset=0, size=(2, 3), stride=(3, 1), grad=b"\x89"):
+    return (glob("torch._utils", "_rebuild_tensor_v2") +
+            tuple_(where, integer(offset), tuple_(*map(integer, size)), tuple_(*map(integer, stride)), grad,
+                   glob("collections", "OrderedDict") + b")R") + b"R")
+
+
+def state_dict(items):
+    return b"\x80\x02}(" + b"".join(unicode_(k) + v for k, v in items) + b"u" + PICKLE_END
+
+
+def zip_(members, method=zipfile.ZIP_STORED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as z:
+        for name, data in members:
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.create_system = method, 3
+            z.writestr(entry, data)
+    return out.getvalue()
+
+
+def torch(pickle=None, data=None, extra=(), byteorder=b"little", version=b"3\n", method=zipfile.ZIP_STORED):
+    members = [("m/data.pkl", torch_pickle() if pickle is None else pickle)]
+    if byteorder is not None:
+        members.append(("m/byteorder", byteorder))
+    members.append(("m/data/0", floats(6) if data is None else data))
+    members += list(extra) + [("m/version", version)]
+    return zip_(members, method)
+
+
+def torch_pickle():
+    return state_dict([("w", tensor(storage())), ("v", tensor(storage(), 1, (2,), (2,)))])
+
+
+# --- tar ---------------------------------------------------------------------------------------------
+
+
+def tar_entry(name, data=b"", kind=b"0", link=b"", size=None, magic=b"ustar\00000", checksum=None):
+    size = b"%011o\0" % len(data) if size is None else size
+    name = name if isinstance(name, bytes) else name.encode()
+    head = name[:100].ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + size + b"00000000000\0"
+    head += b" " * 8 + kind + link.ljust(100, b"\0") + magic
+    head = head.ljust(512, b"\0")
+    total = sum(head) if checksum is None else checksum
+    head = head[:148] + b"%06o\0 " % total + head[156:]
+    return head + data + b"\0" * (-len(data) % 512)
+
+
+def tar(members):
+    return b"".join(tar_entry(n, d) for n, d in members) + b"\0" * 1024
+
+
+# --- a checkpoint folder -----------------------------------------------------------------------------
+
+PATTERN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+           r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+           r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+HIDDEN, MIDDLE, HEADS, KV, VOCAB = 32, 32, 4, 2, 40
+
+
+def config(**changes):
+    base = {"architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "bos_token_id": 36, "eos_token_id": [36, 37],
+            "hidden_act": "silu", "hidden_size": HIDDEN, "intermediate_size": MIDDLE, "max_position_embeddings": 1024,
+            "num_attention_heads": HEADS, "num_hidden_layers": 1, "num_key_value_heads": KV,
+            "original_max_position_embeddings": 512, "pad_token_id": 36, "partial_rotary_factor": 1.0,
+            "rms_norm_eps": 1e-5, "rope_scaling": {"type": "longrope", "long_factor": [1.0, 2.0, 3.0, 4.0],
+                                                   "short_factor": [1.0, 1.1, 1.2, 1.3]},
+            "rope_theta": 10000.0, "sliding_window": 512, "tie_word_embeddings": True, "torch_dtype": "float16",
+            "vocab_size": VOCAB}
+    base.update(changes)
+    return json.dumps({k: v for k, v in base.items() if v is not ...}, indent=1).encode()
+
+
+def tokenizer(**changes):
+    letters = [chr(ord("a") + i) for i in range(26)] + ["Ġ", "Ċ", ".", ",", "!", "?", "th", "the", "in", "Ġthe"]
+    base = {"version": "1.0",
+            "added_tokens": [{"id": 36 + i, "content": c, "special": i < 2, "normalized": False, "single_word": False,
+                              "lstrip": False, "rstrip": False} for i, c in enumerate(["<|end|>", "<|user|>", "<|x|>"])],
+            "normalizer": None,
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Removed", "invert": True},
+                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
+            "post_processor": None,
+            "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+            "model": {"type": "BPE", "dropout": None, "unk_token": None, "byte_fallback": False,
+                      "vocab": {t: i for i, t in enumerate(letters)},
+                      "merges": ["t h", "th e", "i n", "Ġ the"]}}
+    base.update(changes)
+    return json.dumps(base, indent=1, ensure_ascii=False).encode()
+
+
+def tokenizer_config():
+    return json.dumps({"tokenizer_class": "GPT2Tokenizer", "bos_token": "<|end|>", "eos_token": "<|end|>",
+                       "pad_token": "<|end|>", "add_bos_token": False, "model_max_length": 1024,
+                       "chat_template": "{% for m in messages %}{{ m['content'] }}{% endfor %}",
+                       "added_tokens_decoder": {"36": {"content": "<|end|>", "special": True}}}, indent=1).encode()
+
+
+def weights():
+    head = HIDDEN // HEADS
+    shapes = {"model.embed_tokens.weight": [VOCAB, HIDDEN],
+              "model.layers.0.input_layernorm.weight": [HIDDEN],
+              "model.layers.0.mlp.down_proj.weight": [HIDDEN, MIDDLE],
+              "model.layers.0.mlp.gate_up_proj.weight": [2 * MIDDLE, HIDDEN],
+              "model.layers.0.post_attention_layernorm.weight": [HIDDEN],
+              "model.layers.0.self_attn.o_proj.weight": [HIDDEN, HIDDEN],
+              "model.layers.0.self_attn.qkv_proj.weight": [(HEADS + 2 * KV) * head, HIDDEN],
+              "model.norm.weight": [HIDDEN]}
+    out = {}
+    for i, (name, shape) in enumerate(shapes.items()):
+        n = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        out[name] = ("F16", shape, halves(n, 13 * i))
+    return out
+
+
+def folder():
+    """A phi3 checkpoint of 15 KiB: {file name: bytes}."""
+    return {"config.json": config(), "generation_config.json": b'{"eos_token_id": [36, 37]}',
+            "model.safetensors": safetensors(weights(), {"format": "pt"}), "tokenizer.json": tokenizer(),
+            "tokenizer_config.json": tokenizer_config()}
+
+
+def index(weight_map=None, **extra):
+    m = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"} if weight_map is None \
+        else weight_map
+    return json.dumps({"metadata": {"total_size": 24}, "weight_map": m, **extra}).encode()
+
+
+def sharded():
+    return {"model-00001-of-00002.safetensors": safetensors({"a": ("F32", [2], floats(2))}),
+            "model-00002-of-00002.safetensors": safetensors({"b": ("F32", [4], floats(4))}),
+            "model.safetensors.index.json": index()}
