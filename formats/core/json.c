@@ -9,10 +9,17 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Did an allocation fail while this thread was parsing? jansson's lexer does not look whether its buffer
+ * could grow: it drops the character and goes on (2.14). */
+static _Thread_local bool starved;
+
 static void *
 allocate(size_t n)
 {
-	return phi_alloc(n, NULL);
+	void *const p = phi_alloc(n, NULL);
+	if (!p)
+		starved = true;
+	return p;
 }
 
 static void
@@ -52,12 +59,23 @@ check_text(const char *text, size_t size, struct phi_err *err)
 	return 0;
 }
 
-/* `start`: where in the caller's text jansson's began. */
+static json_t *
+load(const char *text, size_t size, size_t flags, json_error_t *error)
+{
+	*error = (json_error_t){ 0 };
+	starved = false;
+	json_t *const json = json_loadb(text, size, flags, error);
+	if (!starved)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+/* After load(). `start`: where in the caller's text jansson's began. */
 static int
 fail_json(const json_error_t *error, size_t start, struct phi_err *err)
 {
-	/* A failed allocation inside jansson often leaves no text. */
-	if (json_error_code(error) == json_error_out_of_memory || !error->text[0])
+	if (starved)
 		return phi_fail(err, PHI_MEMORY, "out of memory reading JSON");
 	struct phi_quoted q;
 	return phi_fail(err, PHI_FORMAT, "JSON byte %zu: %s", start + (size_t)error->position,
@@ -122,10 +140,10 @@ static json_t *
 parse_respelled(const char *text, size_t size, size_t flags, struct phi_err *err)
 {
 	struct phi_buffer copy = { 0 };
-	json_error_t error = { 0 };
+	json_error_t error;
 	json_t *json = NULL;
 	if (!spell_big_integers(text, size, &copy, err)) {
-		json = json_loadb((const char *)copy.data, copy.size, flags, &error);
+		json = load((const char *)copy.data, copy.size, flags, &error);
 		if (!json)
 			fail_json(&error, 0, err);
 	}
@@ -146,14 +164,14 @@ phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *er
 {
 	if (prepare(text, size, err))
 		return NULL;
-	const size_t load = (flags & PHI_JSON_KEEP_DUPLICATES ? 0 : JSON_REJECT_DUPLICATES) |
+	const size_t load_flags = (flags & PHI_JSON_KEEP_DUPLICATES ? 0 : JSON_REJECT_DUPLICATES) |
 		(flags & PHI_JSON_NULS ? JSON_ALLOW_NUL : 0);
-	json_error_t error = { 0 };
-	json_t *const json = json_loadb(text, size, load, &error);
+	json_error_t error;
+	json_t *const json = load(text, size, load_flags, &error);
 	if (json)
 		return json;
-	if (json_error_code(&error) == json_error_numeric_overflow && flags & PHI_JSON_BIG_INTEGERS)
-		return parse_respelled(text, size, load, err);
+	if (!starved && json_error_code(&error) == json_error_numeric_overflow && flags & PHI_JSON_BIG_INTEGERS)
+		return parse_respelled(text, size, load_flags, err);
 	fail_json(&error, 0, err);
 	return NULL;
 }
@@ -187,8 +205,8 @@ expected(const struct phi_json_members *m, const char *what, struct phi_err *err
 static json_t *
 take_value(struct phi_json_members *m, struct phi_err *err)
 {
-	json_error_t error = { 0 };
-	json_t *const value = json_loadb(m->text + m->at, m->size - m->at,
+	json_error_t error;
+	json_t *const value = load(m->text + m->at, m->size - m->at,
 		JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
 		&error);
 	if (value)
