@@ -2,80 +2,75 @@
 
 #include "formats/core/buffer.h"
 #include "formats/core/escape.h"
+#include "formats/core/json_load.h"
 #include "formats/core/limits.h"
-#include "formats/core/memory.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
-/* Did an allocation fail while this thread was parsing? jansson's lexer does not look whether its buffer
- * could grow: it drops the character and goes on (2.14). */
-static _Thread_local bool starved;
-
-static void *
-allocate(size_t n)
+/* Does the character end a token outside of strings? */
+static bool
+divides(char c)
 {
-	void *const p = phi_alloc(n, NULL);
-	if (!p)
-		starved = true;
-	return p;
-}
-
-static void
-install_allocator(void)
-{
-	json_set_alloc_funcs(allocate, phi_free);
+	switch (c) {
+	case '{':
+	case '}':
+	case '[':
+	case ']':
+	case ',':
+	case ':':
+	case ' ':
+	case '\t':
+	case '\n':
+	case '\r':
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* jansson parses and frees by recursion, up to 2048 deep: nesting is limited before it sees the text.
  * Brackets inside strings do not count; whether they pair up is jansson's to say. A NUL byte, which no
- * JSON has, is looked for here since jansson overlooks one right behind a number. */
+ * JSON has, is looked for here since jansson overlooks one right behind a number. On the way the longest
+ * string or number is found. */
 static int
-check_text(const char *text, size_t size, struct phi_err *err)
+survey(const char *text, size_t size, size_t *token, struct phi_err *err)
 {
 	const char *const nul = size ? memchr(text, '\0', size) : NULL;
 	if (nul)
 		return phi_fail(err, PHI_FORMAT, "JSON byte %zu: NUL byte", (size_t)(nul - text));
 	unsigned depth = 0;
 	bool quoted = false;
+	size_t start = 0;
+	*token = 0;
 	for (size_t i = 0; i < size; i++) {
 		const char c = text[i];
-		if (quoted) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				quoted = false;
-		} else if (c == '"') {
-			quoted = true;
-		} else if (c == '{' || c == '[') {
-			if (++depth > PHI_JSON_DEPTH_MAX)
-				return phi_fail(err, PHI_LIMIT, "JSON byte %zu: nested deeper than %d", i,
-					PHI_JSON_DEPTH_MAX);
-		} else if ((c == '}' || c == ']') && depth > 0) {
+		if (quoted && c == '\\')
+			i++;
+		if (c != '"' && (quoted || !divides(c)))
+			continue;
+		if (i - start > *token)
+			*token = i - start;
+		start = i;
+		if (c == '"')
+			quoted = !quoted;
+		else if ((c == '{' || c == '[') && ++depth > PHI_JSON_DEPTH_MAX)
+			return phi_fail(err, PHI_LIMIT, "JSON byte %zu: nested deeper than %d", i,
+				PHI_JSON_DEPTH_MAX);
+		else if ((c == '}' || c == ']') && depth > 0)
 			depth--;
-		}
 	}
+	if (size - start > *token)
+		*token = size - start;
 	return 0;
 }
 
-static json_t *
-load(const char *text, size_t size, size_t flags, json_error_t *error)
-{
-	*error = (json_error_t){ 0 };
-	starved = false;
-	json_t *const json = json_loadb(text, size, flags, error);
-	if (!starved)
-		return json;
-	json_decref(json);
-	return NULL;
-}
-
-/* After load(). `start`: where in the caller's text jansson's began. */
+/* `start`: where in the caller's text jansson's began. */
 static int
 fail_json(const json_error_t *error, size_t start, struct phi_err *err)
 {
-	if (starved)
+	/* Out of memory, or more digits and letters in one token than size_t counts eightfold. */
+	if (!error->text[0])
 		return phi_fail(err, PHI_MEMORY, "out of memory reading JSON");
 	struct phi_quoted q;
 	return phi_fail(err, PHI_FORMAT, "JSON byte %zu: %s", start + (size_t)error->position,
@@ -137,13 +132,13 @@ spell_big_integers(const char *text, size_t size, struct phi_buffer *out, struct
 }
 
 static json_t *
-parse_respelled(const char *text, size_t size, size_t flags, struct phi_err *err)
+parse_respelled(const char *text, size_t size, size_t flags, size_t token, struct phi_err *err)
 {
 	struct phi_buffer copy = { 0 };
 	json_error_t error;
 	json_t *json = NULL;
 	if (!spell_big_integers(text, size, &copy, err)) {
-		json = load((const char *)copy.data, copy.size, flags, &error);
+		json = phi_json_load((const char *)copy.data, copy.size, flags, token + 2, &error);
 		if (!json)
 			fail_json(&error, 0, err);
 	}
@@ -151,27 +146,20 @@ parse_respelled(const char *text, size_t size, size_t flags, struct phi_err *err
 	return json;
 }
 
-static int
-prepare(const char *text, size_t size, struct phi_err *err)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, install_allocator);
-	return check_text(text, size, err);
-}
-
 json_t *
 phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err)
 {
-	if (prepare(text, size, err))
+	size_t token;
+	if (survey(text, size, &token, err))
 		return NULL;
-	const size_t load_flags = (flags & PHI_JSON_KEEP_DUPLICATES ? 0 : JSON_REJECT_DUPLICATES) |
+	const size_t load = (flags & PHI_JSON_KEEP_DUPLICATES ? 0 : JSON_REJECT_DUPLICATES) |
 		(flags & PHI_JSON_NULS ? JSON_ALLOW_NUL : 0);
 	json_error_t error;
-	json_t *const json = load(text, size, load_flags, &error);
+	json_t *const json = phi_json_load(text, size, load, token, &error);
 	if (json)
 		return json;
-	if (!starved && json_error_code(&error) == json_error_numeric_overflow && flags & PHI_JSON_BIG_INTEGERS)
-		return parse_respelled(text, size, load_flags, err);
+	if (json_error_code(&error) == json_error_numeric_overflow && flags & PHI_JSON_BIG_INTEGERS)
+		return parse_respelled(text, size, load, token, err);
 	fail_json(&error, 0, err);
 	return NULL;
 }
@@ -206,9 +194,9 @@ static json_t *
 take_value(struct phi_json_members *m, struct phi_err *err)
 {
 	json_error_t error;
-	json_t *const value = load(m->text + m->at, m->size - m->at,
+	json_t *const value = phi_json_load(m->text + m->at, m->size - m->at,
 		JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
-		&error);
+		m->token, &error);
 	if (value)
 		m->at += (size_t)error.position;
 	else
@@ -221,7 +209,7 @@ phi_json_members_begin(struct phi_json_members *members, const char *text, size_
 	struct phi_err *err)
 {
 	*members = (struct phi_json_members){ .text = text, .size = size };
-	if (prepare(text, size, err))
+	if (survey(text, size, &members->token, err))
 		return -1;
 	return take(members, '{') ? 0 : expected(members, "'{'", err);
 }

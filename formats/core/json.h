@@ -28,6 +28,7 @@ json_t *phi_json_parse(const char *text, size_t size, unsigned flags, struct phi
 struct phi_json_members {
 	const char *text; /* lent */
 	size_t size, at;
+	size_t token; /* bytes of the longest string or number */
 	json_t *name, *value; /* of the member just read; freed by the next step and by the end */
 	bool nested; /* inside another walk: the text goes on behind the object */
 };

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Makes each allocation, or each system call of the store and the outputs, fail in turn:
+tests/faults/sweep.py BUILD alloc|io|short [--every] [PATTERN]
+
+For each command, PHI_FAIL_ALLOC=k (PHI_FAIL_IO=k) for k = 1, 2, ... and "k+" (all from the k-th on) until the
+command does not meet its k-th any more. Each run must end as it does unharmed, with the same bytes (some
+failures may be survived: fewer threads, a page cache hint), or with exit status 2, one line on stderr and nothing
+left behind. How many calls a command makes is found by bisecting "k+". All k up to DENSE are tried, beyond them a
+sample that thins out; --every leaves none out. "short": PHI_SHORT_IO=1, one byte a call and EINTR in between.
+"""
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "hostile"))
+import build as b  # noqa: E402
+
+DENSE, SAMPLES, TIMEOUT = 300, 60, 60
+VARIABLE = {"alloc": "PHI_FAIL_ALLOC", "io": "PHI_FAIL_IO"}
+bin_ = Path(sys.argv[1]).resolve()
+kind = sys.argv[2]
+every = "--every" in sys.argv
+pattern = next((a for a in sys.argv[3:] if not a.startswith("--")), "")
+passed, failed = 0, 0
+lock = threading.Lock()
+
+
+def report(name, message):
+    """A failed check, unless message is None."""
+    global passed, failed
+    with lock:
+        if message is None:
+            passed += 1
+        else:
+            failed += 1
+            if failed <= 40:
+                print("FAILED %s: %s" % (name, message), flush=True)
+
+
+class Command:
+    """What runs, with which stdin, and the name of its output in the folder it runs in (None: stdout)."""
+
+    def __init__(self, line, stdin=None, out=None, pipe=True):
+        self.line, self.stdin, self.out, self.pipe = line, stdin, out, pipe
+        self.name = line + (" < " + stdin if stdin else "")
+
+    def run(self, folder, inputs, fault):
+        """(status, stdout, stderr, {file: bytes}) of one run; leaves the folder empty."""
+        env = {"PATH": str(bin_), "LC_ALL": "C", "TMPDIR": str(folder / "tmp"), "IN": str(inputs),
+               "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:exitcode=99",
+               "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99"}
+        env.update(fault)
+        argv = [a.replace("IN/", str(inputs) + "/") for a in self.line.split()]
+        argv[0] = str(bin_ / argv[0])
+        data = (inputs / self.stdin).read_bytes() if self.stdin else b""
+        try:
+            done = subprocess.run(argv, input=data, capture_output=True, cwd=folder, env=env, timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return "hangs", b"", b"", {}
+        left = {}
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                left[str(path.relative_to(folder))] = path.read_bytes()
+            elif path != folder / "tmp":
+                left[str(path.relative_to(folder))] = None
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (folder / "tmp").mkdir()
+        return done.returncode, done.stdout, done.stderr, left
+
+
+def judge(run, good):
+    """None, or what is wrong with a run."""
+    status, out, err, left = run
+    if status == good[0]:
+        if left != good[3]:
+            return "exit %s with other output: %s" % (status, sorted(left))
+        if out != good[1]:
+            return "exit %s with other bytes on stdout" % status
+        return None
+    if status != 2:
+        return "exit %s: %s" % (status, err.decode(errors="replace")[:2000])
+    if left:
+        return "left behind: %s" % sorted(left)
+    lines = err.decode(errors="replace").splitlines()
+    if len(lines) != 1 or not lines[0].startswith("phi-") or ": " not in lines[0]:
+        return "stderr is not one line: %s" % lines
+    return None
+
+
+def reaches(command, folder, inputs, good, k):
+    """Does the command meet its k-th call?"""
+    return command.run(folder, inputs, {VARIABLE[kind]: "%d+" % k})[0] != good[0]
+
+
+def count_calls(command, folder, inputs, good):
+    high = 1
+    while reaches(command, folder, inputs, good, high):
+        high *= 2
+    low = high // 2
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if reaches(command, folder, inputs, good, middle):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def places(calls):
+    """Every k, or the first ones, a sample, and the last ones."""
+    if every or calls <= DENSE + SAMPLES:
+        return range(1, calls + 1)
+    step = max(1, (calls - DENSE) // SAMPLES)
+    return sorted({*range(1, DENSE + 1), *range(DENSE, calls, step), *range(calls - 20, calls + 1)})
+
+
+def sweep(command, inputs, scratch):
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    (folder / "tmp").mkdir()
+    good = command.run(folder, inputs, {})
+    if good[0] not in (0, 1) or good[2]:
+        return report(command.name, "unharmed: exit %s: %s" % (good[0], good[2].decode()))
+    if kind == "short":
+        return report(command.name, judge(command.run(folder, inputs, {"PHI_SHORT_IO": "1"}), good))
+    calls = count_calls(command, folder, inputs, good)
+    for i, k in enumerate(places(calls)):
+        for fault in (str(k), "%d+" % k) if i % 4 == 0 else (str(k),):
+            wrong = judge(command.run(folder, inputs, {VARIABLE[kind]: fault}), good)
+            report(command.name, wrong and "%s=%s: %s" % (VARIABLE[kind], fault, wrong))
+    print("%6d calls  %s" % (calls, command.name), flush=True)
+
+
+def make_inputs(folder):
+    for name, data in {"a.safetensors": b.safetensors(b.plain()), "a.gguf": b.gguf(), "a.pt": b.torch(),
+                       "z.pt": b.torch(method=b.zipfile.ZIP_DEFLATED), "f.tar": b.tar(sorted(b.folder().items()))}.items():
+        (folder / name).write_bytes(data)
+    for name, members in {"phi3": b.folder(), "sharded": b.sharded()}.items():
+        (folder / name).mkdir()
+        for member, data in members.items():
+            (folder / name / member).write_bytes(data)
+    env = {"PATH": str(bin_)}
+    for name, line in {"phi3.gguf": "phi-quant -q -t q8_0 phi3 -o phi3.gguf",
+                       "s.tar": "phi-repack -q -f stream phi3 -o s.tar",
+                       "s.tar.zst": "phi-repack -q -z -f stream phi3 -o s.tar.zst"}.items():
+        argv = line.split()
+        subprocess.run([bin_ / argv[0], *argv[1:]], cwd=folder, env=env, check=False, capture_output=True)
+
+
+def commands(inputs):
+    every_input = ["phi3", "sharded", "a.safetensors", "a.gguf", "phi3.gguf", "f.tar", "s.tar", "s.tar.zst", "a.pt",
+                   "z.pt"]
+    readable = [i for i in every_input if (inputs / i).exists() and
+                subprocess.run([bin_ / "phi-inspect", inputs / i], capture_output=True).returncode == 0]
+    formats = subprocess.run([bin_ / "phi-repack", "--help"], capture_output=True, text=True).stdout
+    stream = "s.tar" in readable and "stream" in formats
+    for i in readable:
+        yield Command("phi-inspect -q --json --sum IN/" + i)
+        if not (inputs / i).is_dir() and i != "phi3.gguf":
+            yield Command("phi-repack -q -f safetensors --only *w*", i)
+    yield Command("phi-inspect IN/phi3 -o report.txt")
+    yield Command("phi-inspect -q --full", "phi3.gguf")
+    for i, o in (("phi3", "o.gguf"), ("phi3", "o.safetensors"), ("phi3", "o/"), ("sharded", "o/"), ("a.gguf", "o.gguf"),
+                 ("a.safetensors", "o.safetensors"), ("a.safetensors", "o.gguf"), ("a.pt", "o.safetensors"),
+                 ("f.tar", "o.gguf"), ("s.tar", "o.gguf"), ("s.tar.zst", "o/")):
+        if i in readable:
+            yield Command("phi-repack -q -j1 IN/%s -o %s" % (i, o))
+    yield Command("phi-quant -q -j1 -t q8_0 IN/phi3 -o o.gguf")
+    yield Command("phi-quant -q -j3 -t q8_0 --rule *down*=F16 --keep *norm* IN/phi3 -o o.gguf")
+    yield Command("phi-quant -q -j1 --pure -t q4_0 -o o.gguf", "phi3.gguf")
+    yield Command("phi-quant -q -n --json -t f16 IN/phi3 -o o.gguf")
+    yield Command("phi-quant -q -j1 -t bf16 -f gguf IN/phi3")
+    if stream:
+        yield Command("phi-repack -q -j1 IN/phi3")
+        yield Command("phi-repack -q -j1 -z IN/phi3")
+        yield Command("phi-quant -q -j1 -t q8_0", "s.tar")
+        yield Command("phi-repack -q -j1 -o o.gguf", "s.tar")
+    yield Command("phi-diff -q -j1 IN/phi3 IN/phi3.gguf")
+    yield Command("phi-diff -q -j3 --json IN/phi3/model.safetensors IN/phi3.gguf")
+
+
+def main():
+    scratch = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None, prefix="phi-faults-"))
+    try:
+        inputs = scratch / "in"
+        inputs.mkdir()
+        make_inputs(inputs)
+        chosen = [c for c in commands(inputs) if pattern in c.name]
+        # libarchive ends the process when an allocation of its own fails, but those are not ours to fail.
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda c: sweep(c, inputs, scratch), chosen))
+    finally:
+        shutil.rmtree(scratch)
+    print("%d passed, %d failed" % (passed, failed))
+    return 0 if passed and not failed else 1
+
+
+sys.exit(main())
