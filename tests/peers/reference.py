@@ -1,0 +1,127 @@
+"""What a model file holds, as the format's own library reads it: tensors as (dtype, shape, sha256 of the contiguous
+little-endian bytes), by name. Trees of PyTorch are flattened depth first, keys joined by dots."""
+import hashlib
+import pickle
+import types
+
+import peers
+import numpy as np
+import torch
+from safetensors import safe_open
+
+TORCH = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32",
+         "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL", "uint16": "U16", "uint32": "U32",
+         "uint64": "U64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "complex64": "C64",
+         "complex128": "C128"}
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def of_tensor(t):
+    raw = t.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if t.numel() else b""
+    return TORCH[str(t.dtype).removeprefix("torch.")], list(t.shape), digest(raw)
+
+
+class Opaque:
+    """Stands for every class that is not PyTorch's own; nothing of a package is imported or run."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __setstate__(self, state):
+        self.state = state
+
+    def __hash__(self):
+        return id(self)
+
+    def append(self, item):
+        pass
+
+    def extend(self, items):
+        pass
+
+    def __setitem__(self, key, value):
+        pass
+
+
+class Dict(dict):
+    """An OrderedDict that takes the attributes a state_dict brings along."""
+
+
+class Unpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        if module.split(".")[0] == "torch" and (name.startswith("_rebuild") or name.endswith("Storage") or
+                                                name in ("Size", "device", "Tensor", "Parameter")):
+            return super().find_class(module, name)
+        if (module, name) == ("collections", "OrderedDict"):
+            return Dict
+        return type(name, (Opaque,), {})
+
+
+loader = types.ModuleType("loader")
+loader.Unpickler, loader.load, loader.loads = Unpickler, None, pickle.loads
+
+
+def flatten(value, name=""):
+    """(name, tensor) of every tensor in dicts, lists and tuples."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from flatten(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            yield from flatten(item, f"{name}.{i}" if name else str(i))
+
+
+def of_pytorch(path):
+    tree = torch.load(path, map_location="cpu", pickle_module=loader, weights_only=False)
+    return {name: of_tensor(t) for name, t in flatten(tree)}
+
+
+def of_script(path):
+    """Parameters and buffers; a TorchScript archive may hold more tensors than its module names."""
+    return {name: of_tensor(t) for name, t in torch.jit.load(path, map_location="cpu").state_dict().items()}
+
+
+def of_safetensors(path):
+    with safe_open(path, framework="pt") as f:
+        return {name: of_tensor(f.get_tensor(name)) for name in f.keys()}
+
+
+def of_gguf(path):
+    import gguf
+    out = {}
+    for t in gguf.GGUFReader(path).tensors:
+        out[t.name] = (t.tensor_type.name, [int(n) for n in reversed(t.shape)], digest(np.ascontiguousarray(t.data).tobytes()))
+    return out
+
+
+def gguf_keys(path):
+    """Keys and values of a GGUF file, F32 as the nearest double of what phi-inspect prints."""
+    import gguf
+    F32 = gguf.GGUFValueType.FLOAT32
+    out = {}
+    for key, field in gguf.GGUFReader(path).fields.items():
+        if key.startswith("GGUF."):
+            continue
+        value = field.contents()
+        if F32 in field.types:
+            value = [np.float32(v) for v in value] if isinstance(value, list) else np.float32(value)
+        out[key] = value
+    return out
+
+
+def ours(path, *args):
+    """The same of our own tools: phi-inspect --json --sum."""
+    return {t["name"]: (t["dtype"], t["shape"], t["sha256"]) for t in peers.inspect(path, "--sum", *args)["tensors"]}
+
+
+def difference(want, have):
+    """'' or one line: which names are missing or too many, else the first tensor that differs."""
+    missing, extra = [n for n in want if n not in have], [n for n in have if n not in want]
+    if missing or extra:
+        return f"missing {missing[:3]} ({len(missing)}), too many {extra[:3]} ({len(extra)})"
+    return next((f"{n}: {have[n]} for {want[n]}" for n in want if have[n] != want[n]), "")

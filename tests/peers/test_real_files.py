@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Every tensor of real files has the name, dtype, shape and bytes that the format's own library reads.
+
+The files come from small packages on PyPI (pinned below; fetched once into $PHI_PEERS/real) and from the source
+package of llama-cpp-python (vocabularies, without tensors: there the metadata is compared, element by element).
+"""
+import fnmatch
+import subprocess
+import zipfile
+
+import peers
+import numpy as np
+
+import reference
+
+PACKAGES = {
+    "anarcii==2.0.8": ["*.pt"],              # 6 state dicts
+    "chgnet==0.4.2": ["*.pth.tar"],          # 3 checkpoints: zip, whatever the name says
+    "resemble-perth==1.0.1": ["*.pth.tar"],  # with the optimizer's state
+    "sevenn==0.13.0": ["*/SevenNet_0__11Jul2024/*.pth", "*/SevenNet_l3i5/*.pth"],  # with classes of its own
+    "silero-vad==6.2.3": ["*.jit", "*.safetensors"],
+    "torchfcpe==0.0.4": ["*.pt"],
+    "whisperx==3.8.6": ["*/pytorch_model.bin"],  # lightning, omegaconf objects
+}
+LEGACY = {"lpips==0.1.4": ["*/v0.1/*.pth"], "facenet-pytorch==2.6.0": ["*.pt"]}  # before PyTorch 1.6: not a zip
+
+
+def fetch(pin, globs):
+    """The files of a package that match, fetched with pip unless they are there."""
+    folder = peers.PEERS / "real" / pin
+    if not folder.is_dir():
+        work = peers.scratch()
+        run = subprocess.run([peers.PYTHON, "-m", "pip", "-q", "--disable-pip-version-check", "download", "--no-deps",
+                              "--only-binary", ":all:", "-d", work, pin], capture_output=True, text=True)
+        if run.returncode:
+            raise peers.Failure(f"pip download {pin}: {(run.stderr.strip().splitlines() or ['?'])[-1]}")
+        part = folder.with_suffix(".part")
+        with zipfile.ZipFile(next(work.glob("*.whl"))) as wheel:
+            wheel.extractall(part, [n for n in wheel.namelist() if any(fnmatch.fnmatch(n, g) for g in globs)])
+        part.rename(folder)
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    if not files:
+        raise peers.Failure(f"{pin} ships no such files")
+    return files
+
+
+def compare(path, what):
+    if path.suffix == ".safetensors":
+        want, have = reference.of_safetensors(path), reference.ours(path)
+    elif path.suffix == ".jit":
+        want, have = reference.of_script(path), reference.ours(path)
+        have = {n: t for n, t in have.items() if n in want or t not in want.values()} if want else have
+        have = {n: have[n] for n in have if n in want}
+    else:
+        want, have = reference.of_pytorch(path), reference.ours(path)
+    wrong = reference.difference(want, have)
+    peers.check(not wrong and want, f"{what}: {len(want)} tensors", wrong)
+
+
+def alike(ours, theirs):
+    if isinstance(theirs, list):
+        return isinstance(ours, list) and len(ours) == len(theirs) and all(map(alike, ours, theirs))
+    if isinstance(theirs, np.float32):
+        return isinstance(ours, (int, float)) and np.float32(ours) == theirs
+    return ours == theirs and isinstance(ours, bool) == isinstance(theirs, bool)
+
+
+def vocabularies():
+    for path in sorted((peers.PEERS / "llama.cpp" / "models").glob("*.gguf")):
+        try:
+            have = peers.inspect(path, "--full")["metadata"]
+            want = reference.gguf_keys(path)
+            wrong = [k for k in want if k not in have or not alike(have[k], want[k])]
+            peers.check(not wrong and list(have) == list(want), f"{path.name}: {len(want)} keys", str(wrong[:3]))
+        except peers.Failure as e:
+            peers.check(False, path.name, str(e))
+
+
+for pin, globs in PACKAGES.items():
+    try:
+        for path in fetch(pin, globs):
+            what = f"{pin} {path.name}"
+            try:
+                compare(path, what)
+            except peers.Failure as e:
+                peers.check(False, what, str(e))
+    except peers.Failure as e:
+        peers.check(False, pin, str(e))
+for pin, globs in LEGACY.items():
+    for path in fetch(pin, globs):
+        try:
+            peers.tool("phi-inspect", path, status=2)
+            peers.check(True, f"{pin} {path.name}: refused")
+        except peers.Failure as e:
+            compare(path, f"{pin} {path.name}")
+vocabularies()
+peers.finish()
