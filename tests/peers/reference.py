@@ -61,7 +61,11 @@ class Unpickler(pickle.Unpickler):
 
 
 loader = types.ModuleType("loader")
-loader.Unpickler, loader.load, loader.loads = Unpickler, None, pickle.loads
+loader.Unpickler, loader.load = Unpickler, lambda file, **options: Unpickler(file, **options).load()
+
+# Where a training checkpoint has one of these, and it holds tensors, that is the model; the rest is left out.
+MODEL_KEYS = ("state_dict", "model_state_dict", "model", "module", "model_state", "net", "generator", "params",
+              "params_ema", "ema")
 
 
 def flatten(value, name=""):
@@ -78,7 +82,10 @@ def flatten(value, name=""):
 
 def of_pytorch(path):
     tree = torch.load(path, map_location="cpu", pickle_module=loader, weights_only=False)
-    return {name: of_tensor(t) for name, t in flatten(tree)}
+    def holds(value):
+        return isinstance(value, dict) and any(isinstance(v, torch.Tensor) for v in value.values())
+    views = [k for k in MODEL_KEYS if isinstance(tree, dict) and not holds(tree) and holds(tree.get(k))]
+    return {name: of_tensor(t) for name, t in flatten(tree[views[0]] if len(views) == 1 else tree)}
 
 
 def of_script(path):

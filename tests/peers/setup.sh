@@ -13,7 +13,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 peers=${PHI_PEERS:-$here/../../build/peers}
 npm_pin=@node-llama-cpp/linux-x64@3.22.1
 sdist_pin=llama-cpp-python==0.3.36
-sdist_members=(convert_hf_to_gguf.py 'conversion/*' 'gguf-py/*' 'include/*' 'ggml/include/*' models/ggml-vocab-{phi-3,gpt-2,llama-spm,bert-bge}.gguf)
+sdist_members=(convert_hf_to_gguf.py 'conversion/*' 'gguf-py/*' 'include/*' 'ggml/include/*'
+	models/ggml-vocab-{phi-3,gpt-2,llama-spm,bert-bge}.gguf)
 
 fail() {
 	echo "tests/peers/setup.sh: $1" >&2
@@ -49,12 +50,14 @@ make_converter() {
 		fail "$sdist_pin is not laid out as expected"
 }
 
-# part NAME PINS MAKE: makes a part unless it is there.
+# part NAME PINS MAKE: makes a part unless it is there, aside and then put in place (a venv cannot be moved).
 part() {
 	is "$1" "$2" && return
-	rm -rf "${peers:?}/$1"
-	"$3" "$peers/$1"
-	echo "$2" >"$peers/$1/pins"
+	local aside=$work/$1
+	[ "$1" != venv ] || { aside=$peers/venv && rm -rf "$aside"; }
+	"$3" "$aside"
+	echo "$2" >"$aside/pins"
+	[ "$1" = venv ] || { rm -rf "${peers:?}/$1" && mv "$aside" "$peers/$1"; }
 }
 
 venv_pins=$(grep -v '^#' "$here/requirements.txt")
