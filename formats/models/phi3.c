@@ -5,6 +5,7 @@
  * rope_scaling {type, long_factor, short_factor}; transformers 5 writes all of them into
  * rope_parameters. What neither says has the default of the class Phi3Config (transformers 5.23),
  * because that is how the model is loaded there. Facts: facts/gguf.md 6.5, facts/pytorch_tf.md 2.2. */
+#include "formats/core/escape.h"
 #include "formats/models/family.h"
 #include "formats/models/hparam.h"
 
@@ -100,13 +101,14 @@ read_type(const struct phi_metadata *m, const char *group, struct phi_hparams *h
 	if (!v)
 		return 0;
 	const char *const type = phi_value_string(v);
+	struct phi_quoted q;
 	if (!type)
 		return phi_fail(err, PHI_FORMAT, "%s is no name", key);
 	if (!strcmp(type, "longrope") || !strcmp(type, "su") || !strcmp(type, "yarn"))
 		h->rope = PHI_ROPE_LONGROPE;
 	else if (strcmp(type, "default") != 0)
-		return phi_fail(err, PHI_UNSUPPORTED, "%s \"%.40s\" is not known for this model", key,
-			type);
+		return phi_fail(err, PHI_UNSUPPORTED, "%s \"%s\" is not known for this model", key,
+			phi_quote(&q, type));
 	return 0;
 }
 
@@ -173,8 +175,10 @@ refuse_odd(const struct phi_metadata *m, const struct phi_hparams *h, struct phi
 		return phi_fail(err, PHI_UNSUPPORTED,
 			"quantization_config: the weights are quantized already, which is not read yet");
 	const char *const act = phi_value_string(phi_hparam_find(m, "hidden_act"));
+	struct phi_quoted q;
 	if (act && strcmp(act, "silu") != 0 && strcmp(act, "swish") != 0)
-		return phi_fail(err, PHI_UNSUPPORTED, "hidden_act \"%.40s\", silu is known", act);
+		return phi_fail(err, PHI_UNSUPPORTED, "hidden_act \"%s\" is not known for this model",
+			phi_quote(&q, act));
 	uint32_t dim;
 	if (phi_hparam_count(m, "head_dim", &h->head_dim, &dim, err) < 0)
 		return -1;
