@@ -139,6 +139,7 @@ def quantize_file(src, dst, ftype, pure=True, threads=2):
     """llama_model_quantize: a whole GGUF file to another."""
     params = llama().llama_model_quantize_default_params()
     params.nthread, params.ftype, params.pure = threads, FTYPE[ftype], pure
+    params.allow_requantize = True
     status = llama().llama_model_quantize(str(src).encode(), str(dst).encode(), C.byref(params))
     if status:
         raise peers.Failure(f"llama_model_quantize {src} to {ftype}: {status}")

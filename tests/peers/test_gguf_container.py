@@ -169,7 +169,7 @@ def quantized(tmp):
         path = tmp / f"odd-{dtype.__name__}.gguf"
         write_odd(path, dtype)
         quantize(path, tmp)
-    for source in ("f32", "f16", "bf16"):
+    for source in ("f32", "f16", "bf16", "q8_0"):
         path = tmp / f"{source}.gguf"
         convert(peers.ROOT / "fixtures" / "phi-tiny", path, source)
         peers.check(repack(path, tmp / "out.gguf") == path.read_bytes(), f"the converter's {source}: same bytes back")
