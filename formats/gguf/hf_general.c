@@ -4,7 +4,7 @@
 #include "formats/core/json.h"
 #include "formats/gguf/hf_keys.h"
 #include "formats/gguf/model_name.h"
-#include "formats/models/hparam.h"
+#include "formats/tokenizer/side_json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -69,10 +69,10 @@ sampling_keys(struct phi_model *lowered, const struct phi_hf_facts *facts, struc
 		return 0;
 	/* A file that is no JSON is as good as none, to the converter too; being out of memory is not. */
 	struct phi_err ignored = { .kind = PHI_OK };
-	json_t *const root = phi_json_parse(side->data, side->size,
-		PHI_JSON_KEEP_DUPLICATES | PHI_JSON_BIG_INTEGERS, &ignored);
-	if (!root && ignored.kind == PHI_MEMORY)
-		return phi_fail(err, PHI_MEMORY, "out of memory");
+	json_t *const root = phi_side_json(side, PHI_JSON_KEEP_DUPLICATES | PHI_JSON_BIG_INTEGERS,
+		PHI_SETTINGS_VALUES_MAX, &ignored);
+	if (!root && (ignored.kind == PHI_MEMORY || ignored.kind == PHI_LIMIT))
+		return phi_fail(err, ignored.kind, "generation_config.json: %s", ignored.text);
 	if (!root)
 		return 0;
 	int result = warn_of_ends(lowered, root, err);

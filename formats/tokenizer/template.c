@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/core/json.h"
+#include "formats/tokenizer/side_json.h"
 
 #include <string.h>
 
@@ -106,7 +107,7 @@ phi_template_read(const struct phi_model *model, const json_t *config, struct ph
 	const struct phi_side *const side = phi_model_side(model, "chat_template.json");
 	if (!side)
 		return 0;
-	json_t *const root = phi_json_parse(side->data, side->size, PHI_JSON_KEEP_DUPLICATES, err);
+	json_t *const root = phi_side_json(side, PHI_JSON_KEEP_DUPLICATES, PHI_SETTINGS_VALUES_MAX, err);
 	if (!root)
 		return phi_context(err, "%s", side->name);
 	const int result = read_either(json_object_get(root, "chat_template"), arena, out, err);

@@ -4,6 +4,7 @@
 #include "formats/core/json.h"
 #include "formats/core/memory.h"
 #include "formats/tokenizer/pretokenizer.h"
+#include "formats/tokenizer/side_json.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -248,7 +249,7 @@ phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *
 	out->tokens = phi_arena_calloc(arena, rows, sizeof *out->tokens, err);
 	out->ids = phi_names_new(err);
 	json_t *const root = out->tokens && out->ids
-		? phi_json_parse(side->data, side->size, PHI_JSON_BIG_INTEGERS, err) : NULL;
+		? phi_side_json(side, PHI_JSON_BIG_INTEGERS, PHI_TOKENIZER_VALUES_MAX, err) : NULL;
 	const int result = root ? read_tree(root, family, arena, out, err) : -1;
 	json_decref(root);
 	if (result < 0)

@@ -4,6 +4,7 @@
 #include "formats/core/json.h"
 #include "formats/tokenizer/added.h"
 #include "formats/tokenizer/pretokenizer.h"
+#include "formats/tokenizer/side_json.h"
 #include "formats/tokenizer/special.h"
 #include "formats/tokenizer/template.h"
 
@@ -55,8 +56,8 @@ with_config(const struct phi_model *model, const char *pre, struct phi_tokenizer
 	const struct phi_side *const side = phi_model_side(model, "tokenizer_config.json");
 	json_t *config = NULL;
 	if (side) {
-		config = phi_json_parse(side->data, side->size,
-			PHI_JSON_BIG_INTEGERS | PHI_JSON_KEEP_DUPLICATES, err);
+		config = phi_side_json(side, PHI_JSON_BIG_INTEGERS | PHI_JSON_KEEP_DUPLICATES,
+			PHI_SETTINGS_VALUES_MAX, err);
 		if (!config)
 			return phi_context(err, "%s", side->name);
 		if (!json_is_object(config)) {
