@@ -97,7 +97,8 @@ parse_dtype(const json_t *dtype, struct phi_st_entry *entry, struct phi_err *err
 	if (!json_is_string(dtype))
 		return phi_fail(err, PHI_FORMAT, dtype ? "dtype is no string" : "dtype is missing");
 	for (int i = 0; i < NTYPES; i++)
-		if (!strcmp(phi_type_of(order[i])->name, json_string_value(dtype)))
+		if (!strcmp(phi_type_of(order[i])->name, json_string_value(dtype)) &&
+			strlen(json_string_value(dtype)) == json_string_length(dtype))
 			entry->type = phi_type_of(order[i]);
 	struct phi_quoted q;
 	if (!entry->type)

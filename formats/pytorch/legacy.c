@@ -37,28 +37,24 @@ phi_pytorch_is_legacy(const uint8_t *head, size_t size)
 
 /* Runs the pickle at file->at. How long it is, only running it tells: a window of the file is tried, and a
  * wider one if it ends too early. The strings of the tree are copied: they live in the arena. */
-static const struct phi_pickle *
-run_pickle(struct file *f, struct phi_err *err)
+static int
+run_pickle(struct file *f, struct phi_pickle_tree *tree, struct phi_err *err)
 {
 	const uint64_t left = phi_member_size(f->member) - f->at;
 	for (uint64_t window = 64 << 10;; window *= 8) {
 		const size_t n = left < window ? (size_t)left : (size_t)window;
-		size_t used;
 		struct phi_err tried = { 0 };
 		void *const text = phi_arena_alloc(f->arena, n, err);
 		if (!text || phi_member_read(f->member, f->at, text, n, err))
-			return NULL;
-		const struct phi_pickle *const root =
-			phi_pickle_run(f->arena, text, n, &used, &tried);
-		if (root) {
-			f->at += used;
-			return root;
+			return -1;
+		if (!phi_pickle_run(f->arena, text, n, tree, &tried)) {
+			f->at += tree->used;
+			return 0;
 		}
 		if (tried.kind != PHI_TRUNCATED || n == left || window > PHI_PICKLE_MAX) {
 			if (err)
 				*err = tried;
-			phi_context(err, "pickle at offset %" PRIu64, f->at);
-			return NULL;
+			return phi_context(err, "pickle at offset %" PRIu64, f->at);
 		}
 	}
 }
@@ -66,14 +62,13 @@ run_pickle(struct file *f, struct phi_err *err)
 static int
 check_header(struct file *f, struct phi_err *err)
 {
-	const struct phi_pickle *const magic = run_pickle(f, err);
-	const struct phi_pickle *const version = magic ? run_pickle(f, err) : NULL;
-	const struct phi_pickle *const system = version ? run_pickle(f, err) : NULL;
-	if (!system)
+	struct phi_pickle_tree magic, version, system;
+	if (run_pickle(f, &magic, err) || run_pickle(f, &version, err) ||
+		run_pickle(f, &system, err))
 		return -1;
-	if (version->kind != PHI_PICKLE_INT || version->i != 1001)
+	if (version.root->kind != PHI_PICKLE_INT || version.root->i != 1001)
 		return phi_fail(err, PHI_UNSUPPORTED, "old torch file of another version than 1001");
-	const struct phi_pickle *const little = phi_pickle_value(system, "little_endian");
+	const struct phi_pickle *const little = phi_pickle_value(system.root, "little_endian");
 	if (!little || little->kind != PHI_PICKLE_BOOL)
 		return phi_fail(err, PHI_FORMAT, "old torch file without its byte order");
 	f->swap = !little->b;
@@ -92,7 +87,7 @@ place_storage(struct file *f, const struct phi_torch_storages *storages,
 		: PHI_NONE;
 	if (i == PHI_NONE)
 		return phi_fail(err, PHI_UNSUPPORTED,
-			"a storage at offset %" PRIu64 " that no tensor describes", f->at);
+			"a storage at offset %" PRIu64 " whose type is not known", f->at);
 	if (phi_member_read(f->member, f->at, bytes, sizeof bytes, err))
 		return phi_context(err, "storage %s", phi_quote(&q, storages->items[i].key));
 	if (f->swap)
@@ -122,12 +117,13 @@ place_storage(struct file *f, const struct phi_torch_storages *storages,
 static int
 place_storages(struct file *f, const struct phi_torch_storages *storages, struct phi_err *err)
 {
-	const struct phi_pickle *const keys = run_pickle(f, err);
+	struct phi_pickle_tree tree;
 	struct phi_model *const model = f->source->model;
 	const char *const file =
-		keys ? phi_arena_strdup(model->arena, phi_member_name(f->member), err) : NULL;
-	if (!file)
+		phi_arena_strdup(model->arena, phi_member_name(f->member), err);
+	if (!file || run_pickle(f, &tree, err))
 		return -1;
+	const struct phi_pickle *const keys = tree.root;
 	if (keys->kind != PHI_PICKLE_LIST)
 		return phi_fail(err, PHI_FORMAT, "old torch file without its list of storages");
 	for (uint32_t i = 0; i < keys->count; i++)
@@ -149,12 +145,15 @@ static int
 describe(struct file *f, struct phi_err *err)
 {
 	struct phi_torch_storages storages;
-	if (check_header(f, err))
+	struct phi_pickle_tree tree;
+	struct phi_model *const model = f->source->model;
+	if (check_header(f, err) || run_pickle(f, &tree, err) ||
+		phi_torch_storages_open(&storages, err))
 		return -1;
-	const struct phi_pickle *const root = run_pickle(f, err);
-	if (!root || phi_torch_storages_open(&storages, err))
-		return -1;
-	const int result = phi_torch_walk(f->source->model, &storages, root, f->swap, err) ||
+	/* All storages, also those of tensors that are not the model's: only their sizes tell where the
+	 * next one begins. */
+	const int result = phi_torch_add_storages(model, &storages, tree.persistent, err) ||
+			phi_torch_walk(model, &storages, tree.root, f->swap, err) ||
 			place_storages(f, &storages, err)
 		? -1
 		: 0;

@@ -19,6 +19,7 @@ struct machine {
 	size_t memo_size, memo_next;
 	size_t nodes;
 	struct phi_pickle *none, *yes, *no;
+	struct phi_pickle *persistent, *last; /* the chain of persistent ids */
 	bool stopped;
 };
 
@@ -320,7 +321,12 @@ push_extension(struct machine *m, unsigned bytes, struct phi_err *err)
 static int
 push_persistent(struct machine *m, struct phi_pickle *id, struct phi_err *err)
 {
-	return id ? collect(m, PHI_PICKLE_PERSISTENT, &id, 1, err) : -1;
+	if (!id || collect(m, PHI_PICKLE_PERSISTENT, &id, 1, err))
+		return -1;
+	struct phi_pickle *const node = m->stack[m->height - 1];
+	*(m->last ? &m->last->next : &m->persistent) = node;
+	m->last = node;
+	return 0;
 }
 
 static int
@@ -721,9 +727,9 @@ run(struct machine *m, struct phi_err *err)
 	return result ? *result : NULL;
 }
 
-const struct phi_pickle *
-phi_pickle_run(struct phi_arena *arena, const void *text, size_t size, size_t *used,
-	struct phi_err *err)
+int
+phi_pickle_run(struct phi_arena *arena, const void *text, size_t size,
+	struct phi_pickle_tree *tree, struct phi_err *err)
 {
 	struct machine m = { .arena = arena, .text = text, .size = size };
 	if (size > PHI_PICKLE_MAX)
@@ -732,8 +738,8 @@ phi_pickle_run(struct phi_arena *arena, const void *text, size_t size, size_t *u
 	phi_free(m.stack);
 	phi_free(m.marks);
 	phi_free(m.memo);
-	*used = m.at;
-	return root;
+	*tree = (struct phi_pickle_tree){ .root = root, .persistent = m.persistent, .used = m.at };
+	return root ? 0 : -1;
 }
 
 bool

@@ -46,7 +46,10 @@ struct phi_pickle {
 		struct phi_string string;
 		struct phi_pickle **items;
 	};
-	struct phi_pickle_object *object; /* of an OBJECT */
+	union {
+		struct phi_pickle_object *object; /* of an OBJECT */
+		struct phi_pickle *next; /* of a PERSISTENT: the next in the text, or NULL */
+	};
 };
 
 struct phi_pickle_object {
@@ -56,10 +59,17 @@ struct phi_pickle_object {
 	struct phi_pickle *list;	   /* what APPEND put into it: a LIST, or NULL */
 };
 
-/* Runs the pickle at text[0..size) up to its STOP; *used says how many bytes that were. The tree lives in
- * the arena; strings are lent by the text. PHI_TRUNCATED: the text ends before STOP. */
-const struct phi_pickle *phi_pickle_run(struct phi_arena *arena, const void *text, size_t size,
-	size_t *used, struct phi_err *err);
+/* What a pickle leaves. */
+struct phi_pickle_tree {
+	const struct phi_pickle *root;
+	const struct phi_pickle *persistent; /* the first PERSISTENT of the text, or NULL */
+	size_t used;			     /* bytes, with the STOP */
+};
+
+/* Runs the pickle at text[0..size) up to its STOP. The tree lives in the arena; strings are lent by the
+ * text. PHI_TRUNCATED: the text ends before STOP. */
+int phi_pickle_run(struct phi_arena *arena, const void *text, size_t size,
+	struct phi_pickle_tree *tree, struct phi_err *err);
 
 /* Is it the global "module name"? NULL is none. */
 bool phi_pickle_is_global(const struct phi_pickle *node, const char *name);

@@ -140,19 +140,19 @@ static int
 describe_pickle(struct archive *a, const struct phi_zip_entry *entry, struct phi_err *err)
 {
 	void *text;
-	size_t used;
 	bool crc_right;
+	struct phi_pickle_tree tree;
 	struct phi_model *const model = a->source->model;
 	if (phi_zip_load(&a->zip, entry, PHI_PICKLE_MAX, &text, &crc_right, err))
 		return -1;
-	const struct phi_pickle *const root =
-		phi_pickle_run(a->arena, text, (size_t)entry->size, &used, err);
-	int result = root ? describe_tree(a, root, err) : phi_context(err, "data.pkl");
+	int result = phi_pickle_run(a->arena, text, (size_t)entry->size, &tree, err)
+		? phi_context(err, "data.pkl")
+		: describe_tree(a, tree.root, err);
 	if (!result && !crc_right)
 		result = phi_model_warn(model, err, "data.pkl: its checksum is wrong");
-	if (!result && used < entry->size)
+	if (!result && tree.used < entry->size)
 		result = phi_model_warn(model, err, "data.pkl: %" PRIu64 " bytes follow its end",
-			entry->size - used);
+			entry->size - tree.used);
 	phi_free(text);
 	return result;
 }

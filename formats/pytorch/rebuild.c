@@ -202,6 +202,20 @@ take_storage(struct phi_model *model, struct phi_torch_storages *storages,
 	return add_storage(model, storages, key, count, class->bytes, &v->storage, err);
 }
 
+int
+phi_torch_add_storages(struct phi_model *model, struct phi_torch_storages *storages,
+	const struct phi_pickle *persistent, struct phi_err *err)
+{
+	for (; persistent; persistent = persistent->next) {
+		struct view v = { .dtype = NULL };
+		if (phi_pickle_is_string(phi_pickle_item(persistent->items[0], 0), "storage") &&
+			phi_torch_storage_class(phi_pickle_item(persistent->items[0], 1)) &&
+			take_storage(model, storages, persistent, &v, err))
+			return -1;
+	}
+	return 0;
+}
+
 /* Row-major without gaps? Dimensions of one element have any stride. */
 static bool
 is_dense(const struct view *v)

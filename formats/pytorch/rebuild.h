@@ -22,6 +22,10 @@ struct phi_torch_storages {
 int phi_torch_storages_open(struct phi_torch_storages *storages, struct phi_err *err);
 void phi_torch_storages_free(struct phi_torch_storages *storages);
 
+/* Appends the storages of a chain of persistent ids (phi_pickle_tree) that are storages. */
+int phi_torch_add_storages(struct phi_model *model, struct phi_torch_storages *storages,
+	const struct phi_pickle *persistent, struct phi_err *err);
+
 /* Is the node the call that rebuilds a tensor, or a parameter of one? */
 bool phi_torch_is_tensor(const struct phi_pickle *node);
 

@@ -10,14 +10,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct phi_err err = { 0 };
 	struct phi_arena *const arena = phi_arena_new(&err);
-	size_t used;
-	const struct phi_pickle *const root = phi_pickle_run(arena, data, size, &used, &err);
-	if (used > size || (!root && !err.text[0]))
+	struct phi_pickle_tree tree;
+	const int failed = phi_pickle_run(arena, data, size, &tree, &err);
+	if (tree.used > size || (failed && !err.text[0]))
 		abort();
 	struct phi_model *const model = phi_model_new("pytorch", &err);
 	struct phi_torch_storages storages;
-	if (root && !phi_torch_storages_open(&storages, &err)) {
-		if (!phi_torch_walk(model, &storages, root, false, &err))
+	if (!failed && !phi_torch_storages_open(&storages, &err)) {
+		if (size % 2)
+			(void)phi_torch_add_storages(model, &storages, tree.persistent, &err);
+		if (!phi_torch_walk(model, &storages, tree.root, false, &err))
 			(void)phi_model_check(model, &err);
 		phi_torch_storages_free(&storages);
 	}

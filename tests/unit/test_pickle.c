@@ -84,13 +84,15 @@ run(const char *text, size_t n, size_t *used, struct phi_err *err)
 	struct phi_arena *const arena = phi_arena_new(NULL);
 	char *const copy = malloc(n ? n : 1);
 	memcpy(copy, text, n);
-	const struct phi_pickle *const root = phi_pickle_run(arena, copy, n, used, err);
+	struct phi_pickle_tree tree;
+	const int result = phi_pickle_run(arena, copy, n, &tree, err);
 	printed[0] = '\0';
-	if (root)
-		print(root);
+	*used = tree.used;
+	if (!result)
+		print(tree.root);
 	free(copy);
 	phi_arena_free(arena);
-	return root ? 0 : -1;
+	return result;
 }
 
 struct program {

@@ -278,6 +278,42 @@ legacy(void **state)
 	}
 }
 
+/* The storage of a tensor that is left out stands before the model's. */
+static void
+legacy_training(void **state)
+{
+	(void)state;
+	static const struct made_tensor moment = { "moment", "ByteStorage", "1", 3, 0, { 1, 3 },
+		{ 3, 1 }, true };
+	struct made_tensor weight = plain;
+	struct pickler p = { .size = 0 };
+	weight.legacy = true;
+	op(&p, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
+	op(&p, "\x80\x02M\xe9\x03.", 6);
+	ops(&p, "\x80\x02}");
+	op_string(&p, "little_endian");
+	ops(&p, "\x88s.\x80\x02}(");
+	op_string(&p, "optimizer");
+	ops(&p, "}(");
+	op_tensor(&p, &moment);
+	ops(&p, "u");
+	op_string(&p, "model");
+	ops(&p, "}(");
+	op_tensor(&p, &weight);
+	ops(&p, "uu.\x80\x02](");
+	op_string(&p, "1");
+	op_string(&p, "0");
+	ops(&p, "e.");
+	op(&p, "\3\0\0\0\0\0\0\0abc\6\0\0\0\0\0\0\0", 19);
+	op(&p, shorts, sizeof shorts);
+	struct opened o;
+	open_bytes(&o, p.bytes, p.size);
+	assert_string_equal(o.err.text, "");
+	assert_int_equal(o.source->model->ntensors, 1);
+	check_values(&o, 0, (const int[]){ 0, 1, 2, 3, 4, 5 }, 6, false);
+	close_opened(&o);
+}
+
 int
 main(void)
 {
@@ -287,6 +323,7 @@ main(void)
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(trees),
 		cmocka_unit_test(legacy),
+		cmocka_unit_test(legacy_training),
 	};
 	return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
