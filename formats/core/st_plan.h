@@ -4,6 +4,9 @@
 
 #include "formats/core/format.h"
 
+/* How a folder keeps the __metadata__ of its files among what config.json says. */
+#define PHI_ST_METADATA "__metadata__."
+
 /* Lowers to what Hugging Face libraries load: tensors that have a canonical name take it. */
 struct phi_model *phi_st_lower(const struct phi_model *model,
 	const struct phi_lower_options *options, struct phi_err *err);
@@ -17,8 +20,12 @@ int phi_st_plan_choose(struct phi_plan *plan, uint32_t **tensors, size_t *count,
 
 /* Lays out planned file number `file` (just added, empty): its header as a literal, then the tensors in
  * the reference's order. The header carries the model's metadata if that is nothing but strings, as a
- * safetensors file's own is, and in any case "format": "pt" where it says no format. */
+ * safetensors file's own is, else those strings whose key begins with PHI_ST_METADATA (which it loses); in
+ * any case "format": "pt" where it says no format. */
 int phi_st_plan_file(struct phi_plan *plan, unsigned file, const uint32_t *tensors, size_t count,
 	struct phi_err *err);
+
+/* Warns, once, of what a lone file has no place for: side files, metadata other than strings. */
+int phi_st_warn_left_out(struct phi_plan *plan, struct phi_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "formats/core/config.h"
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
+#include "formats/core/st_plan.h"
 #include "formats/hf/folder.h"
 #include "formats/hf/index.h"
 
@@ -17,6 +18,7 @@ struct state {
 	struct phi_store *folder; /* opened by us for a lone index, or NULL */
 	struct child *children;
 	size_t nchildren, capacity;
+	struct phi_names *said; /* keys of the files' own metadata */
 };
 
 static int
@@ -37,6 +39,7 @@ close_state(struct phi_source *source)
 	for (size_t i = 0; i < s->nchildren; i++)
 		phi_source_close(s->children[i].source);
 	phi_free(s->children);
+	phi_names_free(s->said);
 	phi_store_close(s->folder);
 	phi_free(s);
 }
@@ -115,6 +118,27 @@ take_tensors(struct phi_model *model, const struct phi_model *from, uint32_t chi
 	return 0;
 }
 
+/* What a weight file says of itself, but for its format, which the writer sets: kept beside config.json's,
+ * the first file's word first. */
+static int
+take_metadata(struct state *s, struct phi_model *model, const struct phi_model *from,
+	struct phi_err *err)
+{
+	for (size_t i = 0; i < from->metadata.count; i++) {
+		const struct phi_meta *const meta = &from->metadata.items[i];
+		if (meta->value.kind != PHI_VALUE_STRING || !strcmp(meta->key, "format"))
+			continue;
+		const int there = phi_names_add(s->said, meta->key, strlen(meta->key), 0, err);
+		const char *const key = there
+			? NULL
+			: phi_arena_printf(model->arena, err, PHI_ST_METADATA "%s", meta->key);
+		if (there < 0 || (!there && !key) ||
+			(key && phi_metadata_add(&model->metadata, model->arena, key, meta->value, err)))
+			return -1;
+	}
+	return 0;
+}
+
 /* Opens one weight file; its tensors are appended, strings stay the child's. */
 static const struct phi_model *
 open_child(struct phi_source *source, struct phi_store *store, const char *name,
@@ -128,7 +152,8 @@ open_child(struct phi_source *source, struct phi_store *store, const char *name,
 		return NULL;
 	const uint32_t base = (uint32_t)source->model->nstorages;
 	s->children[s->nchildren++] = (struct child){ .source = child, .base = base };
-	if (take_tensors(source->model, child->model, (uint32_t)s->nchildren - 1, base, err))
+	if (take_metadata(s, source->model, child->model, err) ||
+		take_tensors(source->model, child->model, (uint32_t)s->nchildren - 1, base, err))
 		return NULL;
 	return child->model;
 }
@@ -275,7 +300,8 @@ phi_hf_open(struct phi_store *store, const struct phi_open_options *options, str
 	struct state *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
 	if (s) {
 		source->state = s;
-		if (!describe(source, store, options, err))
+		s->said = phi_names_new(err);
+		if (s->said && !describe(source, store, options, err))
 			return source;
 	}
 	phi_source_close(source);

@@ -250,6 +250,25 @@ writes(void **state)
 	phi_source_close(s);
 }
 
+/* What weight files say of themselves survives beside a config.json; their format is the writer's. */
+static void
+metadata(void **state)
+{
+	(void)state;
+	static const char header[] = "{\"__metadata__\":{\"format\":\"tf\",\"note\":\"n\"}}     ";
+	static const char expected[] = "{\"__metadata__\":{\"format\":\"pt\",\"note\":\"n\"}}";
+	struct phi_err err;
+	char file[8 + sizeof header] = { sizeof header - 1 };
+	write_folder();
+	memcpy(file + 8, header, sizeof header - 1);
+	scratch_write("m/model.safetensors", file, 8 + sizeof header - 1);
+	struct phi_source *const s = open_path("m", &err);
+	struct phi_plan *const plan = plan_folder(s, 0, &err);
+	assert_memory_equal((const char *)plan->items[0].literal + 8, expected, strlen(expected));
+	phi_plan_free(plan);
+	phi_source_close(s);
+}
+
 /* A tensor that fits no shard closes none: shards are numbered as they close. */
 static void
 oversized(void **state)
@@ -301,6 +320,7 @@ main(void)
 		cmocka_unit_test(wrong_folders),
 		cmocka_unit_test(wrong_indices),
 		cmocka_unit_test(writes),
+		cmocka_unit_test(metadata),
 		cmocka_unit_test(oversized),
 		cmocka_unit_test(refusals),
 	};
