@@ -59,6 +59,9 @@ struct phi_format {
 	 * have happened: the peek. NULL: cannot be read. */
 	struct phi_source *(*open)(struct phi_store *store, const struct phi_open_options *options,
 		struct phi_err *err);
+	/* --scan: looks for what could harm, in files too broken or odd to be described as well; the store
+	 * is random and lent. Whatever cannot be examined is a finding. NULL: nothing to fear here. */
+	int (*scan)(struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
 	/* The model as this target sees it: names, parts, metadata, types it demands; NULL: as it is.
 	 * `model` outlives the result. */
 	struct phi_model *(*lower)(const struct phi_model *model, const struct phi_lower_options *options,

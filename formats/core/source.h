@@ -2,6 +2,7 @@
 #ifndef PHI_CORE_SOURCE_H
 #define PHI_CORE_SOURCE_H
 
+#include "formats/core/finding.h"
 #include "formats/core/model.h"
 #include "formats/core/store.h"
 
@@ -16,6 +17,13 @@ struct phi_source_ops {
 	/* Sequential sources: reads on to the end and checks it (digests, trailing bytes). May be NULL:
 	 * phi_source_finish then only reads the last storage to its end. */
 	int (*finish)(struct phi_source *source, struct phi_err *err);
+	/* --check: what its format or its runtime would refuse in a file that could be described, and what
+	 * describing let pass; may read weights. Random sources only. May be NULL. */
+	int (*check)(struct phi_source *source, const struct phi_findings *findings,
+		struct phi_err *err);
+	/* --layout: every byte of the files, in order. Random sources only. May be NULL. */
+	int (*layout)(struct phi_source *source, const struct phi_regions *regions,
+		struct phi_err *err);
 	/* Frees state; the source itself, its model and its store are freed by phi_source_close. */
 	void (*close)(struct phi_source *source);
 };
