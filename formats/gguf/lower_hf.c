@@ -170,7 +170,8 @@ static const struct outtype {
 	{ "bf16", PHI_BF16, 32 },
 };
 
-/* Other recipes are llama-quantize's, which starts from the file that "auto" gives. */
+/* Other recipes are llama-quantize's, applied to the file that has the folder's own type: "auto" of 16-bit
+ * checkpoints, f32 of the others. Nothing is rounded in between. */
 static const struct outtype *
 choose_outtype(const struct phi_model *lowered, const char *recipe)
 {

@@ -82,4 +82,32 @@ model_of(const char *config, bool head)
 	return m;
 }
 
+/* Field by field: padding is nobody's. The factors are not looked at. */
+static inline void
+same_hparams(const struct phi_hparams *a, const struct phi_hparams *b)
+{
+	assert_int_equal(a->layers, b->layers);
+	assert_int_equal(a->hidden, b->hidden);
+	assert_int_equal(a->ffn, b->ffn);
+	assert_int_equal(a->heads, b->heads);
+	assert_int_equal(a->kv_heads, b->kv_heads);
+	assert_int_equal(a->head_dim, b->head_dim);
+	assert_int_equal(a->vocab, b->vocab);
+	assert_int_equal(a->context, b->context);
+	assert_int_equal(a->original_context, b->original_context);
+	assert_int_equal(a->rotary, b->rotary);
+	assert_int_equal(a->sliding_window, b->sliding_window);
+	assert_int_equal(a->has_sliding_window, b->has_sliding_window);
+	assert_int_equal(a->tied, b->tied);
+	assert_int_equal(a->rope, b->rope);
+	assert_int_equal(a->bos, b->bos);
+	assert_int_equal(a->eos, b->eos);
+	assert_int_equal(a->pad, b->pad);
+	/* A GGUF has them as F32. */
+	assert_true((float)a->norm_epsilon == (float)b->norm_epsilon);
+	assert_true((float)a->rope_theta == (float)b->rope_theta);
+	assert_true((float)a->attention_factor == (float)b->attention_factor);
+	assert_true(a->partial_rotary == b->partial_rotary);
+}
+
 #endif

@@ -155,6 +155,27 @@ sets_types(void **state)
 	phi_model_free(m);
 }
 
+/* What was written is what is read: the same parameters, and tensors that pass the check. */
+static void
+reads_back(void **state)
+{
+	(void)state;
+	static const char *const configs[] = { CONFIG, "{" SHAPE "\"tie_word_embeddings\":false,"
+		"\"sliding_window\":2047,\"eos_token_id\":7}" };
+	for (size_t i = 0; i < 2; i++) {
+		struct phi_err err = { 0 };
+		struct phi_hparams a, b;
+		struct phi_model *const m = folder(configs[i], i == 1);
+		struct phi_model *const l = lowered(m, NULL);
+		assert_int_equal(m->family->hparams(m, &a, &err), 0);
+		assert_int_equal(l->family->hparams(l, &b, &err), 0);
+		assert_int_equal(l->family->check(l, &b, &err), 0);
+		same_hparams(&a, &b);
+		phi_model_free(l);
+		phi_model_free(m);
+	}
+}
+
 static void
 warns_of_what_is_lost(void **state)
 {
@@ -187,7 +208,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(orders_keys),
-		cmocka_unit_test(orders_tensors), cmocka_unit_test(orders_files), cmocka_unit_test(sets_types),
+		cmocka_unit_test(orders_tensors), cmocka_unit_test(orders_files), cmocka_unit_test(sets_types), cmocka_unit_test(reads_back),
 		cmocka_unit_test(warns_of_what_is_lost), cmocka_unit_test(says_what_is_wrong) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
