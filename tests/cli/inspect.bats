@@ -46,8 +46,8 @@ load common
 	phi-inspect --color always a.safetensors | grep -q $'\e'
 	! phi-inspect --color never a.safetensors | grep -q $'\e'
 	command -v script >/dev/null || skip "script is not there"
-	script -qec 'TERM=xterm phi-inspect a.safetensors' /dev/null </dev/null | grep -q $'\e\[1m'
-	! script -qec 'TERM=xterm NO_COLOR=1 phi-inspect a.safetensors' /dev/null </dev/null | grep -q $'\e\[1m'
+	script -qec 'TERM=xterm phi-inspect a.safetensors' /dev/null </dev/null >seen; grep -q $'\e\[1m' seen
+	script -qec 'TERM=xterm NO_COLOR=1 phi-inspect a.safetensors' /dev/null </dev/null >seen; ! grep -q $'\e\[1m' seen
 }
 
 @test "a report in a file" {
