@@ -26,6 +26,7 @@ struct writer {
 	XXH3_state_t *hash; /* of the item being written */
 	struct phi_digests digests; /* of the items before it: the item's index is their count */
 	uint64_t at; /* bytes of the item so far */
+	bool abandoned; /* nothing more is to leave */
 };
 
 static const struct phi_stream_plan *
@@ -66,7 +67,7 @@ static la_ssize_t
 write_callback(struct archive *a, void *ctx, const void *src, size_t n)
 {
 	struct writer *const w = ctx;
-	if (!gather(w, src, n, &w->err))
+	if (!w->abandoned && !gather(w, src, n, &w->err))
 		return (la_ssize_t)n;
 	archive_set_error(a, EIO, "write failed");
 	return -1;
@@ -240,8 +241,10 @@ close_writer(struct phi_sink *sink)
 	if (!w)
 		return;
 	if (w->archive) {
-		/* Without this, freeing would pad the member and end the tar properly. */
-		archive_write_fail(w->archive);
+		/* Freeing would pad the member and end the tar properly. Closing is what frees libarchive's
+		 * buffers; freeing alone does not when a write has failed. */
+		w->abandoned = true;
+		archive_write_close(w->archive);
 		archive_write_free(w->archive);
 	}
 	phi_zstd_free(w->zstd);
