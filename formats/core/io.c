@@ -11,7 +11,7 @@
 
 enum {
 	TRANSFER_MAX = 1 << 30, /* bytes of one call; Linux moves at most 2 GiB - 4 KiB */
-	PIPE_BYTES = 1 << 20,
+	PIPE_BYTES = 512 << 10,
 };
 
 /* After a failed call: is it worth another try? Waits if the descriptor is non-blocking and not ready. */

@@ -24,7 +24,7 @@
 enum {
 	PHI_STREAM_SIDES_MAX = 1024, /* side files */
 	PHI_STREAM_NAME_MAX = 100,   /* bytes of a side file's name: what a plain tar header holds */
-	PHI_STREAM_BLOCK = 1 << 20,  /* bytes moved at a time */
+	PHI_STREAM_BLOCK = 256 << 10,  /* bytes moved at a time */
 };
 
 /* Can a side file of this name travel? Plain ASCII, no slash, none of the stream's own names. */
