@@ -53,6 +53,7 @@ class Dict(dict):
 class Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         if module.split(".")[0] == "torch" and (name.startswith("_rebuild") or name.endswith("Storage") or
+                                                isinstance(getattr(torch, name, None), torch.dtype) or
                                                 name in ("Size", "device", "Tensor", "Parameter")):
             return super().find_class(module, name)
         if (module, name) == ("collections", "OrderedDict"):
