@@ -26,15 +26,24 @@ load common
 	done
 }
 
-@test "every number type has its line" {
-	sed -nE 's/^TYPE\(([A-Z0-9_]+), ([0-9]+), ([0-9]+), .*/\1 \2 \3/p' "$top/formats/core/types.def" >types
-	while read -r name elements bytes; do
-		grep -qE "^\.It $name Ta ($elements Ta )?$bytes Ta |$name" "$top/man/phi-types.7" || { echo "$name"; return 1; }
-	done <types
-	# Of the blocks, the sizes too.
-	while read -r name elements bytes; do
-		grep -q "^\.It $name Ta $elements Ta $bytes Ta " "$top/man/phi-types.7" || { echo "$name"; return 1; }
-	done < <(sed -nE 's/^TYPE\(([A-Z0-9_]+), ([0-9]+), ([0-9]+), BLOCK.*/\1 \2 \3/p' "$top/formats/core/types.def")
+@test "every number type has its line, and says whether it can be made" {
+	safetensors a.safetensors 'w.weight=F32:1x1024:'"$(seq -s, 1024)"
+	while read -r name elements bytes class; do
+		if [ "$class" != BLOCK ]; then
+			grep -qE "^\.It $name Ta $bytes Ta |$name.* pack " "$top/man/phi-types.7" ||
+				{ echo "$name"; return 1; }
+			continue
+		fi
+		made=$(phi-quant -n -q --pure -t "$name" a.safetensors -o x.gguf >/dev/null 2>&1 && echo yes || echo no)
+		grep -qE "^\.It $name Ta $elements Ta $bytes Ta [0-9.]+ Ta $made\$" "$top/man/phi-types.7" ||
+			{ echo "$name: made $made"; return 1; }
+	done < <(sed -nE 's/^TYPE\(([A-Z0-9_]+), ([0-9]+), ([0-9]+), ([A-Z]+), .*/\1 \2 \3 \4/p' "$top/formats/core/types.def")
+}
+
+@test "every recipe is named" {
+	while read -r name; do
+		grep -qE "^\.It Cm (.*, )?$name( ,|$)|^\.It Cm .*[ ,]$name( |$)" "$top/man/phi-quant.1" || { echo "$name"; return 1; }
+	done < <(phi-quant --help | sed -n '/^Recipes/,/^$/s/^  \([a-z0-9_]*\) .*/\1/p')
 }
 
 @test "the examples run" {
