@@ -1,0 +1,116 @@
+# From a checkpoint folder to a GGUF: what the folder says, what is missing, what it is called.
+load common
+
+# edit FILE FILTER: a JSON file of the folder through jq.
+edit()
+{
+	jq "$2" "Phi-4-mini/$1" >edited.json && mv edited.json "Phi-4-mini/$1"
+}
+
+# key FILE KEY
+key()
+{
+	phi-inspect --json --full "$1" | jq -c --arg k "$2" '.metadata[$k]'
+}
+
+@test "the folder's name is the model's" {
+	phi-repack -q Phi-4-mini -o a.gguf
+	[ "$(key a.gguf general.name)" = '"Phi 4 Mini"' ]
+	[ "$(key a.gguf general.basename)" = '"Phi-4"' ]
+	[ "$(key a.gguf general.size_label)" = '"mini"' ]
+	phi-repack -q --name phi-9-chat Phi-4-mini -o b.gguf
+	[ "$(key b.gguf general.name)" = '"Phi 9 Chat"' ]
+	[ "$(key b.gguf general.finetune)" = '"chat"' ]
+	# a stream carries it
+	mkdir elsewhere
+	phi-repack -q Phi-4-mini | (cd elsewhere && phi-repack -q -o c.gguf)
+	cmp a.gguf elsewhere/c.gguf
+}
+
+@test "an unknown pre-tokenizer names --pre" {
+	edit tokenizer.json '.pre_tokenizer.pretokenizers[0].pattern.Regex = "\\s+"'
+	run phi-repack -q Phi-4-mini -o a.gguf
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"--pre NAME"* ]]
+	only_files
+	phi-repack -q --pre dbrx Phi-4-mini -o a.gguf
+	[ "$(key a.gguf tokenizer.ggml.pre)" = '"dbrx"' ]
+	fails 2 "phi-repack: a b is no name of a pre-tokenizer" phi-repack -q --pre 'a b' Phi-4-mini -o b.gguf
+	only_files a.gguf
+}
+
+@test "a folder that disagrees with itself" {
+	edit config.json '.num_hidden_layers = 3'
+	fails 2 "phi-repack: tensor model.layers.2.input_layernorm.weight is missing" \
+		phi-repack -q Phi-4-mini -o a.gguf
+	edit config.json '.num_hidden_layers = 1'
+	run phi-repack -q Phi-4-mini -o a.gguf
+	[[ "$output" == *"layer 1, but the configuration has 1" ]]
+	edit config.json '.num_hidden_layers = 2 | .intermediate_size = 512'
+	run phi-repack -q Phi-4-mini -o a.gguf
+	[[ "$output" == *"shape [256, 768], but the configuration makes it [256, 512]" ]]
+	edit config.json '.intermediate_size = 768 | .rope_scaling.long_factor |= .[1:]'
+	run phi-repack -q Phi-4-mini -o a.gguf
+	[[ "$output" == *"config.json: rope_scaling.long_factor has 11 numbers"* ]]
+	only_files
+}
+
+@test "what is not known is refused" {
+	cp Phi-4-mini/config.json keep.json
+	for filter in '.rope_scaling.type = "linear"' '.quantization_config = {quant_method: "awq"}' \
+		'.hidden_act = "gelu"'; do
+		edit config.json "$filter"
+		run phi-repack -q Phi-4-mini -o a.gguf
+		[ "$status" -eq 2 ]
+		[ "${#lines[@]}" -eq 1 ]
+		[[ "$output" == "phi-repack: config.json: "* ]]
+		cp keep.json Phi-4-mini/config.json
+	done
+	mv Phi-4-mini/tokenizer.json .
+	fails 2 "phi-repack: no tokenizer.json: llama.cpp needs the vocabulary in the file" \
+		phi-repack -q Phi-4-mini -o a.gguf
+	touch Phi-4-mini/tokenizer.model
+	fails 2 "phi-repack: tokenizer.model: a SentencePiece tokenizer, which is not read yet" \
+		phi-repack -q Phi-4-mini -o a.gguf
+	# its weights go anywhere else all the same
+	phi-repack -q Phi-4-mini -f safetensors -o a.safetensors
+	only_files a.safetensors keep.json tokenizer.json
+}
+
+@test "both generations of config.json" {
+	phi-repack -q Phi-4-mini -o a.gguf
+	edit config.json '.rope_parameters = (.rope_scaling + {rope_theta, partial_rotary_factor,
+		original_max_position_embeddings} | .rope_type = .type | del(.type)) | .dtype = .torch_dtype
+		| del(.rope_scaling, .rope_theta, .partial_rotary_factor, .torch_dtype)'
+	jq -e .rope_parameters.long_factor Phi-4-mini/config.json >/dev/null
+	phi-repack -q Phi-4-mini -o b.gguf
+	cmp a.gguf b.gguf
+}
+
+@test "shards go by their names, in a pipe too" {
+	python3 - <<'PY'
+import json, os, struct
+data = open("Phi-4-mini/model.safetensors", "rb").read()
+os.remove("Phi-4-mini/model.safetensors")
+n = struct.unpack("<Q", data[:8])[0]
+head = json.loads(data[8:8 + n])
+head.pop("__metadata__", None)
+where = {}
+for i, file in enumerate(["model-00002-of-00002.safetensors", "model-00001-of-00002.safetensors"]):
+    out, body = {}, b""
+    for name in sorted(head)[i::2]:
+        a, b = head[name]["data_offsets"]
+        out[name] = dict(head[name], data_offsets=[len(body), len(body) + b - a])
+        body += data[8 + n + a:8 + n + b]
+        where[name] = file
+    text = json.dumps(out).encode()
+    open("Phi-4-mini/" + file, "wb").write(struct.pack("<Q", len(text)) + text + body)
+json.dump({"metadata": {}, "weight_map": where}, open("Phi-4-mini/model.safetensors.index.json", "w"))
+PY
+	phi-quant -q -t q8_0 Phi-4-mini -o a.gguf
+	phi-repack -q Phi-4-mini | phi-quant -q -t q8_0 | phi-repack -q -o b.gguf
+	cmp a.gguf b.gguf
+	phi-repack -q Phi-4-mini | phi-repack -q | phi-quant -q -t q8_0 -o c.gguf
+	cmp a.gguf c.gguf
+	[ "$(phi-inspect --json a.gguf | jq -r '.tensors[2].name')" = blk.0.attn_norm.weight ]
+}
