@@ -40,13 +40,13 @@ common_kind(const json_t *array)
 	enum phi_value_kind common = PHI_VALUE_NULL;
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const json_t *const e = json_array_get(array, i);
-		const enum phi_value_kind kind = json_is_string(e) ? PHI_VALUE_STRING
-			: json_is_boolean(e)			   ? PHI_VALUE_BOOL
-			: json_is_integer(e)			   ? PHI_VALUE_I64
-			: json_is_real(e)			   ? PHI_VALUE_F64
-								   : PHI_VALUE_NULL;
+		const enum phi_value_kind kind = json_is_string(e)    ? PHI_VALUE_STRING
+						 : json_is_boolean(e) ? PHI_VALUE_BOOL
+						 : json_is_integer(e) ? PHI_VALUE_I64
+						 : json_is_real(e)    ? PHI_VALUE_F64
+								      : PHI_VALUE_NULL;
 		const bool numbers = (kind == PHI_VALUE_I64 || kind == PHI_VALUE_F64) &&
-			(common == PHI_VALUE_I64 || common == PHI_VALUE_F64);
+				     (common == PHI_VALUE_I64 || common == PHI_VALUE_F64);
 		if (kind == PHI_VALUE_NULL || (i && kind != common && !numbers))
 			return PHI_VALUE_NULL;
 		common = i && numbers && kind != common ? PHI_VALUE_F64 : kind;
@@ -55,8 +55,8 @@ common_kind(const json_t *array)
 }
 
 static int
-put_element(struct walk *w, enum phi_value_kind kind, const json_t *e, void *dst,
-	struct phi_err *err)
+put_element(
+	struct walk *w, enum phi_value_kind kind, const json_t *e, void *dst, struct phi_err *err)
 {
 	const int64_t i = json_integer_value(e);
 	const double f = json_number_value(e);
@@ -128,7 +128,8 @@ add_object(struct walk *w, json_t *object, struct phi_err *err)
 	const size_t outer = w->length;
 	const char *key;
 	json_t *value;
-	json_object_foreach(object, key, value) {
+	json_object_foreach(object, key, value)
+	{
 		const size_t n = strlen(key);
 		struct phi_quoted q;
 		if (n + 2 > sizeof w->path - outer)
@@ -138,9 +139,9 @@ add_object(struct walk *w, json_t *object, struct phi_err *err)
 			w->path[outer] = '.';
 		w->length = outer + (outer != 0) + n;
 		memcpy(w->path + w->length - n, key, n + 1);
-		if (json_is_object(value) ? add_object(w, value, err)
-			    : json_is_array(value) ? add_array(w, value, err)
-						   : add_scalar(w, value, err))
+		if (json_is_object(value)      ? add_object(w, value, err)
+			: json_is_array(value) ? add_array(w, value, err)
+					       : add_scalar(w, value, err))
 			return -1;
 	}
 	w->length = outer;
@@ -152,14 +153,13 @@ phi_config_describe(struct phi_model *model, const char *text, size_t size, stru
 {
 	if (size > CONFIG_MAX)
 		return phi_fail(err, PHI_LIMIT, "larger than %d bytes (%zu)", CONFIG_MAX, size);
-	json_t *const json = phi_json_parse(text, size,
-		PHI_JSON_BIG_INTEGERS | PHI_JSON_KEEP_DUPLICATES | PHI_JSON_NULS, err);
+	json_t *const json = phi_json_parse(
+		text, size, PHI_JSON_BIG_INTEGERS | PHI_JSON_KEEP_DUPLICATES | PHI_JSON_NULS, err);
 	if (!json)
 		return -1;
 	struct walk w = { .model = model };
-	const int result = json_is_object(json)
-		? add_object(&w, json, err)
-		: phi_fail(err, PHI_FORMAT, "not a JSON object");
+	const int result = json_is_object(json) ? add_object(&w, json, err)
+						: phi_fail(err, PHI_FORMAT, "not a JSON object");
 	json_decref(json);
 	return result;
 }

@@ -1,5 +1,6 @@
-/* config.json as metadata: flattened with dots, order kept, nulls kept, arrays of one scalar kind kept
- * (numbers of an array that has a real are all F64); other arrays and empty objects are left out.
+/* config.json as metadata: flattened with dots, order kept, nulls kept, arrays of one scalar kind
+ * kept (numbers of an array that has a real are all F64); other arrays and empty objects are left
+ * out.
  *
  *     {"rope_scaling": {"type": "longrope", "long_factor": [1.0, 1.5]}}
  *       rope_scaling.type         string
@@ -11,7 +12,7 @@
 #include "formats/core/model.h"
 
 /* Appends to model->metadata. */
-int phi_config_describe(struct phi_model *model, const char *text, size_t size,
-	struct phi_err *err);
+int phi_config_describe(
+	struct phi_model *model, const char *text, size_t size, struct phi_err *err);
 
 #endif

@@ -77,7 +77,8 @@ parse_metadata(struct parser *p, json_t *object, struct phi_err *err)
 	json_t *text;
 	if (!json_is_object(object))
 		return phi_fail(err, PHI_FORMAT, "__metadata__ is no object");
-	json_object_foreach(object, key, text) {
+	json_object_foreach(object, key, text)
+	{
 		struct phi_value value = { .kind = PHI_VALUE_STRING };
 		struct phi_quoted q;
 		if (!json_is_string(text))
@@ -139,8 +140,9 @@ check_size(const struct phi_st_entry *entry, struct phi_err *err)
 			"%" PRIu64 " elements of %s are no whole number of bytes, or too many", n,
 			entry->type->name);
 	if (entry->end < entry->begin)
-		return phi_fail(err, PHI_FORMAT, "ends (%" PRIu64 ") before it begins (%" PRIu64 ")",
-			entry->end, entry->begin);
+		return phi_fail(err, PHI_FORMAT,
+			"ends (%" PRIu64 ") before it begins (%" PRIu64 ")", entry->end,
+			entry->begin);
 	if (entry->end - entry->begin != bytes)
 		return phi_fail(err, PHI_FORMAT,
 			"%" PRIu64 " bytes of data, but type and shape need %" PRIu64,
@@ -159,8 +161,8 @@ parse_entry(const json_t *object, struct phi_st_entry *entry, struct phi_err *er
 	if (parse_dtype(json_object_get(object, "dtype"), entry, err) ||
 		parse_numbers(json_object_get(object, "shape"), entry->shape, PHI_RANK_MAX,
 			&entry->rank, "shape", err) ||
-		parse_numbers(json_object_get(object, "data_offsets"), offsets, 2, &n, "data_offsets",
-			err))
+		parse_numbers(json_object_get(object, "data_offsets"), offsets, 2, &n,
+			"data_offsets", err))
 		return -1;
 	if (n != 2)
 		return phi_fail(err, PHI_FORMAT, "data_offsets: two numbers expected, not %u", n);
@@ -178,8 +180,8 @@ add_entry(struct parser *p, const char *name, size_t size, const json_t *value, 
 		return phi_fail(err, PHI_LIMIT, "tensor %s: name longer than %d bytes",
 			phi_quote(&q, name), PHI_NAME_MAX);
 	if (strlen(name) != size)
-		return phi_fail(err, PHI_FORMAT, "tensor %s: its name holds a NUL",
-			phi_quote(&q, name));
+		return phi_fail(
+			err, PHI_FORMAT, "tensor %s: its name holds a NUL", phi_quote(&q, name));
 	if (h->count == PHI_TENSORS_MAX)
 		return phi_fail(err, PHI_LIMIT, "more than %d tensors", PHI_TENSORS_MAX);
 	if (phi_grow(&h->entries, &h->capacity, h->count, sizeof *h->entries, err))
@@ -243,7 +245,8 @@ check_cover(struct phi_st_header *h, struct phi_err *err)
 		struct phi_quoted q;
 		if (e->begin != end)
 			return phi_fail(err, PHI_FORMAT,
-				"tensor %s: begins at %" PRIu64 " of the data, but the tensor before "
+				"tensor %s: begins at %" PRIu64
+				" of the data, but the tensor before "
 				"it ends at %" PRIu64 " (%s)",
 				phi_quote(&q, e->name), e->begin, end,
 				e->begin > end ? "a hole" : "an overlap");
@@ -340,8 +343,8 @@ build_entry(struct phi_buffer *out, const struct phi_st_entry *e, struct phi_err
 	for (unsigned d = 0; d < e->rank; d++)
 		if (phi_buffer_printf(out, err, "%s%" PRIu64, d ? "," : "", e->shape[d]))
 			return -1;
-	return phi_buffer_printf(out, err, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", e->begin,
-		e->end);
+	return phi_buffer_printf(
+		out, err, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", e->begin, e->end);
 }
 
 int

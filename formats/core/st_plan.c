@@ -8,8 +8,8 @@
 #include <string.h>
 
 struct phi_model *
-phi_st_lower(const struct phi_model *model, const struct phi_lower_options *options,
-	struct phi_err *err)
+phi_st_lower(
+	const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
 	(void)options;
@@ -27,7 +27,7 @@ static bool
 is_repeated(const struct phi_model *model, const struct phi_tensor *t)
 {
 	return t->alias != PHI_NONE && t->alias < model->ntensors &&
-		model->tensors[t->alias].type == t->type;
+	       model->tensors[t->alias].type == t->type;
 }
 
 static int
@@ -36,8 +36,8 @@ check_tensor(const struct phi_plan *plan, uint32_t index, struct phi_err *err)
 	const struct phi_tensor *const t = &plan->model->tensors[index];
 	struct phi_quoted q;
 	if (!phi_st_type_known(t->type))
-		return phi_plan_refuse(plan, index,
-			t->type->class == PHI_CLASS_COMPLEX ? "C64" : "F16", err);
+		return phi_plan_refuse(
+			plan, index, t->type->class == PHI_CLASS_COMPLEX ? "C64" : "F16", err);
 	if (!t->name[0] || !phi_utf8_valid(t->name, strlen(t->name)) ||
 		!strcmp(t->name, "__metadata__"))
 		return phi_fail(err, PHI_UNSUPPORTED, "tensor \"%s\": not a name %s can hold",
@@ -134,14 +134,15 @@ phi_st_warn_left_out(struct phi_plan *plan, struct phi_err *err)
 }
 
 static struct phi_st_entry *
-make_entries(const struct phi_plan *plan, const uint32_t *tensors, size_t count,
-	struct phi_err *err)
+make_entries(
+	const struct phi_plan *plan, const uint32_t *tensors, size_t count, struct phi_err *err)
 {
 	struct phi_st_entry *const entries = phi_calloc(count, sizeof *entries, err);
 	for (size_t i = 0; entries && i < count; i++) {
 		const struct phi_tensor *const t = &plan->model->tensors[tensors[i]];
-		entries[i] = (struct phi_st_entry){ .name = t->name, .type = t->type, .rank = t->rank,
-			.tag = tensors[i] };
+		entries[i] = (struct phi_st_entry){
+			.name = t->name, .type = t->type, .rank = t->rank, .tag = tensors[i]
+		};
 		memcpy(entries[i].shape, t->shape, sizeof entries[i].shape);
 	}
 	return entries;
@@ -155,8 +156,8 @@ add_items(struct phi_plan *plan, unsigned file, const struct phi_st_entry *entri
 	if (!literal || phi_plan_add_literal(plan, "header", file, 0, literal, header->size, err))
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (phi_plan_add_tensor(plan, entries[i].tag, file, header->size + entries[i].begin,
-			    err))
+		if (phi_plan_add_tensor(
+			    plan, entries[i].tag, file, header->size + entries[i].begin, err))
 			return -1;
 	return 0;
 }
@@ -173,10 +174,11 @@ phi_st_plan_file(struct phi_plan *plan, unsigned file, const uint32_t *tensors, 
 	if (!result) {
 		phi_st_order(entries, count);
 		result = phi_st_place(entries, count, &data_size, err) ||
-				phi_st_header_build(&header, entries, count, &metadata, err) ||
-				add_items(plan, file, entries, count, &header, err)
-			? -1
-			: 0;
+					 phi_st_header_build(
+						 &header, entries, count, &metadata, err) ||
+					 add_items(plan, file, entries, count, &header, err)
+				 ? -1
+				 : 0;
 	}
 	phi_free(entries);
 	phi_buffer_free(&header);

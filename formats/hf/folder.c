@@ -54,7 +54,8 @@ phi_hf_find_weights(struct phi_store *store, struct phi_hf_weights *weights, str
 bool
 phi_hf_is_shard(const char *name, const char *index)
 {
-	/* model.safetensors.index.json: the stem ends at the first dot, the suffix before ".index" */
+	/* model.safetensors.index.json: the stem ends at the first dot, the suffix before ".index"
+	 */
 	const char *const dot = strchr(index, '.');
 	const char *const tail = strstr(index, ".index.json");
 	if (!dot || !tail || tail < dot)

@@ -31,7 +31,7 @@ is_plain(const char *name)
 {
 	const size_t n = strlen(name);
 	return n && name[0] != '.' && !strchr(name, '/') && !strchr(name, '\\') &&
-		!(n >= 5 && !strcmp(name + n - 5, ".json"));
+	       !(n >= 5 && !strcmp(name + n - 5, ".json"));
 }
 
 static int
@@ -43,8 +43,8 @@ file_number(struct parser *p, const char *name, uint32_t *number, struct phi_err
 	if (*number != PHI_NONE)
 		return 0;
 	if (!is_plain(name))
-		return phi_fail(err, PHI_FORMAT, "\"%s\" is no file beside the index",
-			phi_quote(&q, name));
+		return phi_fail(
+			err, PHI_FORMAT, "\"%s\" is no file beside the index", phi_quote(&q, name));
 	if (index->nfiles == FILES_MAX)
 		return phi_fail(err, PHI_LIMIT, "more than %d files", FILES_MAX);
 	*number = (uint32_t)index->nfiles;
@@ -88,9 +88,7 @@ parse_index(struct parser *p, const json_t *root, struct phi_err *err)
 	json_t *value;
 	if (!json_is_object(map))
 		return phi_fail(err, PHI_FORMAT, "weight_map is missing");
-	json_object_foreach(map, key, value)
-		if (add_entry(p, key, value, err))
-			return -1;
+	json_object_foreach(map, key, value) if (add_entry(p, key, value, err)) return -1;
 	return 0;
 }
 
@@ -128,8 +126,8 @@ phi_hf_index_parse(struct phi_hf_index *index, struct phi_arena *arena, const ch
 		return -1;
 	index->names = phi_names_new(err);
 	p.files = phi_names_new(err);
-	const bool done = index->names && p.files && !parse_index(&p, root, err) &&
-		!sort_files(&p, err);
+	const bool done =
+		index->names && p.files && !parse_index(&p, root, err) && !sort_files(&p, err);
 	phi_names_free(p.files);
 	json_decref(root);
 	return done ? 0 : -1;

@@ -15,7 +15,7 @@
 struct phi_hf_entry {
 	const char *tensor;
 	uint32_t file; /* index into files */
-	bool seen;     /* found in its file */
+	bool seen; /* found in its file */
 };
 
 struct phi_hf_index {
@@ -26,8 +26,8 @@ struct phi_hf_index {
 	size_t nfiles, files_capacity;
 };
 
-/* Parses into a zeroed index; strings go to the arena. Duplicate tensors, file names that are not plain
- * (slashes, "..", an index) are refused. Free it also after a failure. */
+/* Parses into a zeroed index; strings go to the arena. Duplicate tensors, file names that are not
+ * plain (slashes, "..", an index) are refused. Free it also after a failure. */
 int phi_hf_index_parse(struct phi_hf_index *index, struct phi_arena *arena, const char *text,
 	size_t size, struct phi_err *err);
 void phi_hf_index_free(struct phi_hf_index *index);

@@ -118,22 +118,23 @@ take_tensors(struct phi_model *model, const struct phi_model *from, uint32_t chi
 	return 0;
 }
 
-/* What a weight file says of itself, but for its format, which the writer sets: kept beside config.json's,
- * the first file's word first. */
+/* What a weight file says of itself, but for its format, which the writer sets: kept beside
+ * config.json's, the first file's word first. */
 static int
-take_metadata(struct state *s, struct phi_model *model, const struct phi_model *from,
-	struct phi_err *err)
+take_metadata(
+	struct state *s, struct phi_model *model, const struct phi_model *from, struct phi_err *err)
 {
 	for (size_t i = 0; i < from->metadata.count; i++) {
 		const struct phi_meta *const meta = &from->metadata.items[i];
 		if (meta->value.kind != PHI_VALUE_STRING || !strcmp(meta->key, "format"))
 			continue;
 		const int there = phi_names_add(s->said, meta->key, strlen(meta->key), 0, err);
-		const char *const key = there
-			? NULL
-			: phi_arena_printf(model->arena, err, PHI_ST_METADATA "%s", meta->key);
+		const char *const key = there ? NULL
+					      : phi_arena_printf(model->arena, err,
+							PHI_ST_METADATA "%s", meta->key);
 		if (there < 0 || (!there && !key) ||
-			(key && phi_metadata_add(&model->metadata, model->arena, key, meta->value, err)))
+			(key && phi_metadata_add(
+					&model->metadata, model->arena, key, meta->value, err)))
 			return -1;
 	}
 	return 0;
@@ -189,7 +190,8 @@ check_index(const struct phi_hf_index *index, struct phi_store *store, const cha
 	size_t count, next = 0;
 	for (size_t i = 0; i < index->count; i++)
 		if (!index->entries[i].seen)
-			return phi_fail(err, PHI_FORMAT, "tensor %s: not in %s, where the index has it",
+			return phi_fail(err, PHI_FORMAT,
+				"tensor %s: not in %s, where the index has it",
 				phi_quote(&q, index->entries[i].tensor),
 				phi_quote(&f, index->files[index->entries[i].file]));
 	if (phi_store_list(store, &names, &count, err))
@@ -199,8 +201,8 @@ check_index(const struct phi_hf_index *index, struct phi_store *store, const cha
 			next++;
 		const bool named = next < index->nfiles && !strcmp(index->files[next], names[i]);
 		if (!named && phi_hf_is_shard(names[i], index_name))
-			return phi_fail(err, PHI_FORMAT, "%s is not in the index",
-				phi_quote(&q, names[i]));
+			return phi_fail(
+				err, PHI_FORMAT, "%s is not in the index", phi_quote(&q, names[i]));
 	}
 	return 0;
 }
@@ -246,7 +248,8 @@ open_weights(struct phi_source *source, struct phi_store *store,
 		return open_child(source, store, weights->file, options, err) ? 0 : -1;
 	if (!weights->index)
 		return phi_fail(err, PHI_FORMAT,
-			"no weights: neither model.safetensors nor pytorch_model.bin nor an index of "
+			"no weights: neither model.safetensors nor pytorch_model.bin nor an index "
+			"of "
 			"such files");
 	struct phi_hf_index index = { 0 };
 	int result = parse_index(source->model, store, weights->index, &index, err);
@@ -258,21 +261,22 @@ open_weights(struct phi_source *source, struct phi_store *store,
 
 /* A lone index: the folder it lies in. */
 static struct phi_store *
-open_folder(struct phi_store *file, struct phi_arena *arena, const char **index,
-	struct phi_err *err)
+open_folder(
+	struct phi_store *file, struct phi_arena *arena, const char **index, struct phi_err *err)
 {
 	const char *const path = phi_store_path(file);
 	const char *const slash = strrchr(path, '/');
 	*index = phi_arena_strdup(arena, slash ? slash + 1 : path, err);
-	const char *const folder = !slash ? "."
-		: slash == path		  ? "/"
-					  : phi_arena_copy(arena, path, (size_t)(slash - path), err);
+	const char *const folder =
+		!slash		? "."
+		: slash == path ? "/"
+				: phi_arena_copy(arena, path, (size_t)(slash - path), err);
 	return *index && folder ? phi_store_open(folder, NULL, err) : NULL;
 }
 
 static int
-describe(struct phi_source *source, struct phi_store *store,
-	const struct phi_open_options *options, struct phi_err *err)
+describe(struct phi_source *source, struct phi_store *store, const struct phi_open_options *options,
+	struct phi_err *err)
 {
 	struct state *const s = source->state;
 	struct phi_model *const model = source->model;
@@ -283,7 +287,8 @@ describe(struct phi_source *source, struct phi_store *store,
 		if (!store)
 			return -1;
 	} else if (kind == PHI_STORE_PIPE) {
-		return phi_fail(err, PHI_UNSUPPORTED, "a folder cannot come through a pipe; tar it");
+		return phi_fail(
+			err, PHI_UNSUPPORTED, "a folder cannot come through a pipe; tar it");
 	} else if (phi_hf_find_weights(store, &weights, err)) {
 		return -1;
 	}

@@ -72,11 +72,12 @@ shard_name(struct phi_plan *plan, const struct layout *l, uint32_t shard, struct
 {
 	if (l->nshards == 1)
 		return "model.safetensors";
-	return phi_arena_printf(plan->arena, err, "model-%05" PRIu32 "-of-%05" PRIu32 ".safetensors",
-		shard + 1, l->nshards);
+	return phi_arena_printf(plan->arena, err,
+		"model-%05" PRIu32 "-of-%05" PRIu32 ".safetensors", shard + 1, l->nshards);
 }
 
-/* The tensors grouped by shard, in the model's order within it; start[s] is where shard s begins. */
+/* The tensors grouped by shard, in the model's order within it; start[s] is where shard s begins.
+ */
 static uint32_t *
 group(struct phi_plan *plan, const struct layout *l, size_t **start, struct phi_err *err)
 {
@@ -118,11 +119,12 @@ add_sides(struct phi_plan *plan, struct phi_err *err)
 		struct phi_quoted q;
 		for (unsigned f = 0; f < plan->nfiles; f++)
 			if (!strcmp(plan->files[f].name, side->name))
-				return phi_fail(err, PHI_FORMAT, "side file %s: not the weights' name",
+				return phi_fail(err, PHI_FORMAT,
+					"side file %s: not the weights' name",
 					phi_quote(&q, side->name));
 		if (phi_plan_add_file(plan, side->name, err) ||
-			phi_plan_add_literal(plan, side->name, plan->nfiles - 1, 0, side->data,
-				side->size, err))
+			phi_plan_add_literal(
+				plan, side->name, plan->nfiles - 1, 0, side->data, side->size, err))
 			return -1;
 	}
 	return 0;
@@ -158,8 +160,8 @@ spell_index(struct phi_plan *plan, const struct layout *l, const struct named *m
 	for (size_t i = 0; i < l->count; i++)
 		if (phi_buffer_printf(out, err, "%s\n    ", i ? "," : "") ||
 			phi_json_append_string(out, map[i].name, strlen(map[i].name), err) ||
-			phi_buffer_printf(out, err, ": \"model-%05" PRIu32 "-of-%05" PRIu32
-						    ".safetensors\"",
+			phi_buffer_printf(out, err,
+				": \"model-%05" PRIu32 "-of-%05" PRIu32 ".safetensors\"",
 				map[i].shard + 1, l->nshards))
 			return -1;
 	return phi_buffer_printf(out, err, "\n  }\n}\n");
@@ -180,9 +182,10 @@ add_index(struct phi_plan *plan, const struct layout *l, struct phi_err *err)
 	const char *const literal =
 		result ? NULL : phi_arena_copy(plan->arena, text.data, text.size, err);
 	result = !literal || phi_plan_add_file(plan, name, err) ||
-			phi_plan_add_literal(plan, name, plan->nfiles - 1, 0, literal, text.size, err)
-		? -1
-		: 0;
+				 phi_plan_add_literal(
+					 plan, name, plan->nfiles - 1, 0, literal, text.size, err)
+			 ? -1
+			 : 0;
 	phi_free(map);
 	phi_buffer_free(&text);
 	return result;

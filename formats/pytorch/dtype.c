@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* One line a type; the spelling used since torch 1.0 and the short one. Source: torch/storage.py, torch's
- * dtype list; facts/pytorch_tf.md 1.4. */
+/* One line a type; the spelling used since torch 1.0 and the short one. Source: torch/storage.py,
+ * torch's dtype list; facts/pytorch_tf.md 1.4. */
 static const struct phi_torch_dtype dtypes[] = {
 	{ "float32", "float", "FloatStorage", 4, PHI_F32 },
 	{ "float16", "half", "HalfStorage", 2, PHI_F16 },

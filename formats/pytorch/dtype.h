@@ -1,4 +1,5 @@
-/* torch's number types: as storage classes ("torch FloatStorage") and as dtypes ("torch float32"). */
+/* torch's number types: as storage classes ("torch FloatStorage") and as dtypes ("torch float32").
+ */
 #ifndef PHI_PYTORCH_DTYPE_H
 #define PHI_PYTORCH_DTYPE_H
 
@@ -6,15 +7,15 @@
 #include "formats/pytorch/pickle.h"
 
 struct phi_torch_dtype {
-	const char *name;    /* "float32" */
-	const char *alias;   /* "float", or NULL */
+	const char *name; /* "float32" */
+	const char *alias; /* "float", or NULL */
 	const char *storage; /* "FloatStorage", or NULL: only in an UntypedStorage */
-	unsigned bytes;	     /* of an element, as strides and offsets count them */
-	int id;		     /* enum phi_type_id; -1: known, but not read (quantized types) */
+	unsigned bytes; /* of an element, as strides and offsets count them */
+	int id; /* enum phi_type_id; -1: known, but not read (quantized types) */
 };
 
-/* Of a global that is a storage class of any module (torch, torch.cuda, torch.storage); NULL if it is
- * none. An UntypedStorage has bytes 1 and no id. */
+/* Of a global that is a storage class of any module (torch, torch.cuda, torch.storage); NULL if it
+ * is none. An UntypedStorage has bytes 1 and no id. */
 const struct phi_torch_dtype *phi_torch_storage_class(const struct phi_pickle *global);
 /* Of a global that is a dtype; NULL if it is none. */
 const struct phi_torch_dtype *phi_torch_dtype(const struct phi_pickle *global);

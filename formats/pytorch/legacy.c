@@ -1,4 +1,5 @@
-/* torch's container before 1.6 (facts/pytorch_tf.md 1.6): pickles one behind the other, then the storages.
+/* torch's container before 1.6 (facts/pytorch_tf.md 1.6): pickles one behind the other, then the
+ * storages.
  *
  *     pickle    0x1950A86A20F9469CFC6C, the magic number
  *     pickle    1001, the version
@@ -32,11 +33,12 @@ phi_pytorch_is_legacy(const uint8_t *head, size_t size)
 	static const uint8_t magic[] = { 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8,
 		0x50, 0x19, '.' };
 	return size >= 2 + sizeof magic && head[0] == 0x80 && head[1] <= 5 &&
-		!memcmp(head + 2, magic, sizeof magic);
+	       !memcmp(head + 2, magic, sizeof magic);
 }
 
-/* Runs the pickle at file->at. How long it is, only running it tells: a window of the file is tried, and a
- * wider one if it ends too early. The strings of the tree are copied: they live in the arena. */
+/* Runs the pickle at file->at. How long it is, only running it tells: a window of the file is
+ * tried, and a wider one if it ends too early. The strings of the tree are copied: they live in the
+ * arena. */
 static int
 run_pickle(struct file *f, struct phi_pickle_tree *tree, struct phi_err *err)
 {
@@ -67,7 +69,8 @@ check_header(struct file *f, struct phi_err *err)
 		run_pickle(f, &system, err))
 		return -1;
 	if (version.root->kind != PHI_PICKLE_INT || version.root->i != 1001)
-		return phi_fail(err, PHI_UNSUPPORTED, "old torch file of another version than 1001");
+		return phi_fail(
+			err, PHI_UNSUPPORTED, "old torch file of another version than 1001");
 	const struct phi_pickle *const little = phi_pickle_value(system.root, "little_endian");
 	if (!little || little->kind != PHI_PICKLE_BOOL)
 		return phi_fail(err, PHI_FORMAT, "old torch file without its byte order");
@@ -82,9 +85,10 @@ place_storage(struct file *f, const struct phi_torch_storages *storages,
 {
 	uint8_t bytes[8];
 	struct phi_quoted q;
-	const uint32_t i = key->kind == PHI_PICKLE_STRING
-		? phi_names_find(storages->keys, key->string.data, key->string.size)
-		: PHI_NONE;
+	const uint32_t i =
+		key->kind == PHI_PICKLE_STRING
+			? phi_names_find(storages->keys, key->string.data, key->string.size)
+			: PHI_NONE;
 	if (i == PHI_NONE)
 		return phi_fail(err, PHI_UNSUPPORTED,
 			"a storage at offset %" PRIu64 " whose type is not known", f->at);
@@ -119,8 +123,7 @@ place_storages(struct file *f, const struct phi_torch_storages *storages, struct
 {
 	struct phi_pickle_tree tree;
 	struct phi_model *const model = f->source->model;
-	const char *const file =
-		phi_arena_strdup(model->arena, phi_member_name(f->member), err);
+	const char *const file = phi_arena_strdup(model->arena, phi_member_name(f->member), err);
 	if (!file || run_pickle(f, &tree, err))
 		return -1;
 	const struct phi_pickle *const keys = tree.root;
@@ -150,13 +153,14 @@ describe(struct file *f, struct phi_err *err)
 	if (check_header(f, err) || run_pickle(f, &tree, err) ||
 		phi_torch_storages_open(&storages, err))
 		return -1;
-	/* All storages, also those of tensors that are not the model's: only their sizes tell where the
-	 * next one begins. */
-	const int result = phi_torch_add_storages(model, &storages, tree.persistent, err) ||
-			phi_torch_walk(model, &storages, tree.root, f->swap, err) ||
-			place_storages(f, &storages, err)
-		? -1
-		: 0;
+	/* All storages, also those of tensors that are not the model's: only their sizes tell where
+	 * the next one begins. */
+	const int result =
+		phi_torch_add_storages(model, &storages, tree.persistent, err) ||
+				phi_torch_walk(model, &storages, tree.root, f->swap, err) ||
+				place_storages(f, &storages, err)
+			? -1
+			: 0;
 	phi_torch_storages_free(&storages);
 	return result;
 }

@@ -1,5 +1,5 @@
-/* The byte picture: a pickle is a program, one byte an opcode, each followed by its argument: nothing,
- * a little-endian number, a length and bytes, or a line. It ends with '.'. */
+/* The byte picture: a pickle is a program, one byte an opcode, each followed by its argument:
+ * nothing, a little-endian number, a length and bytes, or a line. It ends with '.'. */
 #include "formats/pytorch/pickle.h"
 
 #include "formats/core/bytes.h"
@@ -142,7 +142,8 @@ fence(const struct machine *m)
 	return m->nmarks ? m->marks[m->nmarks - 1] : 0;
 }
 
-/* Takes n nodes off the stack; they stay where they are until the next push. NULL: not that many. */
+/* Takes n nodes off the stack; they stay where they are until the next push. NULL: not that many.
+ */
 static struct phi_pickle **
 pop(struct machine *m, size_t n, struct phi_err *err)
 {
@@ -254,7 +255,8 @@ call(struct machine *m, unsigned operands, struct phi_err *err)
 	return p ? push_object(m, p[0], p[1], err) : -1;
 }
 
-/* OBJ: everything above the mark: the class, then its arguments. INST: the class was in the text. */
+/* OBJ: everything above the mark: the class, then its arguments. INST: the class was in the text.
+ */
 static int
 call_marked(struct machine *m, struct phi_pickle *class, struct phi_err *err)
 {
@@ -364,7 +366,8 @@ set_items(struct machine *m, struct phi_pickle *const *nodes, size_t n, struct p
 {
 	if (nodes && n % 2)
 		return bad(m, "a key without a value", err);
-	struct phi_pickle *const to = nodes ? top(m, settable, "no dict to set items of", err) : NULL;
+	struct phi_pickle *const to =
+		nodes ? top(m, settable, "no dict to set items of", err) : NULL;
 	return to ? append(m, to, nodes, n, err) : -1;
 }
 
@@ -395,15 +398,16 @@ build(struct machine *m, struct phi_err *err)
 
 /* The memo */
 
-/* Picklers number from 0 on and spend two bytes a number: a number beyond the text's size is none. */
+/* Picklers number from 0 on and spend two bytes a number: a number beyond the text's size is none.
+ */
 static int
 memo_put(struct machine *m, uint64_t index, struct phi_err *err)
 {
 	if (m->height == fence(m))
 		return bad(m, "nothing to memorize", err);
 	if (index >= m->size)
-		return phi_fail(err, PHI_LIMIT, "pickle byte %zu: memo number beyond the text's size",
-			m->op);
+		return phi_fail(err, PHI_LIMIT,
+			"pickle byte %zu: memo number beyond the text's size", m->op);
 	if (index >= m->memo_size) {
 		size_t wanted = m->memo_size ? 2 * m->memo_size : 256;
 		wanted = wanted <= index ? (size_t)index + 1 : wanted;
@@ -589,16 +593,18 @@ duplicate(struct machine *m, struct phi_err *err)
 }
 
 static int
-one_item(struct machine *m, int (*put)(struct machine *, struct phi_pickle *const *, size_t,
-			struct phi_err *), size_t n, struct phi_err *err)
+one_item(struct machine *m,
+	int (*put)(struct machine *, struct phi_pickle *const *, size_t, struct phi_err *),
+	size_t n, struct phi_err *err)
 {
 	struct phi_pickle *const *const p = pop(m, n, err);
 	return p ? put(m, p, n, err) : -1;
 }
 
 static int
-marked_items(struct machine *m, int (*put)(struct machine *, struct phi_pickle *const *, size_t,
-				struct phi_err *), struct phi_err *err)
+marked_items(struct machine *m,
+	int (*put)(struct machine *, struct phi_pickle *const *, size_t, struct phi_err *),
+	struct phi_err *err)
 {
 	size_t n = 0;
 	struct phi_pickle *const *const p = pop_mark(m, &n, err);
@@ -615,6 +621,7 @@ frame(struct machine *m, struct phi_err *err)
 }
 
 /* The table of opcodes. Longer than other functions, as it is a table. */
+/* clang-format off */
 static int
 step(struct machine *m, struct phi_err *err)
 {
@@ -704,6 +711,7 @@ step(struct machine *m, struct phi_err *err)
 	default: return bad(m, "no opcode", err);
 	}
 }
+/* clang-format on */
 
 static const struct phi_pickle *
 run(struct machine *m, struct phi_err *err)
@@ -728,8 +736,8 @@ run(struct machine *m, struct phi_err *err)
 }
 
 int
-phi_pickle_run(struct phi_arena *arena, const void *text, size_t size,
-	struct phi_pickle_tree *tree, struct phi_err *err)
+phi_pickle_run(struct phi_arena *arena, const void *text, size_t size, struct phi_pickle_tree *tree,
+	struct phi_err *err)
 {
 	struct machine m = { .arena = arena, .text = text, .size = size };
 	if (size > PHI_PICKLE_MAX)
@@ -746,14 +754,14 @@ bool
 phi_pickle_is_global(const struct phi_pickle *node, const char *name)
 {
 	return node && node->kind == PHI_PICKLE_GLOBAL && node->string.size == strlen(name) &&
-		!memcmp(node->string.data, name, node->string.size);
+	       !memcmp(node->string.data, name, node->string.size);
 }
 
 bool
 phi_pickle_is_string(const struct phi_pickle *node, const char *text)
 {
 	return node && node->kind == PHI_PICKLE_STRING && node->string.size == strlen(text) &&
-		!memcmp(node->string.data, text, node->string.size);
+	       !memcmp(node->string.data, text, node->string.size);
 }
 
 const struct phi_pickle *

@@ -1,5 +1,6 @@
-/* The pickle machine: runs a pickle's opcodes on symbols and leaves a tree. Nothing is ever imported,
- * called or built: a global is its name, a call is a node with its callable and its arguments.
+/* The pickle machine: runs a pickle's opcodes on symbols and leaves a tree. Nothing is ever
+ * imported, called or built: a global is its name, a call is a node with its callable and its
+ * arguments.
  *
  * All opcodes of protocols 0 to 5 are known, but for out-of-band buffers. Nodes may be shared (the
  * memo), so the "tree" may have joins and even cycles: walkers keep a depth and a budget.
@@ -12,7 +13,7 @@
 #include "formats/core/value.h"
 
 enum {
-	PHI_PICKLE_MAX = 64 << 20,    /* bytes of one pickle; 100,000 tensors take 15 MiB */
+	PHI_PICKLE_MAX = 64 << 20, /* bytes of one pickle; 100,000 tensors take 15 MiB */
 	PHI_PICKLE_NODES_MAX = 4 << 20,
 	PHI_PICKLE_STACK_MAX = 1 << 20,
 	PHI_PICKLE_MARKS_MAX = 512, /* values open at once: the nesting of the text */
@@ -30,8 +31,8 @@ enum phi_pickle_kind {
 	PHI_PICKLE_TUPLE,
 	PHI_PICKLE_SET,
 	PHI_PICKLE_DICT,
-	PHI_PICKLE_GLOBAL,     /* string: "module name" */
-	PHI_PICKLE_OBJECT,     /* the result of a call, with what was put into it afterwards */
+	PHI_PICKLE_GLOBAL, /* string: "module name" */
+	PHI_PICKLE_OBJECT, /* the result of a call, with what was put into it afterwards */
 	PHI_PICKLE_PERSISTENT, /* refers to something outside: one item, its id */
 };
 
@@ -54,20 +55,20 @@ struct phi_pickle {
 
 struct phi_pickle_object {
 	const struct phi_pickle *callable; /* usually a GLOBAL */
-	const struct phi_pickle *args;     /* a TUPLE */
-	const struct phi_pickle *state;    /* what BUILD gave it, or NULL */
-	struct phi_pickle *list;	   /* what APPEND put into it: a LIST, or NULL */
+	const struct phi_pickle *args; /* a TUPLE */
+	const struct phi_pickle *state; /* what BUILD gave it, or NULL */
+	struct phi_pickle *list; /* what APPEND put into it: a LIST, or NULL */
 };
 
 /* What a pickle leaves. */
 struct phi_pickle_tree {
 	const struct phi_pickle *root;
 	const struct phi_pickle *persistent; /* the first PERSISTENT of the text, or NULL */
-	size_t used;			     /* bytes, with the STOP */
+	size_t used; /* bytes, with the STOP */
 };
 
-/* Runs the pickle at text[0..size) up to its STOP. The tree lives in the arena; strings are lent by the
- * text. PHI_TRUNCATED: the text ends before STOP. */
+/* Runs the pickle at text[0..size) up to its STOP. The tree lives in the arena; strings are lent by
+ * the text. PHI_TRUNCATED: the text ends before STOP. */
 int phi_pickle_run(struct phi_arena *arena, const void *text, size_t size,
 	struct phi_pickle_tree *tree, struct phi_err *err);
 

@@ -1,4 +1,5 @@
-/* PyTorch checkpoints: zip files of torch 1.6 and later, TorchScript archives, the files before them. */
+/* PyTorch checkpoints: zip files of torch 1.6 and later, TorchScript archives, the files before
+ * them. */
 #include "formats/pytorch/read.h"
 
 #include "formats/core/bytes.h"
@@ -16,7 +17,8 @@ has_suffix(const char *name)
 	return false;
 }
 
-/* Many things are zips: what is sure is torch's first entry, NAME/data.pkl (or a file of TorchScript's). */
+/* Many things are zips: what is sure is torch's first entry, NAME/data.pkl (or a file of
+ * TorchScript's). */
 static int
 bid_zip(const struct phi_probe *probe)
 {
@@ -42,7 +44,7 @@ bid(const struct phi_probe *probe)
 	if (phi_pytorch_is_legacy(probe->head, probe->size))
 		return 120;
 	const bool pickle = probe->size >= 3 && probe->head[0] == 0x80 && probe->head[1] >= 2 &&
-		probe->head[1] <= 5;
+			    probe->head[1] <= 5;
 	return pickle && has_suffix(probe->name) ? 12 : 0;
 }
 

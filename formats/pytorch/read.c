@@ -37,8 +37,8 @@ close_state(struct phi_source *source)
 static const struct phi_source_ops ops = { .read = read_storage, .close = close_state };
 
 static int
-describe(struct phi_source *source, struct phi_store *store,
-	const struct phi_open_options *options, struct phi_err *err)
+describe(struct phi_source *source, struct phi_store *store, const struct phi_open_options *options,
+	struct phi_err *err)
 {
 	struct phi_pytorch *const s = source->state;
 	const uint8_t *head;
@@ -59,8 +59,8 @@ describe(struct phi_source *source, struct phi_store *store,
 }
 
 struct phi_source *
-phi_pytorch_open(struct phi_store *store, const struct phi_open_options *options,
-	struct phi_err *err)
+phi_pytorch_open(
+	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
 	struct phi_source *const source = phi_source_new("pytorch", &ops, err);
 	struct phi_pytorch *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;

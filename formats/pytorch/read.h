@@ -6,18 +6,18 @@
 #include "formats/pytorch/rebuild.h"
 
 /* A random file of any of torch's containers; told apart by its first bytes. */
-struct phi_source *phi_pytorch_open(struct phi_store *store,
-	const struct phi_open_options *options, struct phi_err *err);
+struct phi_source *phi_pytorch_open(
+	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err);
 
-/* The two containers. Each describes source->model, and gives every storage its place in the file; the
- * state that reads them is set up by phi_pytorch_open. */
+/* The two containers. Each describes source->model, and gives every storage its place in the file;
+ * the state that reads them is set up by phi_pytorch_open. */
 struct phi_pytorch {
 	struct phi_member *member;
 	struct phi_spool *spool; /* of what had to be inflated, or NULL */
-	uint64_t *spool_offset;	 /* of each storage in the spool; UINT64_MAX: it is in the file */
+	uint64_t *spool_offset; /* of each storage in the spool; UINT64_MAX: it is in the file */
 };
-int phi_pytorch_zip(struct phi_source *source, const struct phi_open_options *options,
-	struct phi_err *err);
+int phi_pytorch_zip(
+	struct phi_source *source, const struct phi_open_options *options, struct phi_err *err);
 int phi_pytorch_legacy(struct phi_source *source, struct phi_err *err);
 
 /* Do the bytes begin a legacy file? */

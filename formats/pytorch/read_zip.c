@@ -22,7 +22,7 @@ struct archive {
 	const struct phi_open_options *options;
 	struct phi_zip zip;
 	struct phi_arena *arena; /* of the pickle and the directory: gone after describing */
-	const char *folder;	 /* NAME */
+	const char *folder; /* NAME */
 };
 
 static const struct phi_zip_entry *
@@ -65,8 +65,8 @@ read_byteorder(struct archive *a, bool *swap, struct phi_err *err)
 
 /* Storages that are deflated go to the spool, the others stay where they are. */
 static int
-inflate_storage(struct archive *a, const struct phi_zip_entry *entry, size_t index,
-	struct phi_err *err)
+inflate_storage(
+	struct archive *a, const struct phi_zip_entry *entry, size_t index, struct phi_err *err)
 {
 	struct phi_pytorch *const s = a->source->state;
 	const struct phi_spool_options *const options = a->options ? a->options->spool : NULL;
@@ -79,8 +79,8 @@ inflate_storage(struct archive *a, const struct phi_zip_entry *entry, size_t ind
 }
 
 static int
-place_storage(struct archive *a, const char *file, const char *key, size_t index,
-	struct phi_err *err)
+place_storage(
+	struct archive *a, const char *file, const char *key, size_t index, struct phi_err *err)
 {
 	struct phi_pytorch *const s = a->source->state;
 	struct phi_storage *const storage = &a->source->model->storages[index];
@@ -92,12 +92,14 @@ place_storage(struct archive *a, const char *file, const char *key, size_t index
 	s->spool_offset[index] = UINT64_MAX;
 	storage->file = file;
 	if (!entry)
-		return storage->size ? phi_fail(err, PHI_FORMAT, "%s: is missing",
-					       phi_quote(&q, name))
-				     : 0;
+		return storage->size
+			       ? phi_fail(err, PHI_FORMAT, "%s: is missing", phi_quote(&q, name))
+			       : 0;
 	if (!entry->readable)
-		return phi_fail(err, PHI_UNSUPPORTED, "%s: is encrypted, or compressed by another "
-			"method than deflate", phi_quote(&q, name));
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"%s: is encrypted, or compressed by another "
+			"method than deflate",
+			phi_quote(&q, name));
 	if (entry->size != storage->size)
 		return phi_fail(err, PHI_FORMAT,
 			"%s: has %" PRIu64 " bytes, but the pickle says %" PRIu64,
@@ -110,8 +112,8 @@ static int
 place_storages(struct archive *a, const struct phi_torch_storages *storages, struct phi_err *err)
 {
 	struct phi_pytorch *const s = a->source->state;
-	const char *const file = phi_arena_strdup(a->source->model->arena,
-		phi_member_name(s->member), err);
+	const char *const file =
+		phi_arena_strdup(a->source->model->arena, phi_member_name(s->member), err);
 	s->spool_offset = phi_calloc(storages->count, sizeof *s->spool_offset, err);
 	if (!file || !s->spool_offset)
 		return -1;
@@ -129,9 +131,9 @@ describe_tree(struct archive *a, const struct phi_pickle *root, struct phi_err *
 	if (read_byteorder(a, &swap, err) || phi_torch_storages_open(&storages, err))
 		return -1;
 	const int result = phi_torch_walk(a->source->model, &storages, root, swap, err) ||
-			place_storages(a, &storages, err)
-		? -1
-		: 0;
+					   place_storages(a, &storages, err)
+				   ? -1
+				   : 0;
 	phi_torch_storages_free(&storages);
 	return result;
 }
@@ -146,8 +148,8 @@ describe_pickle(struct archive *a, const struct phi_zip_entry *entry, struct phi
 	if (phi_zip_load(&a->zip, entry, PHI_PICKLE_MAX, &text, &crc_right, err))
 		return -1;
 	int result = phi_pickle_run(a->arena, text, (size_t)entry->size, &tree, err)
-		? phi_context(err, "data.pkl")
-		: describe_tree(a, tree.root, err);
+			     ? phi_context(err, "data.pkl")
+			     : describe_tree(a, tree.root, err);
 	if (!result && !crc_right)
 		result = phi_model_warn(model, err, "data.pkl: its checksum is wrong");
 	if (!result && tree.used < entry->size)
@@ -173,8 +175,8 @@ describe(struct archive *a, struct phi_err *err)
 }
 
 int
-phi_pytorch_zip(struct phi_source *source, const struct phi_open_options *options,
-	struct phi_err *err)
+phi_pytorch_zip(
+	struct phi_source *source, const struct phi_open_options *options, struct phi_err *err)
 {
 	struct archive a = { .source = source, .options = options, .arena = phi_arena_new(err) };
 	const int result = a.arena ? describe(&a, err) : -1;

@@ -1,9 +1,10 @@
 /* The calls, as torch writes them (facts/pytorch_tf.md 1.4):
  *
- *   torch._utils _rebuild_tensor_v2   (storage, offset, size, stride, requires_grad, hooks [, metadata])
+ *   torch._utils _rebuild_tensor_v2   (storage, offset, size, stride, requires_grad, hooks
+ *                                      [, metadata])
  *   torch._utils _rebuild_tensor_v3   (storage, offset, size, stride, requires_grad, hooks, dtype
  *                                      [, metadata]); the storage is untyped
- *   storage                            persistent id ('storage', class, key, location, count
+ *   storage                           persistent id ('storage', class, key, location, count
  *                                      [, view: None or (key, offset, count)])
  */
 #include "formats/pytorch/rebuild.h"
@@ -72,7 +73,8 @@ classify(const struct phi_pickle *callable, const char **why)
 		{ "torch._utils _rebuild_meta_tensor_no_storage", CALL_OTHER, "it has no bytes" },
 		{ "torch._utils _rebuild_device_tensor_from_numpy", CALL_OTHER,
 			"it is a NumPy array" },
-		{ "torch._utils _rebuild_wrapper_subclass", CALL_OTHER, "it is of a class of its own" },
+		{ "torch._utils _rebuild_wrapper_subclass", CALL_OTHER,
+			"it is of a class of its own" },
 	};
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		if (phi_pickle_is_global(callable, calls[i].name)) {
@@ -152,25 +154,29 @@ add_storage(struct phi_model *model, struct phi_torch_storages *storages,
 	if (*index != PHI_NONE) {
 		const struct phi_torch_storage *const known = &storages->items[*index];
 		return known->count == count && known->bytes == bytes
-			? 0
-			: phi_fail(err, PHI_FORMAT, "storage %s is described in two ways",
-				  phi_quote(&q, known->key));
+			       ? 0
+			       : phi_fail(err, PHI_FORMAT, "storage %s is described in two ways",
+					 phi_quote(&q, known->key));
 	}
 	const char *const name =
 		phi_arena_copy(model->arena, key->string.data, key->string.size, err);
-	*index = (uint32_t)storages->count;
-	if (!name ||
-		phi_grow(&storages->items, &storages->capacity, storages->count,
-			sizeof *storages->items, err) ||
-		phi_names_add(storages->keys, name, key->string.size, *index, err))
+	uint64_t size;
+	if (!name)
 		return -1;
 	if (strlen(name) != key->string.size || strchr(name, '/'))
-		return phi_fail(err, PHI_FORMAT, "storage %s has no proper key",
-			phi_quote(&q, name));
-	struct phi_storage *const storage = phi_model_add_storage(model, err);
-	if (!storage || !phi_mul(count, bytes, &storage->size))
+		return phi_fail(
+			err, PHI_FORMAT, "storage %s has no proper key", phi_quote(&q, name));
+	if (!phi_mul(count, bytes, &size))
 		return phi_fail(err, PHI_FORMAT, "storage %s has more than 2^64 bytes",
 			phi_quote(&q, name));
+	*index = (uint32_t)storages->count;
+	if (phi_grow(&storages->items, &storages->capacity, storages->count,
+		    sizeof *storages->items, err))
+		return -1;
+	struct phi_storage *const storage = phi_model_add_storage(model, err);
+	if (!storage || phi_names_add(storages->keys, name, key->string.size, *index, err))
+		return -1;
+	storage->size = size;
 	storages->items[storages->count++] =
 		(struct phi_torch_storage){ .key = name, .count = count, .bytes = bytes };
 	return 0;
@@ -185,8 +191,7 @@ take_storage(struct phi_model *model, struct phi_torch_storages *storages,
 		node && node->kind == PHI_PICKLE_PERSISTENT ? node->items[0] : NULL;
 	const struct phi_pickle *const key = phi_pickle_item(id, 2);
 	const struct phi_pickle *const part = phi_pickle_item(id, 5);
-	const struct phi_torch_dtype *const class =
-		phi_torch_storage_class(phi_pickle_item(id, 1));
+	const struct phi_torch_dtype *const class = phi_torch_storage_class(phi_pickle_item(id, 1));
 	uint64_t count, offset = 0;
 	if (!phi_pickle_is_string(phi_pickle_item(id, 0), "storage") || !key ||
 		key->kind != PHI_PICKLE_STRING || !whole_number(phi_pickle_item(id, 4), &count))
@@ -254,8 +259,8 @@ check_extent(const struct phi_storage *storage, const struct view *v, struct phi
 		return phi_fail(err, PHI_FORMAT,
 			"element %" PRIu64 " of a storage that has %" PRIu64, last, there);
 	if (n > SMALL && n / REPEATS_MAX > there)
-		return phi_fail(err, PHI_LIMIT,
-			"%" PRIu64 " elements out of a storage of %" PRIu64, n, there);
+		return phi_fail(err, PHI_LIMIT, "%" PRIu64 " elements out of a storage of %" PRIu64,
+			n, there);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
  * model->storages[i]. */
 struct phi_torch_storage {
 	const char *key; /* in the model's arena */
-	uint64_t count;  /* elements of `bytes` bytes */
+	uint64_t count; /* elements of `bytes` bytes */
 	unsigned bytes;
 };
 
@@ -29,9 +29,9 @@ int phi_torch_add_storages(struct phi_model *model, struct phi_torch_storages *s
 /* Is the node the call that rebuilds a tensor, or a parameter of one? */
 bool phi_torch_is_tensor(const struct phi_pickle *node);
 
-/* Appends such a node to the model as tensor `name` (copied), with its storage if that is new; sizes,
- * strides and offsets are checked against what the storage is said to hold. What we cannot read yet
- * (sparse, quantized, conjugated ...) is left out: then *why says what it is. */
+/* Appends such a node to the model as tensor `name` (copied), with its storage if that is new;
+ * sizes, strides and offsets are checked against what the storage is said to hold. What we cannot
+ * read yet (sparse, quantized, conjugated ...) is left out: then *why says what it is. */
 int phi_torch_add_tensor(struct phi_model *model, struct phi_torch_storages *storages,
 	const struct phi_pickle *node, const char *name, bool swap, const char **why,
 	struct phi_err *err);

@@ -16,10 +16,10 @@ enum {
 };
 
 enum role {
-	ROLE_PAIRS,    /* items are keys and values in turn */
+	ROLE_PAIRS, /* items are keys and values in turn */
 	ROLE_ELEMENTS, /* items are elements */
-	ROLE_TUPLES,   /* items are (key, value): Python 2's OrderedDict */
-	ROLE_MODULE,   /* pairs of an object's state: _parameters, _buffers, _modules are no names */
+	ROLE_TUPLES, /* items are (key, value): Python 2's OrderedDict */
+	ROLE_MODULE, /* pairs of an object's state: _parameters, _buffers, _modules are no names */
 };
 
 struct frame {
@@ -92,8 +92,8 @@ add_tensor(struct walk *w, const struct phi_pickle *node, size_t length, struct 
 		return phi_context(err, "tensor %s", phi_quote(&q, w->path));
 	if (!why || ++w->left_out > WARNINGS_MAX)
 		return 0;
-	return phi_model_warn(w->model, err, "tensor %s is left out: %s", phi_quote(&q, w->path),
-		why);
+	return phi_model_warn(
+		w->model, err, "tensor %s is left out: %s", phi_quote(&q, w->path), why);
 }
 
 /* TorchScript's typed lists are calls with the list as their argument. */
@@ -154,8 +154,8 @@ static bool
 is_transparent(const struct frame *f, const struct phi_pickle *key)
 {
 	return f->role == ROLE_MODULE &&
-		(phi_pickle_is_string(key, "_parameters") || phi_pickle_is_string(key, "_buffers") ||
-			phi_pickle_is_string(key, "_modules"));
+	       (phi_pickle_is_string(key, "_parameters") || phi_pickle_is_string(key, "_buffers") ||
+		       phi_pickle_is_string(key, "_modules"));
 }
 
 /* The next child of the frame on top. */
@@ -198,8 +198,8 @@ walk(struct walk *w, const struct phi_pickle *root, struct phi_err *err)
 			return -1;
 	}
 	if (w->left_out > WARNINGS_MAX)
-		return phi_model_warn(w->model, err, "%u more tensors are left out",
-			w->left_out - WARNINGS_MAX);
+		return phi_model_warn(
+			w->model, err, "%u more tensors are left out", w->left_out - WARNINGS_MAX);
 	return 0;
 }
 
@@ -208,11 +208,10 @@ walk(struct walk *w, const struct phi_pickle *root, struct phi_err *err)
 static bool
 is_dict(const struct phi_pickle *node)
 {
-	return node &&
-		(node->kind == PHI_PICKLE_DICT ||
-			(node->kind == PHI_PICKLE_OBJECT &&
-				phi_pickle_is_global(node->object->callable,
-					"collections OrderedDict")));
+	return node && (node->kind == PHI_PICKLE_DICT ||
+			       (node->kind == PHI_PICKLE_OBJECT &&
+				       phi_pickle_is_global(
+					       node->object->callable, "collections OrderedDict")));
 }
 
 static bool
@@ -271,7 +270,8 @@ start_at(struct phi_model *model, const struct phi_pickle **root, struct phi_err
 		return 0;
 	list_others(*root, key, others, sizeof others);
 	*root = phi_pickle_value(*root, key);
-	return *others ? phi_model_warn(model, err, "the model is \"%s\"; left out are: %s", key, others)
+	return *others ? phi_model_warn(
+				 model, err, "the model is \"%s\"; left out are: %s", key, others)
 		       : 0;
 }
 
@@ -320,10 +320,10 @@ phi_torch_walk(struct phi_model *model, struct phi_torch_storages *storages,
 	w->model = model;
 	w->storages = storages;
 	w->swap = swap;
-	const int result = add_metadata(model, root, err) || start_at(model, &root, err) ||
-			walk(w, root, err)
-		? -1
-		: 0;
+	const int result =
+		add_metadata(model, root, err) || start_at(model, &root, err) || walk(w, root, err)
+			? -1
+			: 0;
 	phi_free(w);
 	return result;
 }

@@ -57,15 +57,16 @@ read_zip64(struct phi_member *member, uint64_t end, struct directory *d, uint64_
 		return 0;
 	const uint64_t at = phi_load64(locator + 8);
 	if (!phi_fits(at, END64, end - LOCATOR))
-		return phi_fail(err, PHI_FORMAT, "zip: zip64 end record at %" PRIu64 " is out of place",
-			at);
+		return phi_fail(err, PHI_FORMAT,
+			"zip: zip64 end record at %" PRIu64 " is out of place", at);
 	if (phi_member_read(member, at, record, END64, err))
 		return -1;
-	if (phi_load32(record) != 0x06064B50 || phi_load32(record + 16) || phi_load32(record + 20) ||
-		phi_load64(record + 24) != phi_load64(record + 32))
+	if (phi_load32(record) != 0x06064B50 || phi_load32(record + 16) ||
+		phi_load32(record + 20) || phi_load64(record + 24) != phi_load64(record + 32))
 		return phi_fail(err, PHI_FORMAT, "zip: bad zip64 end record at %" PRIu64, at);
 	const struct directory wide = { .count = phi_load64(record + 32),
-		.size = phi_load64(record + 40), .offset = phi_load64(record + 48) };
+		.size = phi_load64(record + 40),
+		.offset = phi_load64(record + 48) };
 	if ((d->count != UINT16_MAX && d->count != wide.count) ||
 		(d->size != UINT32_MAX && d->size != wide.size) ||
 		(d->offset != UINT32_MAX && d->offset != wide.offset))
@@ -77,8 +78,8 @@ read_zip64(struct phi_member *member, uint64_t end, struct directory *d, uint64_
 
 /* Finds the directory; *limit is where it must end: at the first of the end records. */
 static int
-locate_directory(struct phi_member *member, struct directory *d, uint64_t *limit,
-	struct phi_err *err)
+locate_directory(
+	struct phi_member *member, struct directory *d, uint64_t *limit, struct phi_err *err)
 {
 	const uint64_t size = phi_member_size(member);
 	const size_t n = size < TAIL ? (size_t)size : TAIL;
@@ -93,7 +94,7 @@ locate_directory(struct phi_member *member, struct directory *d, uint64_t *limit
 		result = phi_fail(err, PHI_TRUNCATED,
 			"zip: no end record; the file is cut or has bytes behind its end");
 	} else if (phi_load16(end + 4) || phi_load16(end + 6) ||
-		phi_load16(end + 8) != phi_load16(end + 10)) {
+		   phi_load16(end + 8) != phi_load16(end + 10)) {
 		result = phi_fail(err, PHI_UNSUPPORTED, "zip: one of several disks");
 	} else {
 		d->count = phi_load16(end + 10);
@@ -123,7 +124,8 @@ widen(struct phi_zip_entry *e, const uint8_t *extra, size_t n, struct phi_err *e
 				if (*fields[i] != UINT32_MAX)
 					continue;
 				if (at + 8 > length)
-					return phi_fail(err, PHI_FORMAT, "zip64 field is too short");
+					return phi_fail(
+						err, PHI_FORMAT, "zip64 field is too short");
 				*fields[i] = phi_load64(extra + 4 + at);
 				at += 8;
 			}
@@ -141,13 +143,15 @@ parse_entry(struct phi_zip *zip, struct phi_arena *arena, const uint8_t *p, size
 {
 	if (left < CENTRAL || phi_load32(p) != 0x02014B50)
 		return phi_fail(err, PHI_FORMAT, "zip: directory entry %zu is none", zip->count);
-	const size_t name = phi_load16(p + 28), extra = phi_load16(p + 30), comment = phi_load16(p + 32);
+	const size_t name = phi_load16(p + 28), extra = phi_load16(p + 30),
+		     comment = phi_load16(p + 32);
 	*used = CENTRAL + name + extra + comment;
 	if (*used > left)
-		return phi_fail(err, PHI_FORMAT, "zip: directory entry %zu passes its end", zip->count);
+		return phi_fail(
+			err, PHI_FORMAT, "zip: directory entry %zu passes its end", zip->count);
 	if (!name || name > NAME_MAX_BYTES || memchr(p + CENTRAL, '\0', name))
-		return phi_fail(err, PHI_FORMAT, "zip: directory entry %zu has no proper name",
-			zip->count);
+		return phi_fail(
+			err, PHI_FORMAT, "zip: directory entry %zu has no proper name", zip->count);
 	struct phi_zip_entry *const e = &zip->entries[zip->count];
 	struct phi_quoted q;
 	*e = (struct phi_zip_entry){
@@ -158,7 +162,7 @@ parse_entry(struct phi_zip *zip, struct phi_arena *arena, const uint8_t *p, size
 		.header = phi_load32(p + 42),
 		.deflated = phi_load16(p + 10) == 8,
 		.readable = !(phi_load16(p + 8) & 1) &&
-			(phi_load16(p + 10) == 8 || phi_load16(p + 10) == 0),
+			    (phi_load16(p + 10) == 8 || phi_load16(p + 10) == 0),
 	};
 	if (!e->name)
 		return -1;
@@ -203,7 +207,8 @@ load_directory(struct phi_zip *zip, struct phi_arena *arena, const struct direct
 		return phi_fail(err, PHI_FORMAT, "zip: directory too small for %" PRIu64 " entries",
 			d->count);
 	uint8_t *const bytes = phi_alloc((size_t)d->size, err);
-	int result = bytes ? phi_member_read(zip->member, d->offset, bytes, (size_t)d->size, err) : -1;
+	int result =
+		bytes ? phi_member_read(zip->member, d->offset, bytes, (size_t)d->size, err) : -1;
 	if (!result)
 		result = parse_directory(zip, arena, d, bytes, err);
 	phi_free(bytes);
@@ -212,7 +217,8 @@ load_directory(struct phi_zip *zip, struct phi_arena *arena, const struct direct
 
 /* The local headers */
 
-/* Sizes in a local header may be zero (they come behind the data) or all ones (zip64), or must agree. */
+/* Sizes in a local header may be zero (they come behind the data) or all ones (zip64), or must
+ * agree. */
 static bool
 agrees(uint32_t local, uint64_t central, bool descriptor)
 {
@@ -225,8 +231,9 @@ check_local(struct phi_zip *zip, struct phi_zip_entry *e, uint64_t limit, uint8_
 {
 	const size_t name = strlen(e->name);
 	if (!phi_fits(e->header, LOCAL + name, limit))
-		return phi_fail(err, PHI_FORMAT, "header at %" PRIu64 " is beyond the entries' end (%"
-			PRIu64 ")", e->header, limit);
+		return phi_fail(err, PHI_FORMAT,
+			"header at %" PRIu64 " is beyond the entries' end (%" PRIu64 ")", e->header,
+			limit);
 	if (phi_member_read(zip->member, e->header, buffer, LOCAL + name, err))
 		return -1;
 	if (phi_load32(buffer) != 0x04034B50)
@@ -242,11 +249,13 @@ check_local(struct phi_zip *zip, struct phi_zip_entry *e, uint64_t limit, uint8_
 	e->data = e->header + LOCAL + name + phi_load16(buffer + 28);
 	if (!phi_fits(e->data, e->stored, limit))
 		return phi_fail(err, PHI_TRUNCATED,
-			"%" PRIu64 " bytes at offset %" PRIu64 " pass the entries' end (%" PRIu64 ")",
+			"%" PRIu64 " bytes at offset %" PRIu64 " pass the entries' end (%" PRIu64
+			")",
 			e->stored, e->data, limit);
 	if (e->readable && !e->deflated && e->size != e->stored)
-		return phi_fail(err, PHI_FORMAT, "stored as it is, but with two sizes (%" PRIu64
-			" and %" PRIu64 ")", e->stored, e->size);
+		return phi_fail(err, PHI_FORMAT,
+			"stored as it is, but with two sizes (%" PRIu64 " and %" PRIu64 ")",
+			e->stored, e->size);
 	return 0;
 }
 
@@ -407,8 +416,10 @@ extract(const struct phi_zip *zip, const struct phi_zip_entry *e, struct drain *
 	struct phi_quoted q;
 	z_stream z = { .zalloc = zlib_alloc, .zfree = zlib_free };
 	if (!e->readable)
-		return phi_fail(err, PHI_UNSUPPORTED, "zip: %s: is encrypted, or neither stored nor "
-			"deflated", phi_quote(&q, e->name));
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"zip: %s: is encrypted, or neither stored nor "
+			"deflated",
+			phi_quote(&q, e->name));
 	uint8_t *const buffer = phi_alloc(2 * STEP, err);
 	if (!buffer)
 		return -1;
@@ -430,14 +441,14 @@ check_ratio(const struct phi_zip_entry *e, struct phi_err *err)
 	struct phi_quoted q;
 	if (e->deflated && e->size / 1032 > e->stored + 1)
 		return phi_fail(err, PHI_FORMAT,
-			"zip: %s: %" PRIu64 " bytes cannot come of %" PRIu64, phi_quote(&q, e->name),
-			e->size, e->stored);
+			"zip: %s: %" PRIu64 " bytes cannot come of %" PRIu64,
+			phi_quote(&q, e->name), e->size, e->stored);
 	return 0;
 }
 
 int
-phi_zip_load(const struct phi_zip *zip, const struct phi_zip_entry *e, uint64_t limit,
-	void **data, bool *crc_right, struct phi_err *err)
+phi_zip_load(const struct phi_zip *zip, const struct phi_zip_entry *e, uint64_t limit, void **data,
+	bool *crc_right, struct phi_err *err)
 {
 	struct phi_quoted q;
 	if (e->size > limit)

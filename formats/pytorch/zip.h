@@ -1,11 +1,13 @@
-/* The directory of a zip archive, as strict as a container of weights can be: the central directory is
- * the truth and the local headers must agree with it, entries may not overlap, names may not repeat.
+/* The directory of a zip archive, as strict as a container of weights can be: the central directory
+ * is the truth and the local headers must agree with it, entries may not overlap, names may not
+ * repeat.
  *
- *     entry:   "PK\3\4", 26 bytes, name, extra; then its data    (local header; torch pads by the extra)
+ *     entry:   "PK\3\4", 26 bytes, name, extra; then its data
+ *              (the local header; torch pads by the extra)
  *     ...
- *     "PK\1\2" records, one an entry                             (central directory)
- *     "PK\6\6" record, "PK\6\7" locator                          (zip64; torch always writes them)
- *     "PK\5\6" record, comment                                   (end; the comment ends with the file)
+ *     "PK\1\2" records, one an entry              (the central directory)
+ *     "PK\6\6" record, "PK\6\7" locator           (zip64; torch always writes them)
+ *     "PK\5\6" record, comment                    (the end; the comment ends with the file)
  *
  * Source: APPNOTE 6.3.10; facts/pytorch_tf.md 1.2. */
 #ifndef PHI_PYTORCH_ZIP_H
@@ -19,10 +21,10 @@ struct phi_spool;
 
 struct phi_zip_entry {
 	const char *name; /* no NUL inside; in the arena */
-	uint64_t header;  /* offset of its local header */
-	uint64_t data;	  /* offset of its bytes in the file */
-	uint64_t stored;  /* bytes in the file */
-	uint64_t size;	  /* bytes when inflated; equal to stored if not deflated */
+	uint64_t header; /* offset of its local header */
+	uint64_t data; /* offset of its bytes in the file */
+	uint64_t stored; /* bytes in the file */
+	uint64_t size; /* bytes when inflated; equal to stored if not deflated */
 	uint32_t crc;
 	bool deflated;
 	bool readable; /* neither encrypted nor of another method */
@@ -35,7 +37,8 @@ struct phi_zip {
 	struct phi_names *names;
 };
 
-/* Reads and checks the directory of a random member into a zeroed zip. Free it also after a failure. */
+/* Reads and checks the directory of a random member into a zeroed zip. Free it also after a
+ * failure. */
 int phi_zip_open(struct phi_zip *zip, struct phi_member *member, struct phi_arena *arena,
 	struct phi_err *err);
 void phi_zip_free(struct phi_zip *zip);
@@ -43,8 +46,8 @@ void phi_zip_free(struct phi_zip *zip);
 /* The entry of this name, or NULL. */
 const struct phi_zip_entry *phi_zip_find(const struct phi_zip *zip, const char *name);
 
-/* A whole entry of at most `limit` bytes into fresh memory (phi_free). *crc_right: does the checksum
- * agree? (torch can be told to write none, so that is for the caller to judge.) */
+/* A whole entry of at most `limit` bytes into fresh memory (phi_free). *crc_right: does the
+ * checksum agree? (torch can be told to write none, so that is for the caller to judge.) */
 int phi_zip_load(const struct phi_zip *zip, const struct phi_zip_entry *entry, uint64_t limit,
 	void **data, bool *crc_right, struct phi_err *err);
 /* Inflates an entry to the end of the spool: exactly entry->size bytes. */

@@ -12,7 +12,7 @@
 struct state {
 	struct phi_member *member;
 	uint64_t end; /* of the data, in the file */
-	uint64_t at;  /* sequential: how far it was read */
+	uint64_t at; /* sequential: how far it was read */
 };
 
 static int
@@ -47,8 +47,8 @@ finish(struct phi_source *source, struct phi_err *err)
 	if (phi_member_read_some(s->member, &s->at, bytes, 1, &got, err))
 		return -1;
 	if (got)
-		return phi_fail(err, PHI_FORMAT, "bytes follow the end of the data (%" PRIu64 ")",
-			s->end);
+		return phi_fail(
+			err, PHI_FORMAT, "bytes follow the end of the data (%" PRIu64 ")", s->end);
 	return 0;
 }
 
@@ -78,8 +78,8 @@ read_header(struct phi_member *member, uint64_t offset, uint64_t n, struct phi_b
 		const size_t step = sequential && left > PHI_PEEK_MAX ? PHI_PEEK_MAX : (size_t)left;
 		if (phi_buffer_zeros(out, step, err))
 			return -1;
-		if (phi_member_read(member, offset + out->size - step,
-			    out->data + out->size - step, step, err))
+		if (phi_member_read(member, offset + out->size - step, out->data + out->size - step,
+			    step, err))
 			return phi_context(err, "header of %" PRIu64 " bytes", n);
 	}
 	return 0;
@@ -96,11 +96,12 @@ parse(struct phi_member *member, struct phi_arena *arena, struct phi_st_header *
 		return -1;
 	if (!phi_member_sequential(member) && !phi_fits(8, *length, phi_member_size(member)))
 		return phi_fail(err, PHI_TRUNCATED,
-			"header of %" PRIu64 " bytes passes the end of the file (%" PRIu64 ")", *length,
-			phi_member_size(member));
+			"header of %" PRIu64 " bytes passes the end of the file (%" PRIu64 ")",
+			*length, phi_member_size(member));
 	int result = read_header(member, 8, *length, &json, err);
 	if (!result)
-		result = phi_st_header_parse(header, arena, (const char *)json.data, json.size, err);
+		result =
+			phi_st_header_parse(header, arena, (const char *)json.data, json.size, err);
 	phi_buffer_free(&json);
 	return result;
 }
@@ -114,7 +115,8 @@ check_end(const struct phi_member *member, uint64_t end, struct phi_err *err)
 		return 0;
 	if (size < end)
 		return phi_fail(err, PHI_TRUNCATED,
-			"the data ends at offset %" PRIu64 ", beyond the end of the file (%" PRIu64 ")",
+			"the data ends at offset %" PRIu64 ", beyond the end of the file (%" PRIu64
+			")",
 			end, size);
 	return phi_fail(err, PHI_FORMAT,
 		"%" PRIu64 " bytes follow the end of the data (%" PRIu64 ")", size - end, end);
@@ -136,8 +138,8 @@ add_tensor(struct phi_model *model, const char *file, uint64_t start, const stru
 	tensor->rank = e->rank;
 	memcpy(tensor->shape, e->shape, sizeof tensor->shape);
 	tensor->nplanes = 1;
-	tensor->plane[0] = (struct phi_plane){ .storage = (uint32_t)model->nstorages - 1,
-		.dense = true };
+	tensor->plane[0] =
+		(struct phi_plane){ .storage = (uint32_t)model->nstorages - 1, .dense = true };
 	return 0;
 }
 
@@ -149,8 +151,7 @@ describe(struct phi_source *source, struct phi_store *store, struct phi_err *err
 	struct phi_st_header header = { 0 };
 	uint64_t length, end = 0;
 	int result = parse(s->member, model->arena, &header, &length, err);
-	const char *const file =
-		phi_arena_strdup(model->arena, phi_member_name(s->member), err);
+	const char *const file = phi_arena_strdup(model->arena, phi_member_name(s->member), err);
 	if (!result && !phi_add(8 + length, header.data_size, &end))
 		result = phi_fail(err, PHI_FORMAT, "the data ends beyond 2^64");
 	if (!result)
@@ -168,8 +169,8 @@ describe(struct phi_source *source, struct phi_store *store, struct phi_err *err
 }
 
 struct phi_source *
-phi_safetensors_open(struct phi_store *store, const struct phi_open_options *options,
-	struct phi_err *err)
+phi_safetensors_open(
+	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
 	struct phi_source *const source = phi_source_new("safetensors", &ops, err);
 	struct state *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* There is no magic. The length's upper half is zero, and a '{' follows: 40 bits; a quote or the end
- * of an empty header after that makes it sure. The suffix alone only buys a better message. */
+/* There is no magic. The length's upper half is zero, and a '{' follows: 40 bits; a quote or the
+ * end of an empty header after that makes it sure. The suffix alone only buys a better message. */
 static int
 bid(const struct phi_probe *probe)
 {
@@ -28,7 +28,8 @@ complete(struct phi_plan *plan, struct phi_err *err)
 	size_t count;
 	if (phi_st_plan_choose(plan, &tensors, &count, err) || phi_plan_add_file(plan, NULL, err))
 		return -1;
-	return phi_st_plan_file(plan, 0, tensors, count, err) ? -1 : phi_st_warn_left_out(plan, err);
+	return phi_st_plan_file(plan, 0, tensors, count, err) ? -1
+							      : phi_st_warn_left_out(plan, err);
 }
 
 const struct phi_format phi_format_safetensors = {

@@ -17,9 +17,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct phi_model *const model = phi_model_new("pytorch", &err);
 	struct phi_torch_storages storages;
 	if (!failed && !phi_torch_storages_open(&storages, &err)) {
-		if (size % 2)
-			(void)phi_torch_add_storages(model, &storages, tree.persistent, &err);
-		if (!phi_torch_walk(model, &storages, tree.root, false, &err))
+		const bool legacy = size % 2;
+		if (!(legacy && phi_torch_add_storages(model, &storages, tree.persistent, &err)) &&
+			!phi_torch_walk(model, &storages, tree.root, false, &err))
 			(void)phi_model_check(model, &err);
 		phi_torch_storages_free(&storages);
 	}

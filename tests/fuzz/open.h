@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-typedef struct phi_source *(*fuzz_opener)(struct phi_store *store,
-	const struct phi_open_options *options, struct phi_err *err);
+typedef struct phi_source *(*fuzz_opener)(
+	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err);
 
 /* Every storage from end to end, and the beginning of every tensor through its views. */
 static inline void
@@ -35,7 +35,8 @@ fuzz_read(struct phi_source *source)
 			continue;
 		const uint64_t most = sizeof buffer / t->type->bytes * t->type->elements;
 		if (n % t->type->elements == 0)
-			(void)phi_tensor_read(source, t, false, 0, n < most ? n : most, buffer, &err);
+			(void)phi_tensor_read(
+				source, t, false, 0, n < most ? n : most, buffer, &err);
 	}
 }
 

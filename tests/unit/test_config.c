@@ -13,9 +13,11 @@
 static const char phi3[] =
 	"{\"architectures\":[\"Phi3ForCausalLM\"],\"attention_bias\":false,\"sliding_window\":null,"
 	"\"rope_theta\":10000.0,\"hidden_size\":3072,"
-	"\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1,1.5],\"short_factor\":[1.0,2.0],"
+	"\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1,1.5],\"short_factor\":[1.0,2.0]"
+	","
 	"\"empty\":{},\"none\":[]},"
-	"\"eos_token_id\":[200020,199999],\"flags\":[true,false],\"mixed\":[1,\"a\"],\"nested\":[[1]],"
+	"\"eos_token_id\":[200020,199999],\"flags\":[true,false],\"mixed\":[1,\"a\"],\"nested\":[["
+	"1]],"
 	"\"big\":1000000000000000019884624838656,\"nul\":\"a\\u0000b\",\"last\":-1}";
 
 static void

@@ -1,4 +1,5 @@
-/* Checkpoint folders: the index against its shards in both directions, the side files, the writing. */
+/* Checkpoint folders: the index against its shards in both directions, the side files, the writing.
+ */
 #include "formats/core/buffer.h"
 #include "formats/core/memory.h"
 #include "formats/core/st_header.h"
@@ -22,14 +23,15 @@ write_shard(const char *path, const char *letters)
 	size_t n = 0;
 	for (; letters[n]; n++) {
 		names[n][0] = letters[n];
-		entries[n] = (struct phi_st_entry){ .name = names[n], .rank = 1, .shape = { 4 },
-			.type = phi_type_of(PHI_U8) };
+		entries[n] = (struct phi_st_entry){
+			.name = names[n], .rank = 1, .shape = { 4 }, .type = phi_type_of(PHI_U8)
+		};
 	}
 	assert_int_equal(phi_st_place(entries, n, &size, NULL), 0);
 	assert_int_equal(phi_st_header_build(&out, entries, n, NULL, NULL), 0);
 	for (size_t i = 0; i < n; i++)
-		phi_buffer_append(&out, (const char[4]){ letters[i], letters[i], letters[i], letters[i] },
-			4, NULL);
+		phi_buffer_append(&out,
+			(const char[4]){ letters[i], letters[i], letters[i], letters[i] }, 4, NULL);
 	scratch_write(path, out.data, out.size);
 	phi_buffer_free(&out);
 }
@@ -90,7 +92,8 @@ check_good(const char *path)
 	assert_string_equal(m->storages[3].file, TWO);
 	assert_int_equal(m->nsides, 2);
 	assert_string_equal(phi_model_side(m, "tokenizer.json")->data, "{}");
-	assert_string_equal(phi_value_string(phi_metadata_find(&m->metadata, "model_type")), "other");
+	assert_string_equal(
+		phi_value_string(phi_metadata_find(&m->metadata, "model_type")), "other");
 	assert_string_equal(m->name, "m");
 	phi_source_close(s);
 }
@@ -208,7 +211,8 @@ static struct phi_plan *
 plan_folder(struct phi_source *s, uint64_t shard_size, struct phi_err *err)
 {
 	const struct phi_format *const hf = phi_format_named("hf");
-	const struct phi_plan_options options = { .size = sizeof options, .shard_size = shard_size };
+	const struct phi_plan_options options = { .size = sizeof options,
+		.shard_size = shard_size };
 	struct phi_model *const lowered = phi_lower(s->model, hf, NULL, err);
 	assert_non_null(lowered);
 	return phi_plan_new(lowered, hf, &options, err);
@@ -250,7 +254,8 @@ writes(void **state)
 	phi_source_close(s);
 }
 
-/* What weight files say of themselves survives beside a config.json; their format is the writer's. */
+/* What weight files say of themselves survives beside a config.json; their format is the writer's.
+ */
 static void
 metadata(void **state)
 {
@@ -282,8 +287,9 @@ oversized(void **state)
 	s->model->tensors[0].shape[0] = 1; /* b: b(1) a(2) c(3) d(4) */
 	struct phi_plan *const plan = plan_folder(s, 3, &err);
 	const struct phi_item *const index = &plan->items[plan->nitems - 1];
-	static const char *const expected[] = { "\"a\": \"model-00001-of-00003", "\"b\": \"model-00001-of-00003",
-		"\"c\": \"model-00003-of-00003", "\"d\": \"model-00002-of-00003" };
+	static const char *const expected[] = { "\"a\": \"model-00001-of-00003",
+		"\"b\": \"model-00001-of-00003", "\"c\": \"model-00003-of-00003",
+		"\"d\": \"model-00002-of-00003" };
 	for (int i = 0; i < 4; i++)
 		assert_non_null(strstr(index->literal, expected[i]));
 	phi_plan_free(plan);

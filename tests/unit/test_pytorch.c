@@ -1,4 +1,5 @@
-/* torch checkpoints: views of shared storages, byte orders, both containers, and what they may not say. */
+/* torch checkpoints: views of shared storages, byte orders, both containers, and what they may not
+ * say. */
 #include "formats/core/memory.h"
 #include "formats/pytorch/read.h"
 #include "tests/unit/scratch.h"
@@ -147,19 +148,27 @@ refuses(void **state)
 		{ { "t", "ShortStorage", "0", 6, 0, { -2, 3 }, { 3, 1 }, false }, "size" },
 		{ { "t", "ShortStorage", "0", 6, 5, { 2, 3 }, { -1, -1 }, false }, "stride" },
 		{ { "t", "ShortStorage", "0", 6, 0, { INT64_MAX, 8 }, { 0, 0 }, false }, "2^64" },
-		{ { "t", "ShortStorage", "0", 6, 0, { INT64_MAX, 2 }, { 1, 1 }, false }, "element" },
-		{ { "t", "ShortStorage", "0", 6, INT64_MAX, { 2, 2 }, { INT64_MAX, INT64_MAX }, false },
+		{ { "t", "ShortStorage", "0", 6, 0, { INT64_MAX, 2 }, { 1, 1 }, false },
+			"element" },
+		{ { "t", "ShortStorage", "0", 6, INT64_MAX, { 2, 2 }, { INT64_MAX, INT64_MAX },
+			  false },
 			"2^64" },
 		{ { "t", "ShortStorage", "0", 6, 0, { 1 << 20, 1 << 20 }, { 0, 0 }, false },
 			"out of a storage" },
-		{ { "t", "ShortStorage", "0", 7, 0, { 2, 3 }, { 3, 1 }, false }, "the pickle says 14" },
+		{ { "t", "ShortStorage", "0", 7, 0, { 2, 3 }, { 3, 1 }, false },
+			"the pickle says 14" },
 		{ { "t", "ShortStorage", "0", INT64_MAX, 0, { 2, 3 }, { 3, 1 }, false },
 			"the pickle says" },
-		{ { "t", "LongStorage", "0", INT64_MAX, 0, { 2, 3 }, { 3, 1 }, false }, "2^64 bytes" },
-		{ { "t", "IntStorage", "0", 6, 0, { 2, 3 }, { 3, 1 }, false }, "the pickle says 24" },
-		{ { "t", "ShortStorage", "1", 6, 0, { 2, 3 }, { 3, 1 }, false }, "data/1: is missing" },
-		{ { "t", "ShortStorage", "../0", 6, 0, { 2, 3 }, { 3, 1 }, false }, "no proper key" },
-		{ { "t", "Strange", "0", 6, 0, { 2, 3 }, { 3, 1 }, false }, "no class that is known" },
+		{ { "t", "LongStorage", "0", INT64_MAX, 0, { 2, 3 }, { 3, 1 }, false },
+			"2^64 bytes" },
+		{ { "t", "IntStorage", "0", 6, 0, { 2, 3 }, { 3, 1 }, false },
+			"the pickle says 24" },
+		{ { "t", "ShortStorage", "1", 6, 0, { 2, 3 }, { 3, 1 }, false },
+			"data/1: is missing" },
+		{ { "t", "ShortStorage", "../0", 6, 0, { 2, 3 }, { 3, 1 }, false },
+			"no proper key" },
+		{ { "t", "Strange", "0", 6, 0, { 2, 3 }, { 3, 1 }, false },
+			"no class that is known" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const struct made_tensor *const one[] = { &cases[i].tensor };
@@ -168,7 +177,8 @@ refuses(void **state)
 		archive(&z, &p, NULL, 0);
 		open_bytes(&o, z.bytes, z.size);
 		if (o.source || !strstr(o.err.text, cases[i].says))
-			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, o.err.text, cases[i].says);
+			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, o.err.text,
+				cases[i].says);
 		close_opened(&o);
 	}
 	const struct made_tensor *const one[] = { &plain };
@@ -181,8 +191,8 @@ refuses(void **state)
 	close_opened(&o);
 }
 
-/* A checkpoint of training: the model is found, the rest is named; a list, a cycle and a bare object do
- * not stop the walk; an unknown class is not looked at. */
+/* A checkpoint of training: the model is found, the rest is named; a list, a cycle and a bare
+ * object do not stop the walk; an unknown class is not looked at. */
 static void
 trees(void **state)
 {
@@ -218,8 +228,8 @@ trees(void **state)
 	assert_string_equal(m->tensors[1].name, "list.0.turned");
 	assert_int_equal(phi_metadata_find(&m->metadata, "epoch")->i, 7);
 	assert_int_equal(m->nwarnings, 1);
-	assert_string_equal(m->warnings[0],
-		"the model is \"state_dict\"; left out are: epoch, self, evil");
+	assert_string_equal(
+		m->warnings[0], "the model is \"state_dict\"; left out are: epoch, self, evil");
 	close_opened(&o);
 }
 

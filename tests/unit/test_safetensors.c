@@ -9,11 +9,10 @@
 
 #include <cmocka.h>
 
-static const char json[] =
-	"{\"__metadata__\":{\"format\":\"pt\"},"
-	"\"second\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]},"
-	"\"first\":{\"dtype\":\"I16\",\"shape\":[2,2],\"data_offsets\":[0,8]},"
-	"\"third\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[11,19]}} ";
+static const char json[] = "{\"__metadata__\":{\"format\":\"pt\"},"
+			   "\"second\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]},"
+			   "\"first\":{\"dtype\":\"I16\",\"shape\":[2,2],\"data_offsets\":[0,8]},"
+			   "\"third\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[11,19]}} ";
 enum { DATA = 19, HEADER = 8 + sizeof json - 1, SIZE = HEADER + DATA };
 
 static void
@@ -79,7 +78,8 @@ reads(void **state)
 		assert_string_equal(m->tensors[0].name, "first");
 		assert_string_equal(m->tensors[1].name, "second");
 		assert_string_equal(m->tensors[2].name, "third");
-		assert_string_equal(phi_value_string(phi_metadata_find(&m->metadata, "format")), "pt");
+		assert_string_equal(
+			phi_value_string(phi_metadata_find(&m->metadata, "format")), "pt");
 		assert_string_equal(m->name, pipes ? "model" : "file");
 		assert_int_equal(m->storages[1].offset, HEADER + 8);
 		uint8_t bytes[8];
@@ -152,7 +152,7 @@ absurd_lengths(void **state)
 			open_bytes(&o, file, sizeof file, pipes);
 			assert_null(o.source);
 			assert_true(o.err.kind == PHI_LIMIT || o.err.kind == PHI_FORMAT ||
-				o.err.kind == PHI_TRUNCATED);
+				    o.err.kind == PHI_TRUNCATED);
 			close_opened(&o);
 		}
 }

@@ -43,7 +43,8 @@ reads(void **state)
 	(void)state;
 	static const char json[] =
 		"{\"__metadata__\":{\"format\":\"pt\",\"note\":\"a\\u0000b\"},"
-		"\"b\":{\"shape\":[2,3],\"dtype\":\"F16\",\"data_offsets\":[8,20],\"extra\":{\"x\":[1]}},"
+		"\"b\":{\"shape\":[2,3],\"dtype\":\"F16\",\"data_offsets\":[8,20],\"extra\":{\"x\":"
+		"[1]}},"
 		"\"empty\":{\"dtype\":\"I8\",\"shape\":[0,5],\"data_offsets\":[8,8]},"
 		"\"a\\u00e9\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]},"
 		"\"four\":{\"dtype\":\"F4\",\"shape\":[2,8],\"data_offsets\":[20,28]}}   ";
@@ -72,8 +73,9 @@ reads(void **state)
 	release(&p);
 }
 
-#define T(name, dtype, shape, begin, end) \
-	"\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
+#define T(name, dtype, shape, begin, end)                                                          \
+	"\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #begin      \
+	"," #end "]}"
 
 static void
 refuses(void **state)
@@ -88,10 +90,12 @@ refuses(void **state)
 		{ "{}x", "does not end" },
 		{ "[]", "does not begin" },
 		{ "{\"a\":1}", "no object" },
-		{ "{" T("a", "F16", "[2]", 0, 4) "," T("a", "F16", "[2]", 4, 8) "}", "occurs twice" },
+		{ "{" T("a", "F16", "[2]", 0, 4) "," T("a", "F16", "[2]", 4, 8) "}",
+			"occurs twice" },
 		{ "{" T("a", "F16", "[2]", 0, 4) "," T("\\u0061", "F16", "[2]", 4, 8) "}",
 			"occurs twice" },
-		{ "{\"a\":{\"dtype\":\"F16\",\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[0,2]}}",
+		{ "{\"a\":{\"dtype\":\"F16\",\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[0,2]}"
+		  "}",
 			"duplicate" },
 		{ "{\"a\":{\"dtype\":\"F16\",\"shape\":[],\"shape\":[],\"data_offsets\":[0,2]}}",
 			"duplicate" },
@@ -121,7 +125,8 @@ refuses(void **state)
 		{ "{" T("a", "F16", "[2]", 0, 5) "}", "5 bytes of data" },
 		{ "{" T("a", "F16", "[2]", 4, 0) "}", "before it begins" },
 		{ "{\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0]}}", "two numbers" },
-		{ "{\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,2,4]}}", "more than 2" },
+		{ "{\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,2,4]}}",
+			"more than 2" },
 		{ "{" T("a", "F16", "[2]", 4, 8) "}", "a hole" },
 		{ "{" T("a", "F16", "[2]", 0, 4) "," T("b", "F16", "[2]", 6, 10) "}", "a hole" },
 		{ "{" T("a", "F16", "[2]", 0, 4) "," T("b", "F16", "[2]", 2, 6) "}", "an overlap" },
@@ -142,8 +147,8 @@ static void
 truncation(void **state)
 {
 	(void)state;
-	static const char json[] = "{\"__metadata__\":{\"format\":\"pt\"}," T("a", "F16", "[2,1]", 0, 4)
-		"," T("b", "U8", "[]", 4, 5) "}";
+	static const char json[] = "{\"__metadata__\":{\"format\":\"pt\"}," T(
+		"a", "F16", "[2,1]", 0, 4) "," T("b", "U8", "[]", 4, 5) "}";
 	for (size_t n = 0; n < strlen(json); n++) {
 		struct parsed p;
 		parse(&p, json, n);
@@ -160,9 +165,9 @@ lengths(void **state)
 	static const struct {
 		uint64_t n;
 		enum phi_kind kind;
-	} cases[] = { { 0, PHI_FORMAT }, { 1, PHI_FORMAT }, { 2, PHI_OK }, { PHI_HEADER_MAX, PHI_OK },
-		{ PHI_HEADER_MAX + 1, PHI_LIMIT }, { UINT64_C(1) << 63, PHI_LIMIT },
-		{ UINT64_MAX, PHI_LIMIT } };
+	} cases[] = { { 0, PHI_FORMAT }, { 1, PHI_FORMAT }, { 2, PHI_OK },
+		{ PHI_HEADER_MAX, PHI_OK }, { PHI_HEADER_MAX + 1, PHI_LIMIT },
+		{ UINT64_C(1) << 63, PHI_LIMIT }, { UINT64_MAX, PHI_LIMIT } };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		uint8_t bytes[8];
 		uint64_t n = 0;
@@ -173,7 +178,8 @@ lengths(void **state)
 	}
 }
 
-/* The order and the bytes of the reference: taken from safetensors 0.8's save_file of these tensors. */
+/* The order and the bytes of the reference: taken from safetensors 0.8's save_file of these
+ * tensors. */
 static void
 writes(void **state)
 {
@@ -232,10 +238,11 @@ many(void **state)
 	struct phi_err err = { 0 };
 	phi_buffer_append(&json, "{", 1, &err);
 	for (int i = 0; i < N; i++)
-		assert_int_equal(phi_buffer_printf(&json, &err,
-					 "%s\"model.layers.%d.weight\":{\"dtype\":\"U8\",\"shape\":[1],"
-					 "\"data_offsets\":[%d,%d]}",
-					 i ? "," : "", i, N - 1 - i, N - i),
+		assert_int_equal(
+			phi_buffer_printf(&json, &err,
+				"%s\"model.layers.%d.weight\":{\"dtype\":\"U8\",\"shape\":[1],"
+				"\"data_offsets\":[%d,%d]}",
+				i ? "," : "", i, N - 1 - i, N - i),
 			0);
 	phi_buffer_append(&json, "}", 1, &err);
 	struct parsed p;

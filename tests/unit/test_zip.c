@@ -156,7 +156,8 @@ lies(void **state)
 		struct opened o;
 		open_bytes(&o, z.bytes, z.size);
 		if (!o.result || !strstr(o.err.text, cases[i].says))
-			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, o.err.text, cases[i].says);
+			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, o.err.text,
+				cases[i].says);
 		close_opened(&o);
 	}
 }
@@ -205,7 +206,8 @@ bad_data(void **state)
 	(void)state;
 	static struct zip_maker z;
 	static const struct {
-		size_t local, central; /* fields: size 22, 24; stored 18, 20; method 8, 10; flags 6, 8 */
+		size_t local,
+			central; /* fields: size 22, 24; stored 18, 20; method 8, 10; flags 6, 8 */
 		uint64_t value;
 		unsigned bytes;
 		const char *says;
@@ -231,7 +233,8 @@ bad_data(void **state)
 					 &right, &o.err),
 			-1);
 		if (!strstr(o.err.text, cases[i].says))
-			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, o.err.text, cases[i].says);
+			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, o.err.text,
+				cases[i].says);
 		close_opened(&o);
 	}
 	/* A wrong checksum is told. */

@@ -84,7 +84,8 @@ op_tensor(struct pickler *p, const struct made_tensor *t)
 	op_int(p, t->offset);
 	op_tuple(p, t->size, 2);
 	op_tuple(p, t->stride, 2);
-	ops(p, "\x89" "ccollections\nOrderedDict\n)RtR");
+	ops(p, "\x89"
+	       "ccollections\nOrderedDict\n)RtR");
 }
 
 #endif
