@@ -132,11 +132,10 @@ process_confine(const struct cli *cli, const char *output, struct phi_err *err)
 		const char *const folder = folder_of(cli->operands[i]);
 		if (!folder)
 			continue;
-		if (nread < 3)
-			sandbox.read[nread++] = folder;
+		sandbox.read[nread++] = folder;
 		/* The cache of Hugging Face: links to ../../blobs. */
 		snprintf(blobs[i], sizeof blobs[i], "%s/../../blobs", folder);
-		if (folder_of(blobs[i]) && nread < 3)
+		if (folder_of(blobs[i]))
 			sandbox.read[nread++] = blobs[i];
 	}
 	if (output)
