@@ -51,6 +51,8 @@ struct cli {
 	enum cli_color color;
 	unsigned jobs;	 /* 0: one a CPU */
 	uint64_t memory; /* 0: the default */
+	uint64_t shard_size;  /* --split-size, 0: the format's default */
+	unsigned shard_count; /* --split-count, 0: not asked for */
 	const char *const *operands;
 	unsigned noperands;
 };

@@ -225,7 +225,9 @@ make_plan(struct job *job, struct phi_err *err)
 		return -1;
 	const char *const slash = job->cli->output ? strrchr(job->cli->output, '/') : NULL;
 	const struct phi_plan_options options = {.size = sizeof options,
-		.output = slash ? slash + 1 : job->cli->output, .compress = job->cli->compress};
+		.output = to_stdout(job->cli) ? NULL : slash ? slash + 1 : job->cli->output,
+		.compress = job->cli->compress, .shard_size = job->cli->shard_size,
+		.shard_count = job->cli->shard_count};
 	const struct phi_pump_options pump = pump_options(job);
 	job->plan = phi_plan_new(lowered, job->format, &options, err);
 	return job->plan ? phi_plan_measure(job->plan, job->source, &pump, err) : -1;

@@ -46,6 +46,8 @@ enum {
 	PHI_FORMAT_FLOWS_IN = 1,  /* can be read from a pipe in order; others are spooled first */
 	PHI_FORMAT_FLOWS_OUT = 2, /* can be written to a pipe in order */
 	PHI_FORMAT_FOLDER = 4,	  /* its output is a folder */
+	PHI_FORMAT_SHARDS = 8,	  /* its output can be cut into files of a size asked for */
+	PHI_FORMAT_COUNTED = 16,  /* and into as many as asked for */
 };
 
 struct phi_format {

@@ -41,6 +41,20 @@ measure_tensors(struct phi_plan *plan, struct phi_err *err)
 	return 0;
 }
 
+/* What the format would not heed is refused, not passed over. */
+static int
+check_options(const struct phi_plan *plan, struct phi_err *err)
+{
+	const struct phi_format *const f = plan->format;
+	if (!f->complete)
+		return phi_fail(err, PHI_UNSUPPORTED, "format %s cannot be written", f->name);
+	if ((plan->options.shard_size && !(f->flags & PHI_FORMAT_SHARDS)) ||
+		(plan->options.shard_count && !(f->flags & PHI_FORMAT_COUNTED)))
+		return phi_fail(err, PHI_ARGUMENT, "%s is not written in files of a %s asked for",
+			f->name, plan->options.shard_size ? "size" : "number");
+	return 0;
+}
+
 struct phi_plan *
 phi_plan_new(struct phi_model *lowered, const struct phi_format *format,
 	const struct phi_plan_options *options, struct phi_err *err)
@@ -55,9 +69,7 @@ phi_plan_new(struct phi_model *lowered, const struct phi_format *format,
 	if (options)
 		plan->options = *options;
 	plan->arena = phi_arena_new(err);
-	if (plan->arena && !format->complete)
-		phi_fail(err, PHI_UNSUPPORTED, "format %s cannot be written", format->name);
-	if (!plan->arena || !format->complete || measure_tensors(plan, err) < 0 ||
+	if (!plan->arena || check_options(plan, err) < 0 || measure_tensors(plan, err) < 0 ||
 		format->complete(plan, err) < 0) {
 		phi_plan_free(plan);
 		return NULL;

@@ -45,6 +45,7 @@ struct phi_plan_options {
 	uint32_t alignment;  /* 0: the format's default */
 	const char *output;  /* base name for the names of files, or NULL */
 	bool compress;	     /* -z */
+	uint32_t shard_count; /* cut into that many files; 0: by shard_size */
 };
 
 struct phi_plan {

@@ -19,7 +19,7 @@ struct phi_plane {
 	uint32_t storage; /* index into the model's storages */
 	uint64_t offset;  /* bytes from the storage's start to element [0, 0, ...] */
 	bool dense;	  /* row-major without gaps: stride is then not looked at */
-	bool swap;	  /* big-endian: read() of a view swaps the bytes of each element */
+	bool swap;	  /* big-endian: reading a view swaps the numbers of each element (swap.h) */
 	int64_t stride[PHI_RANK_MAX]; /* in elements, for each dimension; may be 0 or negative */
 };
 

@@ -8,9 +8,9 @@
  *                            for, scattered (the pump asks for enough rows to make that worth it)
  *     anything else          element by element through a window of 64 KiB
  */
-#include "formats/core/bytes.h"
 #include "formats/core/memory.h"
 #include "formats/core/source.h"
+#include "formats/core/swap.h"
 
 #include <string.h>
 
@@ -182,7 +182,6 @@ phi_tensor_read(struct phi_source *source, const struct phi_tensor *tensor, bool
 			return -1;
 	}
 	if (plane->swap)
-		phi_swap_bytes(dst, size,
-			type->class == PHI_CLASS_COMPLEX ? type->bytes / 2 : type->bytes);
+		phi_type_swap(type, dst, size);
 	return 0;
 }

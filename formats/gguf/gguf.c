@@ -13,7 +13,8 @@ const struct phi_format phi_format_gguf = {
 	.name = "gguf",
 	.summary = "llama.cpp's container (versions 1 to 3 read, 3 written)",
 	.suffixes = (const char *const[]){ ".gguf", NULL },
-	.flags = PHI_FORMAT_FLOWS_IN | PHI_FORMAT_FLOWS_OUT,
+	.flags = PHI_FORMAT_FLOWS_IN | PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_SHARDS |
+		 PHI_FORMAT_COUNTED,
 	.bid = bid,
 	.open = phi_gguf_open,
 	.lower = phi_gguf_lower,

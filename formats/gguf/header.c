@@ -332,10 +332,6 @@ take_type(struct reader *r, struct phi_tensor *t, struct phi_err *err)
 			removed ? "type %" PRId32 " was taken out of GGUF"
 				: "unknown type (%" PRId32 ")",
 			(int32_t)id);
-	if (r->cursor->big && t->type->class == PHI_CLASS_BLOCK)
-		return phi_fail(err, PHI_UNSUPPORTED,
-			"%s in a big-endian file: only plain numbers can be read from one",
-			t->type->name);
 	if (phi_tensor_row(t) % t->type->elements)
 		return phi_fail(err, PHI_FORMAT,
 			"rows of %" PRIu64 " are no multiple of %s's block (%u)", phi_tensor_row(t),

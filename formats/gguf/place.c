@@ -5,6 +5,7 @@
 
 #include "formats/core/checked.h"
 #include "formats/core/escape.h"
+#include "formats/core/swap.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -78,7 +79,7 @@ add_storage(struct phi_model *model, const struct phi_gguf_placed *p,
 	};
 	t->nplanes = 1;
 	t->plane[0] = (struct phi_plane){ .storage = index, .dense = true };
-	t->plane[0].swap = h->big && t->type->bytes > 1;
+	t->plane[0].swap = h->big && phi_type_swaps(t->type);
 	return 0;
 }
 

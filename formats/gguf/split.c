@@ -47,6 +47,20 @@ phi_gguf_split_forget(struct phi_metadata *metadata)
 	phi_metadata_remove(metadata, key_tensors);
 }
 
+int
+phi_gguf_split_add(struct phi_metadata *metadata, struct phi_arena *arena,
+	const struct phi_gguf_split *split, struct phi_err *err)
+{
+	const struct phi_value number = { .kind = PHI_VALUE_U16, .u = split->number },
+			       count = { .kind = PHI_VALUE_U16, .u = split->count },
+			       tensors = { .kind = PHI_VALUE_I32, .i = (int64_t)split->tensors };
+	return phi_metadata_add(metadata, arena, key_number, number, err) ||
+			phi_metadata_add(metadata, arena, key_count, count, err) ||
+			phi_metadata_add(metadata, arena, key_tensors, tensors, err)
+		? -1
+		: 0;
+}
+
 /* "-00001-of-00003" */
 static int
 ending(char *dst, size_t size, uint64_t number, uint64_t count)
@@ -75,6 +89,20 @@ phi_gguf_split_path(struct phi_arena *arena, const char *path, uint64_t number, 
 		return NULL;
 	ending(tail, sizeof tail, number, count);
 	return phi_arena_printf(arena, err, "%.*s%s.gguf", n, path, tail);
+}
+
+const char *
+phi_gguf_split_name(struct phi_arena *arena, const char *output, uint64_t number, uint64_t count,
+	struct phi_err *err)
+{
+	static const char suffix[] = ".gguf";
+	char tail[64];
+	size_t n = strlen(output);
+	const size_t m = strlen(suffix);
+	if (n > m && !strcmp(output + n - m, suffix))
+		n -= m;
+	ending(tail, sizeof tail, number, count);
+	return phi_arena_printf(arena, err, "%.*s%s%s", (int)n, output, tail, suffix);
 }
 
 const char *

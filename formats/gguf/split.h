@@ -24,6 +24,14 @@ int phi_gguf_split_read(
 /* Takes the three keys out. */
 void phi_gguf_split_forget(struct phi_metadata *metadata);
 
+/* Adds them, in gguf-py's order; arena: the list's. */
+int phi_gguf_split_add(struct phi_metadata *metadata, struct phi_arena *arena,
+	const struct phi_gguf_split *split, struct phi_err *err);
+/* The name of part `number` of an output that the user named `output`: its suffix, if any, gives way
+ * to "-00001-of-00003.gguf". In the arena. */
+const char *phi_gguf_split_name(struct phi_arena *arena, const char *output, uint64_t number,
+	uint64_t count, struct phi_err *err);
+
 /* The path of part `number` beside `path`, which is the first part's; in the arena. NULL without a
  * failure (err untouched) where `path` is not named like a first part of `count`. */
 const char *phi_gguf_split_path(struct phi_arena *arena, const char *path, uint64_t number,

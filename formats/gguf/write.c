@@ -1,98 +1,20 @@
-/* Completes a plan: one file as in the picture of gguf.h, version 3, little-endian, the tensors in
- * the order of the model. llama.cpp requires what is done here: offsets that are the running sum of
- * the padded sizes, and zeros after the last tensor too. Tied tensors therefore have bytes each. A
- * file without tensors ends with its keys, as the converter's vocabularies do. */
-#include "formats/core/buffer.h"
-#include "formats/core/bytes.h"
+/* Completes a plan: files as in the picture of gguf.h, version 3, little-endian, the tensors in the
+ * order of the model; one file, or parts where they were asked for (cut.h). llama.cpp requires what is
+ * done here: offsets that are the running sum of the padded sizes, and zeros after the last tensor
+ * too. Tied tensors therefore have bytes each. A file without tensors ends with its keys, as the
+ * converter's vocabularies do.
+ *
+ * Of several parts the first comes last among the files: its name opens all, so it appears when the
+ * others are there. */
 #include "formats/core/checked.h"
 #include "formats/core/escape.h"
+#include "formats/gguf/cut.h"
 #include "formats/gguf/gguf.h"
+#include "formats/gguf/put.h"
+#include "formats/gguf/split.h"
 
 #include <inttypes.h>
-
-static int
-put_string(struct phi_buffer *b, const char *data, size_t size, struct phi_err *err)
-{
-	return phi_buffer_u64(b, size, err) || phi_buffer_append(b, data, size, err) ? -1 : 0;
-}
-
-static int
-put_scalar(struct phi_buffer *b, const struct phi_value *v, struct phi_err *err)
-{
-	uint8_t bytes[8];
-	switch (v->kind) {
-	case PHI_VALUE_F32:
-		phi_store32(bytes, phi_bits32((float)v->f));
-		break;
-	case PHI_VALUE_F64:
-		phi_store64(bytes, phi_bits64(v->f));
-		break;
-	case PHI_VALUE_BOOL:
-		bytes[0] = v->b;
-		break;
-	default:
-		/* Two's complement: the low bytes of a signed number are those of the narrow one.
-		 */
-		phi_store64(bytes, v->u);
-	}
-	return phi_buffer_append(b, bytes, phi_value_width(v->kind), err);
-}
-
-static int
-put_strings(
-	struct phi_buffer *b, const struct phi_string *strings, uint64_t count, struct phi_err *err)
-{
-	for (uint64_t i = 0; i < count; i++)
-		if (put_string(b, strings[i].data, strings[i].size, err))
-			return -1;
-	return 0;
-}
-
-static int
-put_array(struct phi_buffer *b, const struct phi_value *v, struct phi_err *err)
-{
-	const enum phi_value_kind kind = v->array.kind;
-	const uint64_t count = v->array.count;
-	if (kind > PHI_VALUE_F64 || kind == PHI_VALUE_ARRAY)
-		return phi_fail(
-			err, PHI_UNSUPPORTED, "GGUF has no arrays of %s", phi_value_name(kind));
-	if (phi_buffer_u32(b, kind, err) || phi_buffer_u64(b, count, err))
-		return -1;
-	if (kind == PHI_VALUE_STRING)
-		return put_strings(b, v->array.data, count, err);
-	const size_t start = b->size, width = phi_value_width(kind);
-	if (phi_buffer_append(b, v->array.data, (size_t)count * width, err))
-		return -1;
-	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
-		phi_swap_bytes(b->data + start, count * width, (unsigned)width);
-	return 0;
-}
-
-static int
-put_value(struct phi_buffer *b, const struct phi_value *v, struct phi_err *err)
-{
-	if (v->kind > PHI_VALUE_F64)
-		return phi_fail(err, PHI_UNSUPPORTED, "GGUF has no values of kind %s",
-			phi_value_name(v->kind));
-	if (phi_buffer_u32(b, v->kind, err))
-		return -1;
-	if (v->kind == PHI_VALUE_STRING)
-		return put_string(b, v->s.data, v->s.size, err);
-	return v->kind == PHI_VALUE_ARRAY ? put_array(b, v, err) : put_scalar(b, v, err);
-}
-
-static int
-put_keys(struct phi_buffer *b, const struct phi_metadata *metadata, struct phi_err *err)
-{
-	for (size_t i = 0; i < metadata->count; i++) {
-		const struct phi_meta *const meta = &metadata->items[i];
-		struct phi_quoted q;
-		if (put_string(b, meta->key, strlen(meta->key), err) ||
-			put_value(b, &meta->value, err))
-			return phi_context(err, "key %s", phi_quote(&q, meta->key));
-	}
-	return 0;
-}
+#include <string.h>
 
 /* The type to use instead of one that ggml does not have: the narrowest that holds all its values.
  */
@@ -142,73 +64,120 @@ check_tensor(const struct phi_plan *plan, uint32_t i, struct phi_err *err)
 	return 0;
 }
 
-/* A tensor without dimensions is written as one of [1]: llama.cpp's own writer has no rank 0. */
-static int
-put_tensor(struct phi_buffer *b, const struct phi_tensor *t, uint64_t offset, struct phi_err *err)
-{
-	if (put_string(b, t->name, strlen(t->name), err) ||
-		phi_buffer_u32(b, t->rank ? t->rank : 1, err))
-		return -1;
-	for (unsigned i = t->rank; i-- > 0;)
-		if (phi_buffer_u64(b, t->shape[i], err))
-			return -1;
-	if (!t->rank && phi_buffer_u64(b, 1, err))
-		return -1;
-	return phi_buffer_u32(b, (uint32_t)t->type->ggml, err) || phi_buffer_u64(b, offset, err)
-		       ? -1
-		       : 0;
-}
+/* One file to be: a range of the model's tensors and its own keys. */
+struct part {
+	uint32_t first, end;
+	const struct phi_metadata *metadata;
+	const char *name; /* NULL: the output's own */
+	uint32_t alignment;
+};
 
-/* Lays the tensors out, from the start of the data; *end is where the padding of the last one ends.
+/* Lays the tensors out, from the start of the data; *size is where the padding of the last one ends.
  */
 static int
-put_tensors(struct phi_buffer *b, const struct phi_plan *plan, uint32_t alignment, uint64_t *end,
-	struct phi_err *err)
+put_tensors(struct phi_buffer *b, const struct phi_plan *plan, const struct part *part,
+	uint64_t *size, struct phi_err *err)
 {
 	uint64_t offset = 0;
-	for (uint32_t i = 0; i < plan->model->ntensors; i++) {
+	for (uint32_t i = part->first; i < part->end; i++) {
 		if (check_tensor(plan, i, err) ||
-			put_tensor(b, &plan->model->tensors[i], offset, err))
+			phi_gguf_put_tensor(b, &plan->model->tensors[i], offset, err))
 			return -1;
 		if (!phi_add(offset, plan->bytes[i], &offset) ||
-			!phi_round_up(offset, alignment, &offset) || offset > INT64_MAX / 2)
+			!phi_round_up(offset, part->alignment, &offset) || offset > INT64_MAX / 2)
 			return phi_fail(err, PHI_LIMIT, "the tensors are too large for one file");
 	}
-	*end = offset;
+	*size = offset;
 	return 0;
 }
 
 /* The whole header, padded. */
 static int
-put_header(struct phi_buffer *b, const struct phi_plan *plan, uint32_t alignment, uint64_t *end,
-	struct phi_err *err)
+put_header(struct phi_buffer *b, const struct phi_plan *plan, const struct part *part,
+	uint64_t *size, struct phi_err *err)
 {
-	const struct phi_model *const model = plan->model;
 	if (phi_buffer_append(b, "GGUF", 4, err) || phi_buffer_u32(b, PHI_GGUF_VERSION, err) ||
-		phi_buffer_u64(b, model->ntensors, err) ||
-		phi_buffer_u64(b, model->metadata.count, err) ||
-		put_keys(b, &model->metadata, err) || put_tensors(b, plan, alignment, end, err))
+		phi_buffer_u64(b, part->end - part->first, err) ||
+		phi_buffer_u64(b, part->metadata->count, err) ||
+		phi_gguf_put_keys(b, part->metadata, err) || put_tensors(b, plan, part, size, err))
 		return -1;
-	const size_t rest = b->size % alignment;
-	return model->ntensors && rest ? phi_buffer_zeros(b, alignment - rest, err) : 0;
+	const size_t rest = b->size % part->alignment;
+	return part->end > part->first && rest ? phi_buffer_zeros(b, part->alignment - rest, err)
+					       : 0;
 }
 
 /* The offsets repeat put_tensors' sum, which was checked. */
 static int
-add_items(struct phi_plan *plan, const struct phi_buffer *header, uint32_t alignment, uint64_t end,
-	struct phi_err *err)
+add_items(struct phi_plan *plan, const struct phi_buffer *header, const struct part *part,
+	uint64_t size, struct phi_err *err)
 {
+	const unsigned file = plan->nfiles;
 	const void *const literal = phi_arena_copy(plan->arena, header->data, header->size, err);
-	if (!literal || phi_plan_add_file(plan, NULL, err) ||
-		phi_plan_add_literal(plan, "header", 0, 0, literal, header->size, err))
+	if (!literal || phi_plan_add_file(plan, part->name, err) ||
+		phi_plan_add_literal(plan, "header", file, 0, literal, header->size, err))
 		return -1;
 	uint64_t offset = header->size;
-	for (uint32_t i = 0; i < plan->model->ntensors; i++) {
-		if (phi_plan_add_tensor(plan, i, 0, offset, err) ||
-			!phi_round_up(offset + plan->bytes[i], alignment, &offset))
+	for (uint32_t i = part->first; i < part->end; i++) {
+		if (phi_plan_add_tensor(plan, i, file, offset, err) ||
+			!phi_round_up(offset + plan->bytes[i], part->alignment, &offset))
 			return -1;
 	}
-	plan->files[0].size = header->size + end;
+	plan->files[file].size = header->size + size;
+	return 0;
+}
+
+static int
+add_part(struct phi_plan *plan, const struct part *part, struct phi_err *err)
+{
+	struct phi_buffer header = { 0 };
+	uint64_t size = 0;
+	int result = put_header(&header, plan, part, &size, err);
+	if (!result)
+		result = add_items(plan, &header, part, size, err);
+	phi_buffer_free(&header);
+	return result;
+}
+
+/* The keys of part `number` that is not the first: which one it is, and an alignment that is not the
+ * usual one, since readers look for it in each file. */
+static int
+spell_keys(struct phi_plan *plan, const struct phi_gguf_split *split, struct phi_metadata *keys,
+	struct phi_err *err)
+{
+	static const char alignment[] = "general.alignment";
+	const struct phi_value *const v = phi_metadata_find(&plan->model->metadata, alignment);
+	*keys = (struct phi_metadata){ 0 };
+	if (v && phi_metadata_add(keys, plan->arena, alignment, *v, err))
+		return -1;
+	return phi_gguf_split_add(keys, plan->arena, split, err);
+}
+
+static int
+add_parts(struct phi_plan *plan, const struct phi_gguf_cut *cut, uint32_t alignment,
+	struct phi_err *err)
+{
+	struct phi_model *const model = plan->model;
+	const char *const output = plan->options.output ? plan->options.output : model->name;
+	for (uint32_t i = 1; i <= cut->count; i++) {
+		const uint32_t number = i % cut->count;
+		const struct phi_gguf_split split = {
+			.number = number, .count = cut->count, .tensors = model->ntensors
+		};
+		struct phi_metadata keys;
+		if (spell_keys(plan, &split, &keys, err))
+			return -1;
+		phi_gguf_split_forget(&model->metadata);
+		if (!number && phi_gguf_split_add(&model->metadata, model->arena, &split, err))
+			return -1;
+		const struct part part = { .first = cut->first[number],
+			.end = cut->first[number + 1],
+			.metadata = number ? &keys : &model->metadata,
+			.alignment = alignment,
+			.name = phi_gguf_split_name(
+				plan->arena, output, number, cut->count, err) };
+		if (!part.name || add_part(plan, &part, err))
+			return -1;
+	}
 	return 0;
 }
 
@@ -232,14 +201,12 @@ choose_alignment(struct phi_plan *plan, uint32_t *alignment, struct phi_err *err
 int
 phi_gguf_complete(struct phi_plan *plan, struct phi_err *err)
 {
-	struct phi_buffer header = { 0 };
+	struct phi_gguf_cut cut;
 	uint32_t alignment;
-	uint64_t end = 0;
-	int result = choose_alignment(plan, &alignment, err);
-	if (!result)
-		result = put_header(&header, plan, alignment, &end, err);
-	if (!result)
-		result = add_items(plan, &header, alignment, end, err);
-	phi_buffer_free(&header);
-	return result;
+	if (choose_alignment(plan, &alignment, err) || phi_gguf_cut(plan, &cut, err))
+		return -1;
+	const struct part whole = { .end = (uint32_t)plan->model->ntensors,
+		.metadata = &plan->model->metadata,
+		.alignment = alignment };
+	return cut.count > 1 ? add_parts(plan, &cut, alignment, err) : add_part(plan, &whole, err);
 }

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """GGUF against gguf-py and libllama: files they write come back byte for byte, big-endian ones as
 their little-endian twins, and a file of ours is quantized by llama_model_quantize as its source is."""
+import contextlib
+import io
 import subprocess
+from unittest import mock
 
 import peers
 from convert import convert
@@ -9,6 +12,7 @@ import ggml
 import numpy as np
 
 import gguf
+from gguf.scripts import gguf_convert_endian as script
 
 KEYS = ["general.architecture", "u8", "i8", "u16", "i16", "u32", "i32", "f32", "u64", "i64", "f64", "yes", "text",
         "words", "numbers", "floats", "flags"]
@@ -92,6 +96,98 @@ def parts(tmp):
     sorted(tmp.glob("cut-*"))[-1].unlink()
     peers.tool("phi-repack", first, "-o", tmp / "out.gguf", "--force", status=2)
     peers.check(True, "a missing part is an error")
+
+
+def cut(tmp):
+    """Parts of a size are those that gguf-py's writer cuts; libllama opens them by the first."""
+    for size, alignment in ((700, None), (1, None), (1 << 20, None), (300, 64)):
+        for old in [*tmp.glob("cut*"), *tmp.glob("ours*")]:
+            old.unlink()
+        write(tmp / "ref.gguf", alignment=alignment)
+        write(tmp / "cut.gguf", alignment=alignment, split_max_size=size)
+        peers.tool("phi-repack", "--split-size", size, tmp / "ref.gguf", "-o", tmp / "ours.gguf")
+        theirs, ours = sorted(tmp.glob("cut*")), sorted(tmp.glob("ours*"))
+        same = [p.name[3:] for p in theirs] == [p.name[4:] for p in ours]
+        if not alignment:  # gguf-py leaves general.alignment out of the later parts, and so cannot read them
+            same = same and all(a.read_bytes() == b.read_bytes() for a, b in zip(theirs, ours))
+        else:
+            same = same and all(gguf.GGUFReader(p).alignment == alignment for p in ours)
+        peers.check(same, f"parts of {size} bytes, alignment {alignment or 32}: {len(ours)} as gguf-py's")
+        peers.check(repack(ours[0], tmp / "out.gguf") == (tmp / "ref.gguf").read_bytes(), "and whole again")
+    model = convert(peers.ROOT / "fixtures" / "phi-tiny", tmp / "tiny.gguf", "f32")
+    want = ggml.Model(model).logits([1, 2, 3])
+    for option, value in (("--split-count", 4), ("--split-count", 16), ("--split-size", "1M")):
+        peers.tool("phi-repack", option, value, model, "-o", tmp / "t.gguf")
+        first = next(tmp.glob("t-00001-of-*"))
+        peers.check(np.array_equal(ggml.Model(first).logits([1, 2, 3]), want),
+                    f"{option} {value}: libllama's logits of {len(list(tmp.glob('t-*')))} parts are the whole's")
+        peers.tool("phi-repack", first, "-o", tmp / "whole.gguf", "--force")
+        peers.check((tmp / "whole.gguf").read_bytes() == model.read_bytes(), "and whole again")
+        for old in tmp.glob("t-*"):
+            old.unlink()
+
+
+# Numbers wider than a byte within a block, as ggml's structs have them: offset, width, count.
+WIDE = {"Q4_0": [(0, 2, 1)], "Q4_1": [(0, 2, 2)], "Q5_0": [(0, 2, 1), (2, 4, 1)], "Q5_1": [(0, 2, 2), (4, 4, 1)],
+        "Q8_0": [(0, 2, 1)], "Q2_K": [(80, 2, 2)], "Q3_K": [(108, 2, 1)], "Q4_K": [(0, 2, 2)], "Q5_K": [(0, 2, 2)],
+        "Q6_K": [(208, 2, 1)], "Q8_K": [(0, 4, 1), (260, 2, 16)], "IQ2_XXS": [(0, 2, 1), (2, 4, 16)],
+        "IQ2_XS": [(0, 2, 1), (2, 2, 32)], "IQ3_XXS": [(0, 2, 1), (66, 4, 8)], "IQ1_S": [(0, 2, 1), (34, 2, 8)],
+        "IQ4_NL": [(0, 2, 1)], "IQ3_S": [(0, 2, 1)], "IQ2_S": [(0, 2, 1)], "IQ4_XS": [(0, 2, 1), (2, 2, 1)],
+        "IQ1_M": [(48, 2, 4)], "TQ1_0": [(52, 2, 1)], "TQ2_0": [(64, 2, 1)], "MXFP4": [], "NVFP4": [],
+        "Q1_0": [(0, 2, 1)], "Q2_0": [(0, 2, 1)]}
+
+
+def swap_blocks(kind, data, size):
+    rows = np.array(data, dtype=np.uint8).reshape(-1, size)
+    for at, width, count in WIDE[kind]:
+        field = rows[:, at:at + width * count]
+        rows[:, at:at + width * count] = field.reshape(-1, count, width)[:, :, ::-1].reshape(-1, count * width)
+    return rows.reshape(data.shape)
+
+
+def big_blocks(tmp):
+    """A big-endian file of block types comes out as its little-endian twin."""
+    write_blocks(tmp / "little.gguf")
+    w = gguf.GGUFWriter(str(tmp / "big.gguf"), "phi3", endianess=gguf.GGUFEndian.BIG)
+    for t in gguf.GGUFReader(tmp / "little.gguf").tensors:
+        size = gguf.GGML_QUANT_SIZES[t.tensor_type][1]
+        w.add_tensor(t.name, swap_blocks(t.tensor_type.name, t.data, size), raw_dtype=t.tensor_type)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    peers.check(repack(tmp / "big.gguf", tmp / "out.gguf") == (tmp / "little.gguf").read_bytes(),
+                "big-endian blocks come out little-endian")
+    convert_endian(tmp)
+
+
+def convert_endian(tmp):
+    """The block types that gguf-py's own script swaps."""
+    known = ["F32", "F16", "BF16", "Q4_0", "Q8_0", "Q4_K", "Q6_K", "MXFP4", "TQ2_0", "Q1_0"]
+    rng = np.random.default_rng(4)
+    w = gguf.GGUFWriter(str(tmp / "little.gguf"), "phi3")
+    names = []
+    for name in known:
+        kind = getattr(gguf.GGMLQuantizationType, name, None)
+        if kind is None:
+            continue
+        block, size = gguf.GGML_QUANT_SIZES[kind]
+        names.append(name)
+        w.add_tensor(f"{name}.weight", rng.integers(0, 256, (2, size * 512 // block), dtype=np.uint8), raw_dtype=kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    (tmp / "big.gguf").write_bytes((tmp / "little.gguf").read_bytes())
+    reader = gguf.GGUFReader(tmp / "big.gguf", "r+")
+    args = type("Args", (), {"order": "big", "dry_run": False, "verbose": False})
+    said = io.StringIO()
+    with mock.patch("builtins.input", return_value="YES"), contextlib.redirect_stderr(said), \
+            contextlib.redirect_stdout(said):
+        script.convert_byteorder(reader, args)
+    del reader
+    peers.check(repack(tmp / "big.gguf", tmp / "out.gguf") == (tmp / "little.gguf").read_bytes(),
+                "what gguf_convert_endian made big-endian comes out little-endian: " + " ".join(names))
 
 
 def read_alike(tmp):
@@ -179,6 +275,8 @@ def quantized(tmp):
 tmp = peers.scratch()
 identical(tmp)
 parts(tmp)
+cut(tmp)
+big_blocks(tmp)
 read_alike(tmp)
 quantized(tmp)
 peers.finish()

@@ -434,16 +434,6 @@ bad_block_scalar(void)
 }
 
 static struct maker
-bad_block_big(void)
-{
-	struct maker m = start(3, true, 1, 0);
-	put_info(&m, "blk.0.x", 32, 0, 8, 0);
-	pad(&m, 32);
-	put_data(&m, 64, 0, 32);
-	return m;
-}
-
-static struct maker
 bad_range(void)
 {
 	return tensor(17, 0, 0, 0);
@@ -515,7 +505,6 @@ static const struct bad bads[] = {
 	{ "type 255", PHI_UNSUPPORTED, "unknown type (255)", bad_type_255 },
 	{ "row no multiple of the block", PHI_FORMAT, "rows of 33", bad_block },
 	{ "block type without dimensions", PHI_FORMAT, "rows of 1", bad_block_scalar },
-	{ "block type, big-endian", PHI_UNSUPPORTED, "big-endian", bad_block_big },
 	{ "data beyond the file", PHI_TRUNCATED, "68 bytes at offset 64", bad_range },
 	{ "offset beyond the file", PHI_TRUNCATED, "tensor blk.0.x: 32 bytes", bad_range_offset },
 	{ "no data", PHI_TRUNCATED, "end beyond the end of the file", bad_data_missing },
