@@ -104,7 +104,10 @@ open_as(const struct phi_format *format, struct phi_store *store, struct phi_mem
 		return NULL;
 	}
 	phi_member_close(member);
-	return format->open(store, options, err);
+	struct phi_source *const source = format->open(store, options, err);
+	if (source)
+		source->format = format->name;
+	return source;
 }
 
 static struct phi_source *open_store(struct phi_store *, const struct phi_open_options *,

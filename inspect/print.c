@@ -14,6 +14,7 @@
 /* What the tables' cells are made from. */
 struct report {
 	const struct phi_model *model;
+	const char *format;
 	const struct phi_digest *digests; /* or NULL */
 	enum phi_type_id types[PHI_TYPES]; /* those that occur */
 	struct phi_census census;
@@ -26,9 +27,11 @@ print_summary(const struct report *r, const struct phi_source *source, FILE *out
 	struct phi_number weights, bytes;
 	struct phi_quoted name;
 	const char *const path = source->outer ? phi_store_path(source->outer) : m->name;
-	fprintf(out, "%s: %s", phi_quote(&name, path ? path : "model"), m->format);
+	fprintf(out, "%s: %s", phi_quote(&name, path ? path : "model"), r->format);
+	if (strcmp(r->format, m->format))
+		fprintf(out, " of %s", m->format);
 	if (m->view && strcmp(m->view, "canonical") && strcmp(m->view, m->format))
-		fprintf(out, " (view %s)", m->view);
+		fprintf(out, " as %s", m->view);
 	if (m->family)
 		fprintf(out, ", %s", m->family->name);
 	fprintf(out, ", %zu tensors, %s weights, %s", m->ntensors,
@@ -193,7 +196,7 @@ print_json(const struct report *r, bool full, FILE *out, struct phi_err *err)
 	struct phi_emit e;
 	phi_emit_begin(&e, out, 2);
 	phi_emit_open(&e, '{');
-	phi_emit_member(&e, "format", m->format);
+	phi_emit_member(&e, "format", r->format);
 	phi_emit_key(&e, "metadata");
 	phi_emit_open(&e, '{');
 	for (size_t i = 0; i < m->metadata.count; i++) {
@@ -227,6 +230,7 @@ phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *o
 	}
 	if (!result) {
 		r->model = source->model;
+		r->format = source->format ? source->format : source->model->format;
 		r->digests = digests;
 		phi_census_take(r->model, &r->census);
 		if (options->json)

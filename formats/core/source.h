@@ -33,6 +33,7 @@ struct phi_source {
 	const struct phi_source_ops *ops;
 	void *state;
 	struct phi_model *model;
+	const char *format; /* of what was opened, set by the registry; a stream's model says what it was */
 	bool sequential;
 	struct phi_store *store; /* of a tar: its entries; closed with the source */
 	struct phi_store *outer; /* what was opened: the registry's; closed last */

@@ -65,3 +65,10 @@ load common
 	[ "$(names --only '*.o_proj.*' --only 'model.norm.weight' | wc -l)" -eq 3 ]
 	fails 2 "phi-inspect: --only and --exclude leave no tensor" phi-inspect --only nothing Phi-4-mini
 }
+
+@test "a stream says what it is, of what, and whose names it carries" {
+	phi-repack Phi-4-mini | phi-inspect | head -n 1 | grep -q '^stdin: stream of hf, phi3, 14 tensors, '
+	phi-quant -q -t q8_0 Phi-4-mini | phi-inspect >a
+	head -n 1 a | grep -q '^stdin: stream of hf as gguf, phi3, 16 tensors, '
+	[ "$(phi-repack Phi-4-mini | phi-inspect --json | jq -r .format)" = stream ]
+}
