@@ -13,6 +13,7 @@ enum {
 	WARNINGS_MAX = 16,
 	METADATA_MAX = 256,
 	METADATA_STRING_MAX = 4096,
+	STRANGERS_MAX = 8, /* callables told of */
 };
 
 enum role {
@@ -37,6 +38,8 @@ struct walk {
 	unsigned depth;
 	uint64_t visits;
 	unsigned left_out;
+	const struct phi_pickle *strangers[STRANGERS_MAX]; /* callables that make no tensor */
+	unsigned nstrangers;
 	char path[PHI_NAME_MAX];
 };
 
@@ -110,12 +113,42 @@ pass_through(const struct phi_pickle *node)
 	return inner ? inner : node;
 }
 
+static bool
+same_global(const struct phi_pickle *a, const struct phi_pickle *b)
+{
+	return a->string.size == b->string.size &&
+		!memcmp(a->string.data, b->string.data, a->string.size);
+}
+
+/* Tells, once, of a callable that a pickle calls and that is neither a module nor a container: its result
+ * is not in the model. */
+static int
+tell_stranger(struct walk *w, const struct phi_pickle *callable, struct phi_err *err)
+{
+	static const char *const usual[] = { "collections OrderedDict", "collections defaultdict",
+		"torch.nn.", "__torch__.", "torch.jit._pickle " };
+	if (callable->kind != PHI_PICKLE_GLOBAL || w->nstrangers == STRANGERS_MAX)
+		return 0;
+	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+		if (!strncmp(callable->string.data, usual[i], strlen(usual[i])))
+			return 0;
+	for (unsigned i = 0; i < w->nstrangers; i++)
+		if (same_global(w->strangers[i], callable))
+			return 0;
+	w->strangers[w->nstrangers++] = callable;
+	struct phi_quoted q;
+	return phi_model_warn(w->model, err, "left out, and not run: a call of %s",
+		phi_quote(&q, callable->string.data));
+}
+
 /* An object that is no tensor: what was put into it, and its state. The last frame opened is walked
  * first. */
 static int
 enter_object(struct walk *w, const struct phi_pickle *node, size_t length, struct phi_err *err)
 {
 	const struct phi_pickle_object *const o = node->object;
+	if (o->callable && tell_stranger(w, o->callable, err))
+		return -1;
 	if (phi_pickle_is_global(o->callable, "collections OrderedDict")) {
 		const struct phi_pickle *const pairs = phi_pickle_item(o->args, 0);
 		if (pairs && pairs->kind == PHI_PICKLE_LIST)
@@ -310,6 +343,16 @@ add_metadata(struct phi_model *model, const struct phi_pickle *root, struct phi_
 	return 0;
 }
 
+static int
+fail_empty(const struct walk *w, struct phi_err *err)
+{
+	struct phi_quoted q;
+	if (w->nstrangers)
+		return phi_fail(err, PHI_UNSUPPORTED, "no tensor in it; a call of %s is not run",
+			phi_quote(&q, w->strangers[0]->string.data));
+	return phi_fail(err, PHI_UNSUPPORTED, "no tensor in it");
+}
+
 int
 phi_torch_walk(struct phi_model *model, struct phi_torch_storages *storages,
 	const struct phi_pickle *root, bool swap, struct phi_err *err)
@@ -320,10 +363,12 @@ phi_torch_walk(struct phi_model *model, struct phi_torch_storages *storages,
 	w->model = model;
 	w->storages = storages;
 	w->swap = swap;
-	const int result =
-		add_metadata(model, root, err) || start_at(model, &root, err) || walk(w, root, err)
-			? -1
-			: 0;
+	int result = add_metadata(model, root, err) || start_at(model, &root, err) ||
+			walk(w, root, err)
+		? -1
+		: 0;
+	if (!result && !model->ntensors)
+		result = fail_empty(w, err);
 	phi_free(w);
 	return result;
 }

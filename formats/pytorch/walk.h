@@ -4,10 +4,11 @@
 
 #include "formats/pytorch/rebuild.h"
 
-/* Appends every tensor of the tree, named by the keys on the way to it, joined by dots; an element
- * of a list is named by its number. If the root is a training checkpoint with one known key that
- * holds the model (state_dict, model ...), the tree starts there, and a warning names what else
- * there is. Plain values beside become metadata. swap: the storages are big-endian. */
+/* Appends every tensor of the tree, named by the keys on the way to it, joined by dots; an element of a
+ * list is named by its number. If the root is a training checkpoint with one known key that holds the
+ * model (state_dict, model ...), the tree starts there, and a warning names what else there is. Plain
+ * values beside become metadata. Calls that make neither a tensor nor a container are left out
+ * with a warning; a pickle without any tensor is PHI_UNSUPPORTED. swap: the storages are big-endian. */
 int phi_torch_walk(struct phi_model *model, struct phi_torch_storages *storages,
 	const struct phi_pickle *root, bool swap, struct phi_err *err);
 
