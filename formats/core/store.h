@@ -46,7 +46,8 @@ const char *phi_store_path(const struct phi_store *store);
  * letter, then letters and digits; "model" for stdin. */
 const char *phi_store_base(const struct phi_store *store);
 
-/* Names of the members, sorted bytewise. Lent until the store closes. */
+/* Names of the members, sorted bytewise; of a folder all its entries: whether one is a regular file is
+ * seen when it is opened. Lent until the store closes. */
 int phi_store_list(struct phi_store *store, const char *const **names, size_t *count,
 	struct phi_err *err);
 bool phi_store_has(struct phi_store *store, const char *name);

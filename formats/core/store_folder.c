@@ -169,16 +169,12 @@ phi_folder_open(const struct phi_store *store, const char *name, int *fd, uint64
 	return 0;
 }
 
-/* Is it a regular file, or a link to one? Where such a link leads is checked when it is opened. */
+/* Whatever has a name is listed: a config.json that is a folder, or a link to nothing, is an error when
+ * it is opened, not a model without config.json. */
 static bool
-listed(int folder, const struct dirent *e)
+listed(const struct dirent *e)
 {
-	if (e->d_type == DT_REG)
-		return true;
-	if (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN)
-		return false;
-	struct stat st;
-	return !fstatat(folder, e->d_name, &st, 0) && S_ISREG(st.st_mode);
+	return strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
 }
 
 static int
@@ -189,7 +185,7 @@ read_names(struct phi_store *store, DIR *dir, struct phi_err *err)
 	int status = 0;
 	errno = 0;
 	for (const struct dirent *e; !status && (e = readdir(dir)); errno = 0) {
-		if (!listed(store->fd, e))
+		if (!listed(e))
 			continue;
 		if (count == PHI_MEMBERS_MAX)
 			status = phi_fail(err, PHI_LIMIT, "has more than %d files, the limit",
