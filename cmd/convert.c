@@ -202,7 +202,9 @@ lower(struct job *job, struct phi_err *err)
 	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
 		.pre = cli->pre, .recipe = recipe, .pure = cli->pure};
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
-	if (lowered && (cli_pick(cli, lowered, err) || choose(job, lowered, recipe, err))) {
+	if (!lowered)
+		phi_source_blame(job->source, PHI_NONE, err);
+	else if (cli_pick(cli, lowered, err) || choose(job, lowered, recipe, err)) {
 		phi_model_free(lowered);
 		return NULL;
 	}

@@ -87,8 +87,10 @@ work(void *ctx, uint64_t ticket, void *slot_memory, struct phi_err *err)
 	if (!slot->buffer && !(slot->buffer = phi_alloc(PHI_CHUNK_BYTES, err)))
 		return -1;
 	struct phi_quoted q;
-	if (digest_tensor(s, index, slot->buffer, err))
-		return phi_context(err, "tensor %s", phi_quote(&q, t->name));
+	if (digest_tensor(s, index, slot->buffer, err)) {
+		phi_context(err, "tensor %s", phi_quote(&q, t->name));
+		return phi_source_blame(s->source, t->nplanes ? t->plane[0].storage : PHI_NONE, err);
+	}
 	return 0;
 }
 

@@ -72,6 +72,10 @@ fail_json(const json_error_t *error, size_t start, struct phi_err *err)
 	/* Out of memory, or more digits and letters in one token than size_t counts eightfold. */
 	if (!error->text[0])
 		return phi_fail(err, PHI_MEMORY, "out of memory reading JSON");
+	if (json_error_code(error) == json_error_null_character ||
+		json_error_code(error) == json_error_null_byte_in_key)
+		return phi_fail(err, PHI_FORMAT, "JSON byte %zu: a NUL in a text",
+			start + (size_t)error->position);
 	struct phi_quoted q;
 	return phi_fail(err, PHI_FORMAT, "JSON byte %zu: %s", start + (size_t)error->position,
 		phi_quote(&q, error->text));

@@ -40,11 +40,9 @@ in_tensor(const struct phi_segment *s, struct phi_err *err)
 static int
 in_source(const struct pump *pump, const struct phi_segment *s, struct phi_err *err)
 {
-	const struct phi_plane *const plane = &s->from->plane[0];
-	const char *const file = pump->source->model->storages[plane->storage].file;
 	struct phi_quoted q;
 	phi_context(err, "tensor %s", phi_quote(&q, s->from->name));
-	return file ? phi_context(err, "%s", phi_quote(&q, file)) : -1;
+	return phi_source_blame(pump->source, s->from->plane[0].storage, err);
 }
 
 static int

@@ -36,12 +36,10 @@ static int
 in_tensor(const struct pass *pass, uint32_t job, unsigned lane, struct phi_err *err)
 {
 	const struct phi_tensor *const t = lane_tensor(pass, job, lane);
-	const struct phi_model *const model = pass->sources[lane]->model;
-	const char *const file =
-		t->nplanes ? model->storages[t->plane[0].storage].file : NULL;
 	struct phi_quoted q;
 	phi_context(err, "tensor %s", phi_quote(&q, t->name));
-	return file ? phi_context(err, "%s", phi_quote(&q, file)) : -1;
+	return phi_source_blame(pass->sources[lane],
+		t->nplanes ? t->plane[0].storage : PHI_NONE, err);
 }
 
 static uint32_t

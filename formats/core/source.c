@@ -1,7 +1,10 @@
 #include "formats/core/source.h"
 
+#include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/core/spool.h"
+
+#include <string.h>
 
 enum { SETTLE_BYTES = 1 << 20 };
 
@@ -50,7 +53,22 @@ phi_source_finish(struct phi_source *source, struct phi_err *err)
 {
 	if (!source->sequential || !source->ops->finish)
 		return 0;
-	return source->ops->finish(source, err);
+	if (source->ops->finish(source, err))
+		return phi_source_blame(source, PHI_NONE, err);
+	return 0;
+}
+
+int
+phi_source_blame(const struct phi_source *source, uint32_t storage, struct phi_err *err)
+{
+	const char *const path = source->outer ? phi_store_path(source->outer) : NULL;
+	const char *const slash = path ? strrchr(path, '/') : NULL;
+	const char *const last = slash ? slash + 1 : path;
+	const char *const file = storage != PHI_NONE ? source->model->storages[storage].file : NULL;
+	struct phi_quoted q;
+	if (file && (!path || (strcmp(file, last) && strcmp(file, "-"))))
+		phi_context(err, "%s", phi_quote(&q, file));
+	return path ? phi_context(err, "%s", phi_quote(&q, path)) : -1;
 }
 
 static int
@@ -60,8 +78,9 @@ spool_storage(struct phi_source *source, struct phi_spool *spool, uint32_t stora
 	const uint64_t size = source->model->storages[storage].size;
 	for (uint64_t at = 0; at < size;) {
 		const size_t n = size - at < SETTLE_BYTES ? (size_t)(size - at) : SETTLE_BYTES;
-		if (source->ops->read(source, storage, at, buffer, n, err) < 0 ||
-			phi_spool_write(spool, buffer, n, err) < 0)
+		if (source->ops->read(source, storage, at, buffer, n, err) < 0)
+			return phi_source_blame(source, storage, err);
+		if (phi_spool_write(spool, buffer, n, err) < 0)
 			return -1;
 		at += n;
 	}

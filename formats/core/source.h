@@ -55,6 +55,10 @@ int phi_source_finish(struct phi_source *source, struct phi_err *err);
 int phi_source_settle(struct phi_source *source, const struct phi_spool_options *options,
 	struct phi_err *err);
 
+/* Puts where it happened before an error on its way up: the path of what was opened, and the file in it
+ * that the storage lies in, where that is another one (PHI_NONE: no storage). Returns -1. */
+int phi_source_blame(const struct phi_source *source, uint32_t storage, struct phi_err *err);
+
 /* Elements [first, first + n) of a tensor in row-major order, in its own type, little-endian, dense:
  * the one way weights are read. Gathers strided views; `first` and n are multiples of the block.
  * `transpose`: as if the two dimensions were exchanged (rank 2). Tensors of one plane only. */

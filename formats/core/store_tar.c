@@ -66,9 +66,11 @@ fail_archive(struct walker *w, struct archive *a, struct phi_err *err)
 		return -1;
 	}
 	const char *const text = archive_error_string(a);
-	return phi_fail(err, PHI_FORMAT, "tar: %s (offset %" PRIu64 ")",
-		text ? phi_quote(&q, text) : "cannot be read",
-		(uint64_t)archive_read_header_position(a));
+	const int64_t at = archive_read_header_position(a);
+	phi_quote(&q, text ? text : "cannot be read");
+	if (at < 0) /* not even one header */
+		return phi_fail(err, PHI_FORMAT, "tar: %s", q.text);
+	return phi_fail(err, PHI_FORMAT, "tar: %s (offset %" PRId64 ")", q.text, at);
 }
 
 /* "./a" is "a". NULL: not a name of ours. */

@@ -17,9 +17,7 @@ read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void 
 		return phi_fail(err, PHI_ARGUMENT, "read beyond the end of a storage");
 	if (s->spool_offset && s->spool_offset[storage] != UINT64_MAX)
 		return phi_spool_read(s->spool, s->spool_offset[storage] + offset, dst, n, err);
-	if (phi_member_read(s->member, range->offset + offset, dst, n, err))
-		return phi_context(err, "%s", range->file);
-	return 0;
+	return phi_member_read(s->member, range->offset + offset, dst, n, err);
 }
 
 static void

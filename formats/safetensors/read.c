@@ -24,7 +24,7 @@ read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void 
 	if (!phi_fits(offset, n, range->size))
 		return phi_fail(err, PHI_ARGUMENT, "read beyond the end of a storage");
 	if (phi_member_read(s->member, range->offset + offset, dst, n, err))
-		return phi_context(err, "%s", range->file);
+		return -1;
 	if (source->sequential)
 		s->at = range->offset + offset + n;
 	return 0;

@@ -1,0 +1,534 @@
+"""Hostile files: each with the class of attack it stands for and what the message must say.
+
+A case is (class, path of the operand, {path: content}, regex on the message[, options]). Content is bytes, or
+("link", target), ("hardlink", path), ("fifo",), ("folder",), ("sparse", head bytes, size). Classes follow the sheet of
+known attacks: one file for each rule a reader must keep, nothing that needs big files or long times to show.
+"""
+import json
+import os
+import struct
+import zlib
+
+import build as b
+
+M64 = 2**64 - 1
+CASES = []
+
+
+def case(klass, path, files, regex, **options):
+    files = files if isinstance(files, dict) else {path: files}
+    CASES.append((klass, path, files, regex, options))
+
+
+# --- safetensors -------------------------------------------------------------------------------------
+
+
+def st(name, klass, data, regex, **options):
+    case("safetensors: " + klass, name + ".safetensors", data, regex, **options)
+
+
+def header(text, data=b"", **kw):
+    return b.safetensors_raw(text if isinstance(text, bytes) else text.encode(), data, **kw)
+
+
+def entry(dtype='"F32"', shape="[2]", offsets="[0,8]", name='"a"', more=""):
+    return '{%s:{"dtype":%s,"shape":%s,"data_offsets":%s%s}}' % (name, dtype, shape, offsets, more)
+
+
+def safetensors_cases():
+    eight = b.floats(2)
+    st("short", "header length cut", b"\x10\0\0\0\0\0\0", "", )
+    st("length-file", "header longer than the file", header("{}", length=100), "header|100")
+    st("length-zero", "empty header", header("", length=0), "header|empty|JSON|no model format")
+    st("length-signed", "header length 2^63", header("{}" * 10, length=2**63), "header|%d" % 2**63)
+    st("length-wrap", "header length 2^64-1", header("{}" * 10, length=M64), "header|%d" % M64)
+    st("length-wrap8", "header length that wraps with its own 8 bytes", header("{}" * 10, length=M64 - 7), "header")
+    case("safetensors: header beyond the limit", "limit.safetensors",
+         {"limit.safetensors": ("sparse", struct.pack("<Q", 100000001) + b"{", 100000100)}, "100000000|limit")
+    st("not-object", "header is an array", header("[1,2]"), "JSON|\\{|no model format")
+    st("space-first", "header does not begin with a brace", header("  {}"), "'{'|begin|no model format")
+    st("garbage-after", "bytes after the object", header("{}x     "), "header")
+    st("second-object", "two objects", header("{}{}    "), "JSON")
+    st("nul", "NUL in the header", header("{}\0     "), "header")
+    st("utf8", "invalid UTF-8 in a name", header(b'{"\xff":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', eight),
+       "JSON byte")
+    st("surrogate", "lone surrogate in a name", header(entry(name='"\\ud800"'), eight), "JSON byte")
+    st("control", "control byte in a name", header(entry(name='"a\1"'), eight), "JSON byte")
+    st("deep", "nested 200,000 deep", header('{"a":' + "[" * 200000 + "}"), "nested")
+    st("deep-object", "objects nested 100 deep", header('{"a":' * 100 + "1" + "}" * 100), "nested")
+    st("twice", "a tensor twice", header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+                                         '"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', eight), "a")
+    st("twice-escaped", "a tensor twice, once escaped",
+       header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+              '"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', eight), "a")
+    st("field-twice", "a field twice", header(entry(more=',"dtype":"I32"'), eight), "dtype|duplicate")
+    st("field-missing", "no dtype", header('{"a":{"shape":[2],"data_offsets":[0,8]}}', eight), "tensor a.*dtype")
+    st("field-extra", "unknown field", header(entry(more=',"x":1'), eight), "", may_pass=True)
+    st("name-empty", "empty name", header(entry(name='""'), eight), "name")
+    st("metadata-number", "metadata that is no text", header('{"__metadata__":{"a":1}}'), "__metadata__")
+    st("metadata-list", "metadata that is no object", header('{"__metadata__":[]}'), "__metadata__")
+    st("dtype", "unknown type", header(entry('"F33"'), eight), "tensor a.*F33")
+    st("dtype-number", "type that is a number", header(entry("5"), eight), "tensor a.*dtype")
+    st("shape-negative", "negative dimension", header(entry(shape="[-2]"), eight), "tensor a.*shape")
+    st("shape-real", "dimension 2.0", header(entry(shape="[2.0]"), eight), "tensor a.*shape")
+    st("shape-exponent", "dimension 2e0", header(entry(shape="[2e0]"), eight), "tensor a.*shape")
+    st("shape-huge", "dimension beyond 64 bits", header(entry(shape="[36893488147419103234]"), eight), "JSON|shape")
+    st("shape-wrap", "product that wraps to the right size", header(entry(shape="[4294967296,4294967296,2]"), eight),
+       "tensor a")
+    st("shape-wrap-bytes", "bytes that wrap", header(entry(shape="[4611686018427387906]"), eight), "tensor a")
+    st("shape-zero-wrap", "wrap beside a zero", header(entry(shape="[0,4294967296,4294967296,4294967296]",
+                                                            offsets="[0,8]"), eight), "tensor a")
+    st("shape-deep", "a thousand dimensions", header(entry(shape="[" + ",".join("1" * 1000) + "]"), eight),
+       "tensor a: shape: more than 8")
+    st("shape-text", "shape that is a text", header(entry(shape='"2"'), eight), "tensor a.*shape")
+    st("offsets-one", "one offset", header(entry(offsets="[0]"), eight), "tensor a.*offset")
+    st("offsets-back", "end before start", header(entry(offsets="[8,0]"), eight), "tensor a")
+    st("offsets-end", "data beyond the file", header(entry(offsets="[0,8]"), eight[:4]), "tensor a|end")
+    st("offsets-wrap", "start near 2^64", header(entry(offsets="[%d,%d]" % (M64 - 7, M64))), "tensor a|JSON")
+    st("offsets-negative", "negative offset", header(entry(offsets="[-8,0]"), eight), "tensor a.*offset")
+    st("size", "range unlike the shape", header(entry(shape="[3]"), eight), "tensor a")
+    two = '{"a":{"dtype":"F32","shape":[1],"data_offsets":[%s]},"b":{"dtype":"F32","shape":[1],"data_offsets":[%s]}}'
+    st("hole-front", "hole before the data", header(two % ("4,8", "8,12"), b"\0" * 12), "")
+    st("hole-middle", "hole between tensors", header(two % ("0,4", "8,12"), b"\0" * 12), "")
+    st("hole-end", "bytes after the data", header(two % ("0,4", "4,8"), b"\0" * 12), "")
+    st("overlap", "overlapping tensors", header(two % ("0,4", "2,6"), b"\0" * 6), "")
+    st("same-range", "one range for many tensors", header(two % ("0,4", "0,4"), b"\0" * 4), "")
+    st("zip-after", "a zip behind the data", header(entry(), eight + b.torch()), "")
+    st("only-zip-name", "a zip named safetensors, cut", b.torch()[:300], "")
+
+
+# --- GGUF --------------------------------------------------------------------------------------------
+
+
+def gg(name, klass, data, regex, **options):
+    case("GGUF: " + klass, name + ".gguf", data, regex, **options)
+
+
+def gguf_cases():
+    arch = b.key("general.architecture", b.STRING, "phi3")
+    good = [b.info("a", [32], 0, 0)]
+    data = b.floats(32)
+
+    def raw(keys=(), infos=good, body=data, **kw):
+        return b.gguf_raw([arch, *keys], list(infos), body, **kw)
+
+    gg("version-0", "version 0", raw(version=0), "version 0")
+    gg("version-4", "version from the future", raw(version=4), "version 4")
+    gg("version-huge", "version 2^32-1", raw(version=2**32 - 1), "version")
+    for name, n in (("2-31", 2**31), ("2-60", 2**60), ("2-63", 2**63), ("all", M64), ("wrap-small", 2**61 + 1)):
+        gg("keys-" + name, "number of keys that no file can hold", raw(nkeys=n), "keys")
+        gg("tensors-" + name, "number of tensors that no file can hold", raw(ninfos=n), "tensors")
+    gg("keys-more", "one key too few", raw(nkeys=2), "")
+    gg("tensors-more", "one tensor too few", raw(ninfos=2), "")
+    for name, n in (("all", M64), ("end", 10000), ("tib", 2**40), ("signed", 2**63)):
+        gg("key-length-" + name, "length of a key's name", raw([struct.pack("<Q", n) + b"abc"]), "key")
+        gg("string-length-" + name, "length of a string", raw([b.text("k") + struct.pack("<IQ", b.STRING, n) + b"abc"]),
+           "key")
+        gg("name-length-" + name, "length of a tensor's name", raw(infos=[struct.pack("<Q", n) + b"abc"]), "tensor")
+        gg("array-length-" + name, "length of an array",
+           raw([b.key("k", b.ARRAY, struct.pack("<IQ", b.F64, n) + bytes(16))]), "k")
+        gg("array-strings-" + name, "number of strings in an array",
+           raw([b.key("k", b.ARRAY, struct.pack("<IQ", b.STRING, n) + b.text("x"))]), "k")
+    gg("array-wrap", "array of 8-byte values whose bytes wrap to 8",
+       raw([b.key("k", b.ARRAY, struct.pack("<IQ", b.F64, 2**61 + 1) + bytes(8))]), "k")
+    gg("array-nested", "array of arrays", raw([b.key("k", b.ARRAY, struct.pack("<IQ", b.ARRAY, 1) +
+                                                     struct.pack("<IQ", b.ARRAY, 1) * 1000)]), "k")
+    gg("array-kind", "array of an unknown kind", raw([b.key("k", b.ARRAY, struct.pack("<IQ", 99, 1) + bytes(8))]), "k")
+    gg("kind", "unknown kind of value", raw([b.key("k", 99, bytes(8))]), "k")
+    gg("bool", "a truth value of 2", raw([b.key("k", b.BOOL, b"\2")]), "k", may_pass=True)
+    gg("key-twice", "a key twice", raw([b.key("k", b.U32, 1), b.key("k", b.U32, 2)]), "k")
+    gg("key-empty", "an empty key", raw([b.key("", b.U32, 1)]), "key")
+    gg("tensor-twice", "a tensor twice", raw(infos=good + [b.info("a", [32], 0, 128)], body=data * 2), "tensor a")
+    gg("tensor-empty-name", "a tensor without a name", raw(infos=[b.info("", [32], 0, 0)]), "tensor")
+    gg("name-nul", "NUL in a tensor's name", raw(infos=[b.info(b"a\0b", [32], 0, 0)]), "tensor")
+    gg("name-utf8", "a tensor's name that is no UTF-8 and has an escape sequence",
+       raw(infos=[b.info(b"\x1b[2J\xff", [2**62], 0, 0)]), r"\\x1b|\\e|\\033|\\u001b")
+    for n in (5, 9, 2**31, 2**32 - 1):
+        gg("rank-%d" % n, "number of dimensions", raw(infos=[b.info("a", [1] * min(n, 64), 0, 0, rank=n)]), "tensor a")
+    for name, dims in (("zero", [2**32, 2**32]), ("small", [2**62 + 8, 4]), ("signed", [2**63 - 1, 2]),
+                       ("mul", [2**42 + 1, 2**22]), ("bytes", [2**62]), ("four", [2**16] * 4), ("max", [M64])):
+        gg("dims-" + name, "dimensions whose product wraps", raw(infos=[b.info("a", dims, 0, 0)]), "tensor a")
+        gg("dims-zero-" + name, "such dimensions beside a zero", raw(infos=[b.info("a", [0] + dims[:3], 0, 0)]), "tensor a",
+           may_pass=True)
+    for t in (4, 5, 31, 32, 33, 36, 37, 38, 99, 255, 2**31, 2**32 - 1):
+        gg("type-%d" % t, "a type removed or unknown", raw(infos=[b.info("a", [32], t, 0)]), "tensor a.*type")
+    gg("type-row", "a row that is no whole number of blocks", raw(infos=[b.info("a", [33], 8, 0)], body=bytes(128)),
+       "tensor a")
+    for name, at in (("end", 128), ("far", 2**40), ("signed", 2**63), ("wrap", M64 - 31)):
+        gg("offset-" + name, "data beyond the end", raw(infos=[b.info("a", [32], 0, at)]), "tensor a.*")
+    gg("offset-odd", "data off its alignment", raw(infos=[b.info("a", [8], 0, 4)]), "tensor a.*", may_pass=True)
+    gg("overlap", "overlapping tensors", raw(infos=[b.info("a", [16], 0, 0), b.info("b", [16], 0, 32)], body=data), "tensor b")
+    gg("amplify", "one range for two tensors", raw(infos=[b.info("a", [32], 0, 0), b.info("b", [32], 0, 0)]), "tensor b")
+    for n in (0, 1 << 31, 3, 2**32 - 1):
+        gg("alignment-%d" % n, "alignment", raw([b.key("general.alignment", b.U32, n)]), "alignment")
+    gg("alignment-text", "alignment that is a text", raw([b.key("general.alignment", b.STRING, "32")]), "alignment")
+    gg("alignment-64", "alignment of 64 bits", raw([b.key("general.alignment", b.U64, struct.pack("<Q", 32))]), "alignment")
+    gg("architecture-number", "architecture that is a number",
+       b.gguf_raw([b.key("general.architecture", b.U32, 1)], good, data), "architecture", may_pass=True)
+    gg("cut-padding", "cut before the data", raw(body=b""), "")
+    gg("cut-data", "cut in the data", raw(body=data[:-1]), "tensor a")
+    gg("split-parts", "a part of a set that is not there",
+       raw([b.key("split.no", b.U16, b"\0\0"), b.key("split.count", b.U16, b"\2\0"),
+            b.key("split.tensors.count", b.I32, struct.pack("<i", 2))]), "", may_pass=True)
+    gg("many-dims-sum", "sizes whose sum wraps", raw(infos=[b.info("a%d" % i, [2**60 - 32], 0, i * 2**62 % 2**64) for i in range(5)]),
+       "tensor a0")
+
+
+# --- PyTorch -----------------------------------------------------------------------------------------
+
+
+def pt(name, klass, data, regex, **options):
+    case("PyTorch: " + klass, name + ".pt", data, regex, **options)
+
+
+def pickled(name, klass, pickle, regex, **options):
+    pt(name, klass, b.torch(pickle), regex, **options)
+
+
+def one(value):
+    return b.state_dict([("w", value)])
+
+
+def patch(data, at, new):
+    return data[:at] + new + data[at + len(new):]
+
+
+def pytorch_cases():
+    call = b"c%s\n%s\n(X\2\0\0\0idtR"
+    for module, name in ((b"os", b"system"), (b"posix", b"system"), (b"builtins", b"eval"), (b"__builtin__", b"exec"),
+                         (b"subprocess", b"Popen"), (b"torch._utils", b"_rebuild_tensor_v2 "),
+                         (b"torch.storage", b"_load_from_bytes"), (b"pkgutil", b"resolve_name"), (b"torch", b"load")):
+        pickled("call-%s-%s" % (module.decode(), name.decode().strip()), "a call of something else than a tensor",
+                one(call % (module, name)), re_name(module))
+        pickled("beside-%s-%s" % (module.decode(), name.decode().strip()), "such a call beside a tensor", b.state_dict(
+            [("w", b.tensor(b.storage())), ("x", call % (module, name))]), "", must_pass=True, warns=re_name(module))
+    pickled("call-inst", "INST", one(b"(X\2\0\0\0idios\nsystem\n"), "os")
+    pickled("call-obj", "OBJ", one(b"(cos\nsystem\nX\2\0\0\0ido"), "os")
+    pickled("call-newobj", "NEWOBJ", one(b"cos\nsystem\n)\x81"), "os", may_pass=True)
+    pickled("stack-global", "STACK_GLOBAL", b"\x80\x04}X\1\0\0\0wX\2\0\0\0osX\6\0\0\0system\x93X\1\0\0\0a\x85Rs.", "os")
+    pickled("stack-global-int", "STACK_GLOBAL of numbers", b"\x80\x04}X\1\0\0\0wK\1K\2\x93s.", "")
+    pickled("extension", "EXT1", one(b"\x82\1"), "no tensor")
+    pickled("build", "BUILD on a tensor", one(b.tensor(b.storage()) + b"}X\1\0\0\0aK\1sb"), "", may_pass=True)
+    pickled("no-stop", "no STOP", b.torch_pickle()[:-1], "")
+    pickled("empty", "empty pickle", b"", "")
+    pickled("bad-opcode", "unknown opcode", b"\x80\x02}\xff.", "")
+    pickled("underflow", "pop from nothing", b"\x80\x02000.", "")
+    pickled("no-mark", "no MARK", b"\x80\x02}X\1\0\0\0au.", "")
+    pickled("memo-missing", "GET of what was never put", b"\x80\x02h\7.", "")
+    pickled("memo-huge", "memo at 2^31", b"\x80\x02}r\0\0\0\x80j\xff\xff\xff\xff.", "")
+    pickled("length-huge", "text of 2 GiB", b"\x80\x02X\xff\xff\xff\x7fab.", "")
+    pickled("length-64", "text of 2^63 bytes", b"\x80\x04\x8d" + struct.pack("<Q", 2**63) + b"ab.", "")
+    pickled("long-negative", "LONG4 of negative length", b"\x80\x02\x8b\xff\xff\xff\xffab.", "")
+    pickled("long-huge", "a number of 255 bytes as a size", one(b.tensor(b.storage(elements=0)).replace(
+        b"K\2K\3t", b"\x8a\xff" + b"\x7f" * 255 + b"K\3t", 1)), "")
+    pickled("deep-tuples", "nested 100,000 deep", b"\x80\x02" + b")" + b"\x85" * 100000 + b".", "")
+    pickled("deep-marks", "100,000 marks", b"\x80\x02" + b"(" * 100000 + b"t" * 100000 + b".", "")
+    pickled("self", "a list within itself", b"\x80\x02]q\0h\0a.", "")
+    pickled("self-dict", "a dictionary within itself", b"\x80\x02}q\0X\1\0\0\0ah\0s.", "")
+    bomb = b"\x80\x02]q\0"
+    for i in range(40):
+        bomb += b"](" + b"h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1])
+    pickled("shared", "2^40 paths through shared lists", bomb + b".", "")
+    pickled("setitem-list", "SETITEMS on a list", b"\x80\x02](K\1K\2u.", "")
+    pickled("setitem-tensor", "SETITEM on a tensor", one(b.tensor(b.storage()) + b"K\1K\2s"), "", may_pass=True)
+    pickled("numbers-only", "no tensors", b"\x80\x02}X\1\0\0\0aK\1s.", "tensor")
+    for name, change, klass in (
+            ("numel-more", {"elements": 7}, "more elements than the record has"),
+            ("numel-huge", {"elements": 2**62}, "elements whose bytes wrap"),
+            ("numel-negative", {"elements": -1}, "negative number of elements"),
+            ("storage-missing", {"name": "9"}, "a record that is not there"),
+            ("storage-climbs", {"name": "../../../etc/passwd"}, "a record that climbs"),
+            ("storage-kind", {"kind": "EvilStorage"}, "unknown kind of storage")):
+        pickled(name, klass, one(b.tensor(b.storage(**change))), "w|data/|EvilStorage")
+    for name, change, klass in (
+            ("view-end", {"offset": 1}, "a view beyond its storage"),
+            ("view-far", {"stride": (2**62, 1)}, "strides that wrap"),
+            ("view-negative", {"stride": (-3, 1)}, "negative stride"),
+            ("view-offset", {"offset": -1}, "negative offset"),
+            ("view-offset-huge", {"offset": 2**63 - 1}, "offset that wraps"),
+            ("view-size", {"size": (-2, 3)}, "negative size"),
+            ("view-huge", {"size": (2**32, 2**32)}, "sizes that wrap to nothing"),
+            ("view-broadcast", {"size": (2**40, 3), "stride": (0, 1)}, "few bytes seen as terabytes"),
+            ("view-ranks", {"size": (2, 3), "stride": (1,)}, "fewer strides than sizes"),
+            ("view-deep", {"size": (1,) * 70, "stride": (1,) * 70}, "70 dimensions")):
+        pickled(name, klass, one(b.tensor(b.storage(), **change)), "w")
+    pickled("name-number", "a name that is a number", b"\x80\x02}K\1" + b.tensor(b.storage()) + b"s.", "", may_pass=True)
+    pickled("name-twice", "one name for two tensors", b"\x80\x02}(" + (b.unicode_("a.b") + b.tensor(b.storage())) +
+            b.unicode_("a") + one(b.tensor(b.storage()))[2:-1].replace(b"X\1\0\0\0w", b"X\1\0\0\0b") + b"u.", "",
+            may_pass=True)
+    pt("byteorder", "unknown byte order", b.torch(byteorder=b"middle"), "middle|byteorder|byte order")
+    pt("version-text", "version that is no number", b.torch(version=b"x"), "version", may_pass=True)
+    good = b.torch()
+    end = good.rindex(b"PK\5\6")
+    directory = struct.unpack_from("<I", good, end + 16)[0]
+    pt("zip-no-end", "no end record", good[:end], "")
+    pt("zip-empty", "an empty zip", b"PK\5\6" + bytes(18), "")
+    pt("zip-directory-far", "directory beyond the file", patch(good, end + 16, struct.pack("<I", 2**31)), "")
+    pt("zip-directory-size", "directory larger than the file", patch(good, end + 12, struct.pack("<I", 2**31)), "")
+    pt("zip-count", "more entries than there are", patch(good, end + 8, struct.pack("<HH", 999, 999)), "")
+    pt("zip-disk", "part of a set of disks", patch(good, end + 4, struct.pack("<HH", 1, 1)), "")
+    pt("zip-data-far", "an entry beyond the file", patch(good, directory + 42, struct.pack("<I", 2**30)), "")
+    pt("zip-size", "an entry larger than the file", patch(good, directory + 20, struct.pack("<II", 2**30, 2**30)), "")
+    pt("zip-encrypted", "an encrypted entry", patch(good, directory + 8, b"\1"), "")
+    pt("zip-method", "an unknown method", patch(patch(good, directory + 10, b"\x63"), 8, b"\x63"), "")
+    pt("zip-crc", "a wrong checksum", patch(good, directory + 16, b"\xde\xad\xbe\xef"), "", may_pass=True,
+       warns="data.pkl: its checksum is wrong")
+    pt("zip-local-name", "local and central names that differ", good.replace(b"m/data.pkl", b"m/evil.pkl", 1), "")
+    pt("zip-local-sig", "no local header", patch(good, 0, b"XXXX"), "")
+    second = good.index(b"PK\1\2", directory + 4)
+    first_at = struct.unpack_from("<I", good, directory + 42)[0]
+    pt("zip-overlap", "two entries over one range", patch(good, second + 42, struct.pack("<I", first_at)), "")
+    pt("zip-twice", "an entry twice", b.zip_([("m/data.pkl", b.torch_pickle()), ("m/data/0", b.floats(6)),
+                                              ("m/data/0", b.floats(6))]), "")
+    z = b.torch(method=b.zipfile.ZIP_DEFLATED)
+    at = z.rindex(b"PK\1\2", 0, z.rindex(b"m/data/0"))
+    pt("zip-bomb", "an entry that inflates beyond its size", patch(z, at + 24, struct.pack("<I", 8)), "")
+    pt("zip-inflate", "broken deflate data", patch(z, 40, b"\xff" * 20), "")
+    big = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = big.compress(b"(" * (300 << 20)) + big.flush()
+    pt("zip-pickle-bomb", "a pickle that inflates to 300 MiB", deflated_zip("m/data.pkl", body, 300 << 20), "")
+
+
+def re_name(module):
+    return module.decode().split(".")[0]
+
+
+def deflated_zip(name, body, size):
+    """A zip of one deflated entry; its checksum is 0, which nobody gets to compare."""
+    name = name.encode()
+    local = b"PK\3\4" + struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, 0, len(body), size, len(name), 0) + name
+    central = b"PK\1\2" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 8, 0, 33, 0, len(body), size, len(name), 0, 0, 0, 0,
+                                      0, 0) + name
+    return local + body + central + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local) + len(body), 0)
+
+
+# --- folders, indices, paths -------------------------------------------------------------------------
+
+
+def folder_cases():
+    def index(name, klass, weight_map, regex, extra=None, **options):
+        files = {name + "/" + k: v for k, v in b.sharded().items()}
+        text = weight_map if isinstance(weight_map, bytes) else b.index(weight_map)
+        files[name + "/model.safetensors.index.json"] = text
+        files.update(extra(name) if extra else {})
+        case("index: " + klass, name, files, regex, **options)
+
+    first = "model-00001-of-00002.safetensors"
+    secret = {"secret.safetensors": b.safetensors({"a": ("F32", [2], b.floats(2))})}
+    for i, path in enumerate(("../secret.safetensors", "/etc/passwd", "x/../../secret.safetensors", "./" + first, "",
+                              "..", "a\\..\\secret", first + "/", "//" + first, "sub//x")):
+        index("climb-%d" % i, "a shard that climbs", {"a": path}, "", lambda n: dict(secret))
+    index("climb-nul", "a shard with a NUL", b'{"weight_map":{"a":"' + first.encode() + b'\\u0000x"}}', "")
+    index("shard-missing", "a shard that is not there", {"a": "model-00009-of-00009.safetensors"}, "model-00009")
+    index("shard-self", "the index as its own shard", {"a": "model.safetensors.index.json"}, "")
+    index("shard-config", "config.json as a shard", {"a": "config.json"}, "", lambda n: {n + "/config.json": b.config()})
+    index("tensor-missing", "a tensor its shard does not have", {"a": first, "z": first}, "z")
+    index("tensor-elsewhere", "a tensor in another shard", {"a": "model-00002-of-00002.safetensors", "b": first}, "")
+    index("map-missing", "no weight_map", b'{"metadata":{}}', "weight_map")
+    index("map-list", "weight_map that is a list", b'{"weight_map":[]}', "weight_map")
+    index("map-number", "a shard that is a number", b'{"weight_map":{"a":1}}', "")
+    index("map-empty", "nothing in weight_map", b'{"weight_map":{}}', "")
+    index("map-twice", "a tensor twice in weight_map", ('{"weight_map":{"a":"%s","a":"%s"}}' % (first, first)).encode(),
+          "", may_pass=True)
+    index("deep", "an index nested 100,000 deep", b'{"weight_map":' + b"[" * 100000, "nested")
+    index("cut", "an index that ends", b.index()[:40], "JSON")
+    for name, what, klass in (("fifo", ("fifo",), "a FIFO as a shard"), ("folder", ("folder",), "a folder as a shard"),
+                              ("device", ("link", "/dev/zero"), "a device as a shard"),
+                              ("link-out", ("link", "../secret.safetensors"), "a link out of the folder"),
+                              ("link-abs", ("link", "/etc/passwd"), "a link to /etc/passwd"),
+                              ("link-self", ("link", first), "a link to itself"),
+                              ("link-dangling", ("link", "nowhere"), "a link to nothing"),
+                              ("link-proc", ("link", "/proc/self/fd/0"), "a link into /proc")):
+        index("shard-" + name, klass, {"a": first}, first[:11],
+              lambda n, what=what: dict(secret, **{n + "/" + first: what}))
+        case("folder: " + klass.replace("shard", "model.safetensors"), "only-" + name,
+             {"only-" + name + "/model.safetensors": ("link", "model.safetensors") if name == "link-self" else what,
+              "only-" + name + "/config.json": b.config(), **secret}, "model.safetensors")
+        case("folder: " + klass.replace("shard", "config.json"), "config-" + name,
+             {"config-" + name + "/config.json": ("link", "config.json") if name == "link-self" else what,
+              "config-" + name + "/model.safetensors": b.folder()["model.safetensors"], **secret}, "config.json")
+    case("folder: empty", "empty-folder", {"empty-folder": ("folder",)}, "")
+    case("folder: a folder named as a file", "x.gguf", {"x.gguf": ("folder",)}, "")
+    case("file: a link to itself", "loop.gguf", {"loop.gguf": ("link", "loop.gguf")}, "symbolic links|loop")
+    case("file: not there", "absent.gguf", {}, "No such file")
+    case("file: empty", "empty.safetensors", b"", "empty")
+    case("file: a device without end", "zero.gguf", {"zero.gguf": ("link", "/dev/zero")}, "", only_inspect=True)
+    case("file: a name that is a path climbing", "../../../../etc/passwd", {}, "")
+    case("file: text", "notes.txt", b"Dear reader,\n" * 100, "no model format")
+    case("file: zeros", "zeros.bin", bytes(4096), "")
+    for name, member, data, regex in (
+            ("config-deep", "config.json", b"[" * 100000, "config.json.*nested"),
+            ("config-cut", "config.json", b.config()[:-20], "config.json.*JSON"),
+            ("config-utf8", "config.json", b'{"a":"\xff"}', "config.json.*JSON"),
+            ("config-heads-zero", "config.json", b.config(num_attention_heads=0), "num_attention_heads"),
+            ("config-heads-negative", "config.json", b.config(num_attention_heads=-4), "num_attention_heads"),
+            ("config-layers-huge", "config.json", b.config(num_hidden_layers=2**40), "num_hidden_layers"),
+            ("config-layers-more", "config.json", b.config(num_hidden_layers=2), "layers.1"),
+            ("config-hidden-text", "config.json", b.config(hidden_size="32"), "hidden_size"),
+            ("config-hidden-other", "config.json", b.config(hidden_size=64), ""),
+            ("config-vocab-negative", "config.json", b.config(vocab_size=-1), ""),
+            ("config-factors-short", "config.json", b.config(rope_scaling={
+                "type": "longrope", "long_factor": [1.0], "short_factor": [1.0]}), "factor"),
+            ("config-factors-text", "config.json", b.config(rope_scaling={
+                "type": "longrope", "long_factor": ["a"] * 4, "short_factor": [1.0] * 4}), "factor"),
+            ("config-no-hidden", "config.json", b.config(hidden_size=...), "long_factor"),
+            ("tokenizer-cut", "tokenizer.json", b.tokenizer()[:-200], "tokenizer.json.*JSON"),
+            ("tokenizer-list", "tokenizer.json", b"[]", "tokenizer.json"),
+            ("tokenizer-deep", "tokenizer.json", b'{"a":' * 5000, "tokenizer.json.*nested"),
+            ("tokenizer-pattern", "tokenizer.json", b.tokenizer(pre_tokenizer={
+                "type": "Sequence", "pretokenizers": [
+                    {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Removed", "invert": True},
+                    {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}]}), "--pre"),
+            ("tokenizer-model", "tokenizer.json", b.tokenizer(model={"type": "Unigram", "vocab": []}), ""),
+            ("tokenizer-id-huge", "tokenizer.json", b.tokenizer(model={
+                "type": "BPE", "vocab": {"a": 2**33}, "merges": []}), "tokenizer.json"),
+            ("tokenizer-id-negative", "tokenizer.json", b.tokenizer(model={
+                "type": "BPE", "vocab": {"a": -1}, "merges": []}), "tokenizer.json"),
+            ("tokenizer-id-twice", "tokenizer.json", b.tokenizer(model={
+                "type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []}), "tokenizer.json"),
+            ("tokenizer-merges", "tokenizer.json", b.tokenizer(model={
+                "type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": [1, 2]}), "merge")):
+        files = {name + "/" + k: v for k, v in b.folder().items()}
+        files[name + "/" + member] = data
+        case("folder: %s, %s" % (member, name.split("-", 1)[1]), name, files, regex, to="gguf",
+             inspect_may_pass=True)
+
+
+# --- tar, stream, zstd -------------------------------------------------------------------------------
+
+
+def tar_cases():
+    files = sorted(b.folder().items())
+    good = b.tar(files)
+
+    def tarred(name, klass, data, regex, **options):
+        case("tar: " + klass, name + ".tar", data, regex, **options)
+
+    def with_(*entries):
+        return b"".join(b.tar_entry(*e) if isinstance(e, tuple) else e for e in entries) + good
+
+    for name, path in (("climb", "../evil.json"), ("absolute", "/etc/evil.json"), ("middle", "a/../../evil.json"),
+                       ("empty", ""), ("dotdot", "..")):
+        tarred("tar-" + name, "an entry that climbs", with_((path, b"{}")), "", may_pass=True)
+    for kind, klass in ((b"1", "a hard link"), (b"2", "a symbolic link"), (b"3", "a character device"), (b"4", "a block device"),
+                        (b"6", "a FIFO"), (b"S", "a sparse file"), (b"M", "a continued volume")):
+        body = [("config.json", b"", kind, b"/etc/passwd")] + [f for f in files if f[0] != "config.json"]
+        tarred("tar-kind-" + kind.decode(), klass, b"".join(b.tar_entry(*e) for e in body) + bytes(1024), "", may_pass=True,
+               has="config.json")
+    tarred("tar-size-negative", "a negative size", b.tar_entry("config.json", b"", size=b"-0000000001\0") + good, "")
+    tarred("tar-size-huge", "a size of 2^63", b.tar_entry("config.json", b"", size=b"\x80\0\0\0\x7f" + b"\xff" * 7) + good, "")
+    tarred("tar-size-all", "a size of base 256, all ones", b.tar_entry("config.json", b"", size=b"\xff" * 12) + good, "")
+    tarred("tar-checksum", "a wrong checksum", b.tar_entry("config.json", b"{}", checksum=1) + good, "")
+    tarred("tar-twice", "a member twice", with_(("config.json", b"{}")), "config.json")
+    tarred("tar-cut", "cut in a member", good[:9000], "")
+    tarred("tar-empty", "no members", b.tar_entry("x", b"y") + bytes(1024), "")
+    pax = b"%d path=%s\n" % (len(b"../evil.json") + 9, b"../evil.json")
+    tarred("tar-pax-path", "a pax path that climbs", b.tar_entry("x", pax, b"x") + good, "", may_pass=True)
+    tarred("tar-pax-broken", "a pax record without length", b.tar_entry("x", b"path=zzz\n", b"x") + good, "", may_pass=True)
+    tarred("tar-pax-huge", "a pax record longer than its header", b.tar_entry("x", b"99999999 path=z\n", b"x") + good, "",
+           may_pass=True)
+    tarred("tar-long-name", "a name of a megabyte", b.tar_entry("././@LongLink", b"a" * (1 << 20), b"L") + good, "", may_pass=True)
+    tarred("tar-index", "an index that climbs, within a tar",
+           b.tar([("model.safetensors.index.json", b.index({"a": "../x.safetensors"}))] + list(b.sharded().items())[:2]), "")
+
+
+def stream_cases(stream, zstd):
+    """stream, zstd: what phi-repack writes of the tiny folder; bytes."""
+    def streamed(name, klass, data, regex, **options):
+        case("stream: " + klass, name + ".tar", data, regex, **options)
+
+    members, at = [], 0
+    while stream[at:at + 1] not in (b"", b"\0"):
+        name = stream[at:at + 100].rstrip(b"\0").decode()
+        size = int(stream[at + 124:at + 135], 8)
+        members.append((name, stream[at + 512:at + 512 + size]))
+        at += 512 + (size + 511) // 512 * 512
+    byname = dict(members)
+
+    def again(changes=(), order=None, drop=()):
+        m = dict(byname, **dict(changes))
+        return b.tar([(n, m[n]) for n in (order or [n for n, _ in members]) if n not in drop])
+
+    # A tar put together here is a stream as well as the tool's own.
+    streamed("stream-good", "none: the stream itself", again(), "", must_pass=True)
+    model = json.loads(byname["model.json"])
+    weights = byname["model.safetensors"]
+
+    def changed(**fields):
+        return {"model.json": json.dumps(dict(model, **fields)).encode()}
+
+    names = list(model["tensors"])
+    streamed("stream-digest", "one bit of a weight", again({"model.safetensors": weights[:-1] + bytes([weights[-1] ^ 1])}),
+             "digest|%s" % names[-1])
+    streamed("stream-side", "one bit of a side file", again({"config.json": byname["config.json"].replace(b"silu", b"sIlu")}),
+             "config.json")
+    streamed("stream-no-end", "no digests", again(drop=("model.xxh3",)), "model.xxh3|end|cut")
+    streamed("stream-no-weights", "no weights", again(drop=("model.safetensors",)), "")
+    streamed("stream-no-side", "a side file that is missing", again(drop=("config.json",)), "model.xxh3")
+    streamed("stream-more", "a member after the digests", again()[:-1024] + b.tar([("more.json", b"{}")]), "", may_pass=True)
+    streamed("stream-order", "weights first", again(order=["model.safetensors"] + [n for n, _ in members if n !=
+                                                                                  "model.safetensors"]), "",
+             may_pass=True)
+    streamed("stream-schema", "a schema from the future", again(changed(schema=99)), "99|schema")
+    streamed("stream-schema-text", "a schema that is a text", again(changed(schema="1")), "schema")
+    streamed("stream-view", "an unknown view", again(changed(view="martian")), "", may_pass=True)
+    streamed("stream-tensors-list", "tensors that are a list", again(changed(tensors=[])), "model.json")
+    for name, change, klass in (("type", {"type": "Q99"}, "an unknown type"), ("shape", {"shape": [2**40, 2**40]}, "a shape that wraps"),
+                                ("negative", {"shape": [-1]}, "a negative shape"), ("alias", {"alias": "zzz"}, "an alias of nothing"),
+                                ("self", {"alias": names[0]}, "an alias of itself"), ("other", {"shape": [1, 1]}, "a shape unlike the header's")):
+        tensors = dict(model["tensors"])
+        tensors[names[0]] = dict(tensors[names[0]], **change)
+        streamed("stream-" + name, klass, again(changed(tensors=tensors)), "")
+    streamed("stream-metadata", "a value of an unknown kind", again(changed(metadata={"a": ["u128", 1]})), "")
+    streamed("stream-metadata-range", "a value that does not fit", again(changed(metadata={"a": ["u8", 256]})), "")
+    streamed("stream-deep", "model.json nested 100,000 deep", again({"model.json": b'{"a":' * 100000}), "nested")
+    streamed("stream-garbage", "model.json that is none", again({"model.json": b"hello"}), "model.json")
+    for n in (1, 511, 512, 513, 2000, len(stream) // 2, at - 513, at - 512):
+        streamed("stream-cut-%d" % n, "cut", stream[:n], "")
+    if zstd:
+        def z(name, klass, data, regex, **options):
+            case("zstd: " + klass, name + ".zst", data, regex, **options)
+        for n in (3, 5, 20, len(zstd) // 2, len(zstd) - 1):
+            z("zstd-cut-%d" % n, "cut", zstd[:n], "")
+        z("zstd-bit", "one bit", patch(zstd, len(zstd) // 2, bytes([zstd[len(zstd) // 2] ^ 4])), "")
+        z("zstd-checksum", "a wrong checksum", patch(zstd, len(zstd) - 2, bytes([zstd[-2] ^ 1])), "")
+        z("zstd-after", "garbage behind the frame", zstd + b"garbage!", "")
+        # Magic, descriptor 0 (window follows), window of 2^41: exponent 31 of 2^(10+e).
+        z("zstd-window", "a window of 2 TiB", b"\x28\xb5\x2f\xfd\0\xf8" + bytes(20), "window|memory")
+        z("zstd-dictionary", "a dictionary", b"\x28\xb5\x2f\xfd\x03" + b"\x58" + struct.pack("<I", 77) + bytes(20), "")
+        # Blocks of one repeated byte: 128 KiB of zeros out of 4 bytes, last one flagged.
+        z("zstd-bomb", "zeros without end", b"\x28\xb5\x2f\xfd\0\x58" + (struct.pack("<I", (1 << 17) << 3 | 2)[:3] + b"\0") * 20000 +
+          struct.pack("<I", 1 << 3 | 3)[:3] + b"\0", "")
+
+
+def all_cases(stream=None, zstd=None):
+    safetensors_cases()
+    gguf_cases()
+    pytorch_cases()
+    folder_cases()
+    tar_cases()
+    if stream:
+        stream_cases(stream, zstd)
+    return CASES
+
+
+def put(root, files):
+    """Makes a case's files beneath root."""
+    for path, content in files.items():
+        at = os.path.join(root, path)
+        os.makedirs(os.path.dirname(at), exist_ok=True)
+        if os.path.lexists(at):
+            continue
+        if isinstance(content, bytes):
+            with open(at, "wb") as f:
+                f.write(content)
+        elif content[0] == "link":
+            os.symlink(content[1], at)
+        elif content[0] == "fifo":
+            os.mkfifo(at)
+        elif content[0] == "folder":
+            os.makedirs(at)
+        elif content[0] == "sparse":
+            with open(at, "wb") as f:
+                f.write(content[1])
+                f.truncate(content[2])
