@@ -150,11 +150,44 @@ parse_respelled(const char *text, size_t size, size_t flags, size_t token, struc
 	return json;
 }
 
+/* A tree takes some forty times the text where that is short values, so these are counted before it is
+ * built. Commas and brackets outside strings are about as many; counts up to the end of the first
+ * value. */
+static int
+check_values(const char *text, size_t size, size_t most, struct phi_err *err)
+{
+	size_t values = 0;
+	unsigned depth = 0;
+	bool quoted = false;
+	for (size_t i = 0; i < size; i++) {
+		const char c = text[i];
+		if (quoted || c == '"') {
+			if (quoted && c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = !quoted;
+			continue;
+		}
+		if (c == '[' || c == '{')
+			depth++;
+		else if (c == ']' || c == '}')
+			depth -= depth != 0;
+		else if (c != ',')
+			continue;
+		if (!depth)
+			break;
+		if (++values > most)
+			return phi_fail(err, PHI_LIMIT, "JSON: more than %zu values in one", most);
+	}
+	return 0;
+}
+
 json_t *
 phi_json_parse(const char *text, size_t size, unsigned flags, struct phi_err *err)
 {
 	size_t token;
-	if (survey(text, size, &token, err))
+	if (survey(text, size, &token, err) ||
+		check_values(text, size, PHI_JSON_VALUES_MAX, err))
 		return NULL;
 	const size_t load = (flags & PHI_JSON_KEEP_DUPLICATES ? 0 : JSON_REJECT_DUPLICATES) |
 		(flags & PHI_JSON_NULS ? JSON_ALLOW_NUL : 0);
@@ -255,7 +288,9 @@ phi_json_members_next(struct phi_json_members *members, struct phi_err *err)
 		skip_space(members);
 		return members->at == members->size ? 0 : expected(members, "the end", err);
 	}
-	if (status || take_name(members, err))
+	if (status || take_name(members, err) ||
+		check_values(members->text + members->at, members->size - members->at,
+			PHI_JSON_MEMBER_VALUES_MAX, err))
 		return -1;
 	members->value = take_value(members, err);
 	return members->value ? 1 : -1;

@@ -10,6 +10,8 @@ enum {
 	PHI_NAME_MAX = 4096,		  /* bytes of a tensor's name */
 	PHI_STRING_MAX = 1 << 30,	  /* bytes of a metadata string, as llama.cpp */
 	PHI_JSON_DEPTH_MAX = 64,	  /* nesting of any JSON text */
+	PHI_JSON_VALUES_MAX = 8 << 20,	  /* values of a JSON text; a tokenizer.json has 2,000,000 */
+	PHI_JSON_MEMBER_VALUES_MAX = 1 << 20, /* of one member, where members are read singly */
 	PHI_HEADER_MAX = 100 * 1000 * 1000, /* bytes of a safetensors header, as its reference */
 	PHI_SIDE_MAX = 256 << 20,	  /* bytes of one side file (tokenizer.json: 16 MiB so far) */
 	PHI_PARAMETER_MAX = 1 << 20,	  /* bytes of a tensor whose values may shape other outputs */

@@ -228,6 +228,25 @@ writes(void **state)
 	phi_arena_free(arena);
 }
 
+/* Short values by the million, which a tree would blow up forty times. */
+static void
+amplification(void **state)
+{
+	(void)state;
+	enum { N = 3 << 20 };
+	char *const json = malloc(N);
+	memset(json, '0', N);
+	for (int i = 6; i < N; i += 2)
+		json[i] = ',';
+	memcpy(json, "{\"a\":[", 6);
+	memcpy(json + N - 2, "]}", 2);
+	struct parsed p;
+	parse(&p, json, N);
+	assert_int_equal(p.err.kind, PHI_LIMIT);
+	release(&p);
+	free(json);
+}
+
 /* Ten times the tensors, about ten times the work: no list is searched for each of them. */
 static void
 many(void **state)
@@ -263,6 +282,7 @@ main(void)
 		cmocka_unit_test(truncation),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(writes),
+		cmocka_unit_test(amplification),
 		cmocka_unit_test(many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
