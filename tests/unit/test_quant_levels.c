@@ -97,6 +97,17 @@ run(const struct job *job, const struct phi_level *level, bool at_end, uint8_t *
 	return status;
 }
 
+/* Which NaN comes of two is the order of operands, and that the compiler's choice. */
+static void
+one_nan(const struct phi_type *type, uint8_t *data, size_t size)
+{
+	if (type->id != PHI_F32)
+		return;
+	for (size_t i = 0; i < size; i += 4)
+		if ((phi_load32(data + i) & 0x7FFFFFFF) > 0x7F800000)
+			phi_store32(data + i, 0x7FC00000);
+}
+
 static void
 compare(const struct job *job)
 {
@@ -106,6 +117,7 @@ compare(const struct job *job)
 	uint8_t *out;
 	const size_t size = bytes_of(job->to, job->n);
 	const int status = run(job, &levels[0], false, &out, &expected_bad);
+	one_nan(job->to, out, size);
 	memcpy(expected, out, size);
 	for (unsigned l = 0; l < n; l++)
 		for (int at_end = 0; at_end < 2 && phi_level_runs(&levels[l]); at_end++) {
@@ -114,6 +126,7 @@ compare(const struct job *job)
 				fail_msg("%s: %s to %s, %s: status %d at %lld instead of %d at %lld", levels[l].name,
 					job->from->name, job->to->name, job->what, s, (long long)bad, status,
 					(long long)expected_bad);
+			one_nan(job->to, out, size);
 			for (size_t i = 0; i < size && status == 0; i++)
 				if (out[i] != expected[i])
 					fail_msg("%s: %s to %s, %s: byte %zu is %02x instead of %02x", levels[l].name,
