@@ -533,13 +533,15 @@ vi_reach(vi x)
 static inline uint32_t
 floats_reach(const float *x, size_t n)
 {
+	const size_t whole = n - n % LANES;
 	vi most = vi_set(0);
-	size_t i = 0;
-	for (; i + LANES <= n; i += LANES)
+	for (size_t i = 0; i < whole; i += LANES)
 		most = vi_max(most, (vi)(vf_bits(vf_load(x + i)) & 0x7FFFFFFF));
 	uint32_t reach = vi_reach(most);
-	for (; i < n; i++)
-		reach = (phi_bits32(x[i]) & 0x7FFFFFFF) > reach ? phi_bits32(x[i]) & 0x7FFFFFFF : reach;
+	for (size_t i = whole; i < n; i++) {
+		const uint32_t size = phi_bits32(x[i]) & 0x7FFFFFFF;
+		reach = size > reach ? size : reach;
+	}
 	return reach;
 }
 
