@@ -58,6 +58,7 @@ struct phi_pickle_object {
 	const struct phi_pickle *args; /* a TUPLE */
 	const struct phi_pickle *state; /* what BUILD gave it, or NULL */
 	struct phi_pickle *list; /* what APPEND put into it: a LIST, or NULL */
+	bool named; /* the walker's mark: a tensor that was met before */
 };
 
 /* What a pickle leaves. */

@@ -10,6 +10,7 @@
 enum {
 	DEPTH_MAX = 256,
 	VISITS_MAX = 8 << 20, /* a node that is shared is visited again and again */
+	REPEATS_MAX = 64 << 10, /* two bytes of a pickle repeat a tensor under another name */
 	WARNINGS_MAX = 16,
 	METADATA_MAX = 256,
 	METADATA_STRING_MAX = 4096,
@@ -37,7 +38,7 @@ struct walk {
 	struct frame frames[DEPTH_MAX];
 	unsigned depth;
 	uint64_t visits;
-	unsigned left_out;
+	unsigned left_out, repeats;
 	const struct phi_pickle *strangers[STRANGERS_MAX]; /* callables that make no tensor */
 	unsigned nstrangers;
 	char path[PHI_NAME_MAX];
@@ -91,6 +92,10 @@ add_tensor(struct walk *w, const struct phi_pickle *node, size_t length, struct 
 	if (!length)
 		length = (size_t)snprintf(w->path, sizeof w->path, "tensor");
 	w->path[length] = '\0';
+	if (node->object->named && ++w->repeats > REPEATS_MAX)
+		return phi_fail(err, PHI_LIMIT,
+			"more than %d names for tensors that have one already", REPEATS_MAX);
+	node->object->named = true;
 	if (phi_torch_add_tensor(w->model, w->storages, node, w->path, w->swap, &why, err))
 		return phi_context(err, "tensor %s", phi_quote(&q, w->path));
 	if (!why || ++w->left_out > WARNINGS_MAX)
@@ -117,21 +122,38 @@ static bool
 same_global(const struct phi_pickle *a, const struct phi_pickle *b)
 {
 	return a->string.size == b->string.size &&
-		!memcmp(a->string.data, b->string.data, a->string.size);
+	       !memcmp(a->string.data, b->string.data, a->string.size);
 }
 
-/* Tells, once, of a callable that a pickle calls and that is neither a module nor a container: its result
- * is not in the model. */
+/* Containers and modules, whose parts are walked, and values that hold no tensor and do no harm:
+ * what torch's weights_only lets pass (facts/pytorch_tf.md 1.5). A name that ends in a dot or a
+ * space stands for all that begin with it. */
+static bool
+is_usual(const struct phi_pickle *callable)
+{
+	static const char *const usual[] = { "collections OrderedDict", "collections defaultdict",
+		"collections Counter", "torch.nn.", "__torch__.", "torch.jit._pickle ",
+		"torch Size", "torch device", "torch.serialization _get_layout", "_codecs encode",
+		"__builtin__ set", "__builtin__ bytearray", "__builtin__ complex", "builtins set",
+		"builtins frozenset", "builtins bytearray", "builtins complex" };
+	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+		const size_t n = strlen(usual[i]);
+		const bool prefix = usual[i][n - 1] == '.' || usual[i][n - 1] == ' ';
+		if (prefix ? !strncmp(callable->string.data, usual[i], n)
+			   : phi_pickle_is_global(callable, usual[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Tells, once, of a callable that a pickle calls and that is none of the usual: its result is not
+ * in the model. */
 static int
 tell_stranger(struct walk *w, const struct phi_pickle *callable, struct phi_err *err)
 {
-	static const char *const usual[] = { "collections OrderedDict", "collections defaultdict",
-		"torch.nn.", "__torch__.", "torch.jit._pickle " };
-	if (callable->kind != PHI_PICKLE_GLOBAL || w->nstrangers == STRANGERS_MAX)
+	if (callable->kind != PHI_PICKLE_GLOBAL || w->nstrangers == STRANGERS_MAX ||
+		is_usual(callable))
 		return 0;
-	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-		if (!strncmp(callable->string.data, usual[i], strlen(usual[i])))
-			return 0;
 	for (unsigned i = 0; i < w->nstrangers; i++)
 		if (same_global(w->strangers[i], callable))
 			return 0;
@@ -363,10 +385,10 @@ phi_torch_walk(struct phi_model *model, struct phi_torch_storages *storages,
 	w->model = model;
 	w->storages = storages;
 	w->swap = swap;
-	int result = add_metadata(model, root, err) || start_at(model, &root, err) ||
-			walk(w, root, err)
-		? -1
-		: 0;
+	int result =
+		add_metadata(model, root, err) || start_at(model, &root, err) || walk(w, root, err)
+			? -1
+			: 0;
 	if (!result && !model->ntensors)
 		result = fail_empty(w, err);
 	phi_free(w);

@@ -233,6 +233,34 @@ trees(void **state)
 	close_opened(&o);
 }
 
+/* A list of one tensor a hundred thousand times: two bytes each in the file, a kilobyte in memory. */
+static void
+repeats(void **state)
+{
+	(void)state;
+	enum { N = 100000 };
+	static struct zip_maker z;
+	static struct pickler p;
+	static uint8_t text[8192 + 2 * N];
+	p.size = 0;
+	ops(&p, "\x80\x02](");
+	op_tensor(&p, &plain);
+	ops(&p, "q\x01");
+	size_t n = p.size;
+	memcpy(text, p.bytes, n);
+	for (int i = 0; i < N; i++, n += 2)
+		memcpy(text + n, "h\x01", 2);
+	memcpy(text + n, "e.", 2);
+	memset(&z, 0, sizeof z);
+	zip_add(&z, "m/data.pkl", text, n + 2, 8);
+	zip_add(&z, "m/data/0", shorts, sizeof shorts, 0);
+	zip_close(&z);
+	struct opened o;
+	open_bytes(&o, z.bytes, z.size);
+	assert_int_equal(o.err.kind, PHI_LIMIT);
+	close_opened(&o);
+}
+
 /* The container before torch 1.6. */
 static size_t
 legacy_file(uint8_t *file, bool little, int64_t count)
@@ -332,6 +360,7 @@ main(void)
 		cmocka_unit_test(truncation),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(trees),
+		cmocka_unit_test(repeats),
 		cmocka_unit_test(legacy),
 		cmocka_unit_test(legacy_training),
 	};
