@@ -20,7 +20,8 @@ print(const struct cli *cli, struct phi_source *source, struct cli_report *repor
 	process_bar_begin(&bar, cli);
 	const struct phi_inspect_options options = {.size = sizeof options, .json = cli->json,
 		.full = cli->full, .sum = cli->sum, .color = cli_colored(cli, stdout),
-		.jobs = cli->jobs, .spool = spool, .progress = process_bar_draw, .progress_ctx = &bar};
+		.only = cli->only.count ? cli->only.items : NULL,
+		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs, .spool = spool, .progress = process_bar_draw, .progress_ctx = &bar};
 	const int result = phi_inspect_print(source, &options, report->out, err);
 	process_bar_end(&bar);
 	return result;
@@ -36,7 +37,7 @@ inspect(struct cli *cli)
 	bool good = !cli_report_open(&report, cli, &err) &&
 		(source = cli_source(cli, cli->noperands ? cli->operands[0] : NULL, &spool, &err)) &&
 		!process_confine(cli, report.output ? cli->output : NULL, &err) &&
-		!cli_pick(cli, source->model, &err) && !print(cli, source, &report, &spool, &err);
+		!print(cli, source, &report, &spool, &err);
 	if (cli_report_end(&report, good, &err))
 		good = false;
 	phi_source_close(source);

@@ -11,6 +11,8 @@ struct phi_census {
 	} of[PHI_TYPES];
 };
 
-void phi_census_take(const struct phi_model *model, struct phi_census *census);
+/* Of the `count` tensors whose indices are given. */
+void phi_census_take(const struct phi_model *model, const uint32_t *tensors, size_t count,
+	struct phi_census *census);
 
 #endif

@@ -14,6 +14,7 @@ struct phi_inspect_options {
 	bool json, full; /* full: long arrays and strings whole */
 	bool sum;	 /* sha256 of each tensor's contiguous little-endian bytes */
 	bool color;
+	const char *const *only, *const *exclude; /* NULL-ended, or NULL */
 	unsigned jobs;
 	const struct phi_spool_options *spool;
 	/* Called while `sum` reads, with bytes done and in all; or NULL. */
@@ -21,7 +22,7 @@ struct phi_inspect_options {
 	void *progress_ctx;
 };
 
-/* Prints the whole description. Reads weights only for `sum`, and of a pipe, which is read to its
+/* Prints the description; fails if only and exclude leave no tensor of those there are. Reads weights only for `sum`, and of a pipe, which is read to its
  * end. */
 int phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *options,
 	FILE *out, struct phi_err *err);

@@ -1,7 +1,7 @@
 /* Which tensor of one model is which of the other. */
-#include "formats/core/glob.h"
 #include "formats/core/memory.h"
 #include "inspect/compare.h"
+#include "inspect/pick.h"
 
 #include <string.h>
 
@@ -41,19 +41,9 @@ phi_pair_state_name(enum phi_pair_state state)
 }
 
 static bool
-any(const char *const *globs, const struct phi_tensor *t)
-{
-	for (; *globs; globs++)
-		if (phi_glob_match(*globs, t->name) ||
-			(t->canonical && phi_glob_match(*globs, t->canonical)))
-			return true;
-	return false;
-}
-
-static bool
 picked(const struct phi_diff_options *o, const struct phi_tensor *t)
 {
-	return (!o->only || any(o->only, t)) && !(o->exclude && any(o->exclude, t));
+	return phi_pick_matches(t, o->only, o->exclude);
 }
 
 static bool

@@ -5,6 +5,7 @@
 #include "inspect/emit.h"
 #include "inspect/inspect.h"
 #include "inspect/number.h"
+#include "inspect/pick.h"
 #include "inspect/sum.h"
 #include "inspect/table.h"
 
@@ -15,7 +16,9 @@
 struct report {
 	const struct phi_model *model;
 	const char *format;
-	const struct phi_digest *digests; /* or NULL */
+	const struct phi_digest *digests; /* of all tensors, or NULL */
+	uint32_t *shown; /* indices of the tensors that only and exclude leave */
+	size_t nshown;
 	enum phi_type_id types[PHI_TYPES]; /* those that occur */
 	struct phi_census census;
 };
@@ -34,7 +37,7 @@ print_summary(const struct report *r, const struct phi_source *source, FILE *out
 		fprintf(out, " as %s", m->view);
 	if (m->family)
 		fprintf(out, ", %s", m->family->name);
-	fprintf(out, ", %zu tensors, %s weights, %s", m->ntensors,
+	fprintf(out, ", %zu tensors, %s weights, %s", r->nshown,
 		phi_number_count(&weights, r->census.weights),
 		phi_number_bytes(&bytes, r->census.bytes));
 	if (r->census.weights)
@@ -96,7 +99,7 @@ static void
 tensor_cell(const void *ctx, size_t row, unsigned column, char *dst)
 {
 	const struct report *const r = ctx;
-	const struct phi_tensor *const t = &r->model->tensors[row];
+	const struct phi_tensor *const t = &r->model->tensors[r->shown[row]];
 	const struct phi_storage *const s = t->nplanes ? &r->model->storages[t->plane[0].storage] : NULL;
 	uint64_t bytes = 0;
 	switch (column) {
@@ -122,8 +125,8 @@ tensor_cell(const void *ctx, size_t row, unsigned column, char *dst)
 			phi_escape(dst, PHI_TABLE_CELL, s->file, strlen(s->file));
 		break;
 	default:
-		if (r->digests[row].known)
-			strcpy(dst, r->digests[row].hex);
+		if (r->digests[r->shown[row]].known)
+			strcpy(dst, r->digests[r->shown[row]].hex);
 	}
 }
 
@@ -158,7 +161,7 @@ print_text(struct report *r, const struct phi_source *source,
 	section(r, "types", ntypes, types, 4, type_cell, options->color, out);
 	section(r, "metadata", m->metadata.count, metadata, 3, meta_cell, options->color, out);
 	section(r, "side files", m->nsides, sides, 2, side_cell, options->color, out);
-	section(r, "tensors", m->ntensors, tensors, r->digests ? 7 : 6, tensor_cell, options->color,
+	section(r, "tensors", r->nshown, tensors, r->digests ? 7 : 6, tensor_cell, options->color,
 		out);
 }
 
@@ -206,11 +209,39 @@ print_json(const struct report *r, bool full, FILE *out, struct phi_err *err)
 	phi_emit_close(&e, '}');
 	phi_emit_key(&e, "tensors");
 	phi_emit_open(&e, '[');
-	for (size_t i = 0; i < m->ntensors; i++)
-		emit_tensor(&e, r, i);
+	for (size_t i = 0; i < r->nshown; i++)
+		emit_tensor(&e, r, r->shown[i]);
 	phi_emit_close(&e, ']');
 	phi_emit_close(&e, '}');
 	return phi_emit_finish(&e, err);
+}
+
+static int
+pick(struct report *r, const struct phi_inspect_options *options, struct phi_err *err)
+{
+	const struct phi_model *const m = r->model;
+	r->shown = phi_calloc(m->ntensors + 1, sizeof *r->shown, err);
+	if (!r->shown)
+		return -1;
+	for (size_t i = 0; i < m->ntensors; i++)
+		if (phi_pick_matches(&m->tensors[i], options->only, options->exclude))
+			r->shown[r->nshown++] = (uint32_t)i;
+	if (m->ntensors && !r->nshown)
+		return phi_fail(err, PHI_ARGUMENT, "--only and --exclude leave no tensor");
+	phi_census_take(m, r->shown, r->nshown, &r->census);
+	return 0;
+}
+
+/* Digests, where they are wanted. Else a pipe is read to its checked end all the same: one that was cut is
+ * no model, and a writer that is left alone would die of SIGPIPE and fail the whole pipeline. */
+static int
+read_weights(const struct report *r, struct phi_source *source,
+	const struct phi_inspect_options *options, struct phi_digest **digests, struct phi_err *err)
+{
+	if (!options->sum)
+		return phi_source_finish(source, err);
+	*digests = phi_calloc(r->model->ntensors + 1, sizeof **digests, err);
+	return *digests ? phi_sum_tensors(source, options, *digests, err) : -1;
 }
 
 int
@@ -219,26 +250,18 @@ phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *o
 {
 	struct report *const r = phi_calloc(1, sizeof *r, err);
 	struct phi_digest *digests = NULL;
-	int result = r ? 0 : -1;
-	if (!result && options->sum) {
-		digests = phi_calloc(source->model->ntensors + 1, sizeof *digests, err);
-		result = digests ? phi_sum_tensors(source, options, digests, err) : -1;
-	} else if (!result) {
-		/* A pipe is read to its checked end: one that was cut is no model, and a writer that is
-		 * left alone would die of SIGPIPE and fail the whole pipeline. */
-		result = phi_source_finish(source, err);
-	}
-	if (!result) {
-		r->model = source->model;
-		r->format = source->format ? source->format : source->model->format;
-		r->digests = digests;
-		phi_census_take(r->model, &r->census);
-		if (options->json)
-			result = print_json(r, options->full, out, err);
-		else
-			print_text(r, source, options, out);
-	}
+	if (!r)
+		return -1;
+	r->model = source->model;
+	r->format = source->format ? source->format : source->model->format;
+	int result = pick(r, options, err) || read_weights(r, source, options, &digests, err) ? -1 : 0;
+	r->digests = digests;
+	if (!result && options->json)
+		result = print_json(r, options->full, out, err);
+	else if (!result)
+		print_text(r, source, options, out);
 	phi_free(digests);
+	phi_free(r->shown);
 	phi_free(r);
 	return result;
 }

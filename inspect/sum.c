@@ -3,6 +3,7 @@
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/core/relay.h"
+#include "inspect/pick.h"
 
 #include <nettle/sha2.h>
 #include <pthread.h>
@@ -106,13 +107,20 @@ by_arrival(const void *a, const void *b, void *ctx)
 	return p->offset < q->offset ? -1 : p->offset > q->offset;
 }
 
+/* Tensors that are asked for, and the first names of those that are aliases. */
 static void
 list(struct sum *s)
 {
 	const struct phi_model *const m = s->source->model;
+	/* Marked in order first, then closed up. */
+	for (size_t i = 0; i < m->ntensors; i++) {
+		const struct phi_tensor *const t = &m->tensors[i];
+		if (phi_pick_matches(t, s->options->only, s->options->exclude))
+			s->order[t->alias == PHI_NONE ? i : t->alias] = 1;
+	}
 	for (size_t i = 0; i < m->ntensors; i++) {
 		uint64_t bytes = 0;
-		if (m->tensors[i].alias != PHI_NONE)
+		if (!s->order[i])
 			continue;
 		s->order[s->count++] = (uint32_t)i;
 		if (phi_tensor_bytes(&m->tensors[i], &bytes))
@@ -122,8 +130,7 @@ list(struct sum *s)
 		qsort_r(s->order, s->count, sizeof *s->order, by_arrival, m->tensors);
 }
 
-/* A pipe cannot give the same bytes twice: overlapping views, or an alias whose first name was left
- * out. */
+/* A pipe cannot give the same bytes twice to overlapping views. */
 static int
 settle_overlaps(const struct sum *s, struct phi_err *err)
 {

@@ -10,7 +10,8 @@ struct phi_digest {
 	char hex[65];
 };
 
-/* Fills digests[0 .. ntensors). Reads all weights; of a pipe in its order, to its checked end. */
+/* Fills digests[0 .. ntensors), of the tensors that options->only and exclude leave. Reads their weights;
+ * a pipe in its order, to its checked end. */
 int phi_sum_tensors(struct phi_source *source, const struct phi_inspect_options *options,
 	struct phi_digest *digests, struct phi_err *err);
 

@@ -66,6 +66,12 @@ load common
 	fails 2 "phi-inspect: --only and --exclude leave no tensor" phi-inspect --only nothing Phi-4-mini
 }
 
+@test "only and exclude leave a pipe's own check alone" {
+	phi-repack Phi-4-mini | phi-inspect --sum --json --only '*layers.1.*' >a
+	phi-inspect --sum --json --only '*layers.1.*' Phi-4-mini >b
+	diff <(jq -c '.tensors[]|[.name,.sha256]' a | sort) <(jq -c '.tensors[]|[.name,.sha256]' b | sort)
+}
+
 @test "a stream says what it is, of what, and whose names it carries" {
 	phi-repack Phi-4-mini | phi-inspect | head -n 1 | grep -q '^stdin: stream of hf, phi3, 14 tensors, '
 	phi-quant -q -t q8_0 Phi-4-mini | phi-inspect >a
