@@ -113,6 +113,16 @@ add_rule(struct cli *cli, const struct cli_option *option, char *argument, void 
 	return 0;
 }
 
+static int
+add_edit(const struct cli_option *option, const char *argument, struct cli_edits *edits)
+{
+	static const enum phi_edit_kind kinds[] = {[CLI_KIND_SET] = PHI_EDIT_SET,
+		[CLI_KIND_SET_FILE] = PHI_EDIT_SET_FILE, [CLI_KIND_UNSET] = PHI_EDIT_UNSET,
+		[CLI_KIND_RENAME] = PHI_EDIT_RENAME};
+	edits->items[edits->count++] = (struct phi_edit){kinds[option->kind], argument};
+	return 0;
+}
+
 static bool
 number(const char *text, double *out)
 {
@@ -161,6 +171,11 @@ set(struct cli *cli, const struct cli_option *option, char *argument)
 	case CLI_KIND_RULE:
 	case CLI_KIND_KEEP:
 		return add_rule(cli, option, argument, field);
+	case CLI_KIND_SET:
+	case CLI_KIND_SET_FILE:
+	case CLI_KIND_UNSET:
+	case CLI_KIND_RENAME:
+		return add_edit(option, argument, field);
 	case CLI_KIND_TOLERANCE:
 		return set_tolerance(cli, option, argument, field);
 	case CLI_KIND_OVERFLOW:
@@ -241,7 +256,8 @@ allocate(struct cli *cli, int argc, struct phi_err *err)
 	cli->only.items = phi_calloc(n, sizeof *cli->only.items, err);
 	cli->exclude.items = phi_calloc(n, sizeof *cli->exclude.items, err);
 	cli->rules.items = phi_calloc(n, sizeof *cli->rules.items, err);
-	return cli->only.items && cli->exclude.items && cli->rules.items ? 0 : -1;
+	cli->edits.items = phi_calloc(n, sizeof *cli->edits.items, err);
+	return cli->only.items && cli->exclude.items && cli->rules.items && cli->edits.items ? 0 : -1;
 }
 
 bool
@@ -279,6 +295,7 @@ cli_free(struct cli *cli)
 	phi_free(cli->only.items);
 	phi_free(cli->exclude.items);
 	phi_free(cli->rules.items);
+	phi_free(cli->edits.items);
 }
 
 int

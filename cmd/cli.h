@@ -2,6 +2,7 @@
 #ifndef PHI_CMD_CLI_H
 #define PHI_CMD_CLI_H
 
+#include "formats/core/edit.h"
 #include "formats/formats.h"
 #include "quant/quant.h"
 
@@ -20,6 +21,11 @@ struct cli_list {
 
 struct cli_rules {
 	struct phi_rule *items;
+	size_t count;
+};
+
+struct cli_edits {
+	struct phi_edit *items; /* --set, --set-file, --unset, --rename in the order given */
 	size_t count;
 };
 
@@ -46,6 +52,7 @@ struct cli {
 	bool quiet, verbose, help, version;
 	struct cli_rules rules;
 	struct cli_list only, exclude;
+	struct cli_edits edits;
 	struct cli_tolerance tolerance;
 	enum phi_overflow overflow;
 	enum cli_color color;

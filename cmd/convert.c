@@ -204,7 +204,8 @@ lower(struct job *job, struct phi_err *err)
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
 	if (!lowered)
 		phi_source_blame(job->source, PHI_NONE, err);
-	else if (cli_pick(cli, lowered, err) || choose(job, lowered, recipe, err)) {
+	else if (cli_pick(cli, lowered, err) || choose(job, lowered, recipe, err) ||
+		phi_edit_model(lowered, job->format, cli->edits.items, cli->edits.count, err)) {
 		phi_model_free(lowered);
 		return NULL;
 	}

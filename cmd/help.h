@@ -10,6 +10,10 @@ enum cli_kind {
 	CLI_KIND_LIST,	    /* struct cli_list, appended */
 	CLI_KIND_RULE,	    /* struct cli_rules, appended */
 	CLI_KIND_KEEP,	    /* the same, with no type */
+	CLI_KIND_SET,	    /* struct cli_edits, appended; so the next three */
+	CLI_KIND_SET_FILE,
+	CLI_KIND_UNSET,
+	CLI_KIND_RENAME,
 	CLI_KIND_TOLERANCE, /* struct cli_tolerance */
 	CLI_KIND_OVERFLOW,  /* enum phi_overflow */
 	CLI_KIND_COLOR,	    /* enum cli_color */

@@ -47,6 +47,7 @@ enum {
 	PHI_FORMAT_FLOWS_OUT = 2, /* can be written to a pipe in order */
 	PHI_FORMAT_FOLDER = 4,	  /* its output is a folder */
 	PHI_FORMAT_SHARDS = 8,	  /* its output can be cut into files of a size asked for */
+	PHI_FORMAT_STRINGS = 32,  /* its keys have strings as values, and nothing else */
 	PHI_FORMAT_COUNTED = 16,  /* and into as many as asked for */
 };
 
