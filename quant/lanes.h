@@ -476,6 +476,37 @@ vf_max_rows(vf rows[LANES])
 	return rows[0];
 }
 
+/* table[index % 8] */
+static inline vf
+vf_lookup8(const float table[8], vi index)
+{
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	const __m512 twice = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(table)),
+		_mm256_loadu_ps(table), 1);
+	return (vf)_mm512_permutexvar_ps((__m512i)index, twice);
+#elif PHI_LANES == 8 && defined(__AVX2__)
+	return (vf)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
+#else
+	int32_t at[LANES];
+	float found[LANES];
+	memcpy(at, &index, sizeof at);
+	for (int i = 0; i < LANES; i++)
+		found[i] = table[at[i] & 7];
+	return vf_load(found);
+#endif
+}
+
+/* table[index], 0 to 15 */
+static inline vf
+vf_lookup16(const float table[16], vi index)
+{
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	return (vf)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(table));
+#else
+	return vf_pick(vi_lt(vi_set(7), index), vf_lookup8(table + 8, index), vf_lookup8(table, index));
+#endif
+}
+
 /* Bit i is the sign bit of lane i: of a mask, whether lane i is set. */
 static inline unsigned
 vi_signs(vi x)

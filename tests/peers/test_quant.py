@@ -20,7 +20,7 @@ sys.path.insert(0, str(peers.ROOT / "tests" / "unit"))
 from quant_inputs import codes, inputs  # noqa: E402
 
 FAIL, CLAMP, KEEP = 0, 1, 2
-BLOCKS = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+BLOCKS = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS",
           "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"]
 
 
