@@ -1,5 +1,6 @@
 /* phi-repack: a model in another container. */
 #include "cmd/convert.h"
+#include "cmd/in_place.h"
 #include "cmd/process.h"
 
 static const struct cli_tool tool = {
@@ -18,7 +19,7 @@ main(int argc, char **argv)
 	int status;
 	process_begin();
 	if (cli_parse(&cli, &tool, argc, argv, &status))
-		status = cli_convert(&cli, NULL);
+		status = cli.in_place || cli.undo ? cli_in_place(&cli) : cli_convert(&cli, NULL);
 	status = process_end(&cli, status);
 	cli_free(&cli);
 	return status;

@@ -220,3 +220,39 @@ phi_open(const char *path, const struct phi_open_options *options, struct phi_er
 	phi_source_close(source);
 	return NULL;
 }
+
+static int
+patch_store(struct phi_store *store, const struct phi_edit *edits, size_t nedits,
+	struct phi_patch *patch, struct phi_err *err)
+{
+	struct phi_probe probe = { .kind = phi_store_kind(store), .store = store,
+		.name = phi_store_path(store) };
+	if (probe.kind != PHI_STORE_FILE)
+		return phi_fail(err, PHI_ARGUMENT, "only a file is changed in place");
+	struct phi_member *const member = phi_store_member(store, NULL, err);
+	if (!member || phi_member_peek(member, &probe.head, &probe.size, err) < 0) {
+		phi_member_close(member);
+		return -1;
+	}
+	const struct phi_format *const format = best_bid(&probe);
+	phi_member_close(member);
+	if (!format || !format->patch)
+		return phi_fail(err, PHI_UNSUPPORTED, "%s is not changed in place; write a new file "
+			"with -o", format ? format->name : "what is no model");
+	return format->patch(store, edits, nedits, patch, err);
+}
+
+int
+phi_edit_in_place(const char *path, const struct phi_edit *edits, size_t nedits,
+	struct phi_patch *patch, struct phi_err *err)
+{
+	struct phi_store *const store = phi_store_open(path, NULL, err);
+	struct phi_quoted q;
+	if (!store)
+		return -1;
+	int result = patch_store(store, edits, nedits, patch, err);
+	if (result)
+		result = phi_context(err, "%s", phi_quote(&q, phi_store_path(store)));
+	phi_store_close(store);
+	return result;
+}

@@ -2,7 +2,9 @@
 #ifndef PHI_FORMATS_H
 #define PHI_FORMATS_H
 
+#include "formats/core/edit.h"
 #include "formats/core/format.h"
+#include "formats/core/patch.h"
 #include "formats/core/pump.h"
 #include "formats/core/reduce.h"
 
@@ -10,6 +12,11 @@
  * stdin. */
 struct phi_source *phi_open(const char *path, const struct phi_open_options *options,
 	struct phi_err *err);
+
+/* What edits would make of the start of a file whose data stays where it is (patch.h); `patch` is
+ * the caller's to free, also after a failure. */
+int phi_edit_in_place(const char *path, const struct phi_edit *edits, size_t nedits,
+	struct phi_patch *patch, struct phi_err *err);
 
 /* All formats, NULL-ended, in the order of formats.def. */
 extern const struct phi_format *const phi_formats[];

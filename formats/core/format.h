@@ -16,6 +16,8 @@ struct phi_probe {
 };
 
 struct phi_registry;
+struct phi_edit;
+struct phi_patch;
 
 struct phi_open_options {
 	size_t size;
@@ -69,6 +71,11 @@ struct phi_format {
 	 * `model` outlives the result. */
 	struct phi_model *(*lower)(const struct phi_model *model, const struct phi_lower_options *options,
 		struct phi_err *err);
+	/* Makes the bytes that would stand at the file's start after edits that leave the data where it
+	 * is, or refuses; `patch` is the caller's to free, also then. The store is a random file. NULL:
+	 * cannot be changed in place. */
+	int (*patch)(struct phi_store *store, const struct phi_edit *edits, size_t nedits,
+		struct phi_patch *patch, struct phi_err *err);
 	/* Completes a plan, or refuses. NULL: cannot be written. */
 	int (*complete)(struct phi_plan *plan, struct phi_err *err);
 	const struct phi_sink_ops *sink;

@@ -18,6 +18,7 @@ const struct phi_format phi_format_gguf = {
 	.bid = bid,
 	.open = phi_gguf_open,
 	.lower = phi_gguf_lower,
+	.patch = phi_gguf_patch,
 	.complete = phi_gguf_complete,
 	.sink = &phi_sink_flat,
 };
