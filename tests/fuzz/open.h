@@ -40,8 +40,10 @@ fuzz_read(struct phi_source *source)
 	}
 }
 
+/* `then`: what follows the reading; or NULL. */
 static inline int
-fuzz_open(const uint8_t *data, size_t size, fuzz_opener open)
+fuzz_open_then(const uint8_t *data, size_t size, fuzz_opener open,
+	void (*then)(struct phi_source *source))
 {
 	static const struct phi_spool_options spool = { .refuse = false };
 	const struct phi_open_options options = { .size = sizeof options, .spool = &spool };
@@ -53,14 +55,22 @@ fuzz_open(const uint8_t *data, size_t size, fuzz_opener open)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	struct phi_store *const store = phi_store_open(path, &spool, &err);
 	struct phi_source *const source = store ? open(store, &options, &err) : NULL;
+	if (!source && !err.text[0])
+		abort(); /* a failure must say what it is */
 	if (source)
 		fuzz_read(source);
-	else if (!err.text[0])
-		abort(); /* a failure must say what it is */
+	if (source && then)
+		then(source);
 	phi_source_close(source);
 	phi_store_close(store);
 	close(fd);
 	return 0;
+}
+
+static inline int
+fuzz_open(const uint8_t *data, size_t size, fuzz_opener open)
+{
+	return fuzz_open_then(data, size, open, NULL);
 }
 
 #endif

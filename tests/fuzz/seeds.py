@@ -84,8 +84,17 @@ for name, options in {"stream": (), "zstd": ("-z",)}.items():
     data = stream(*options)
     if data:
         save("stream", name, data)
+        if name == "stream":
+            end = data.index(b"\n}\n}\n") + 5
+            save("model_text", "canonical", data[512:end])
         save("convert", name, b"\x01" + data)
         save("tar", name, data)
+
+save("model_text", "kinds", b"""{"schema": 1, "view": "gguf", "name": "n", "format": "f", "recipe": "q8_0", "tensors": {
+"a": {"type": "F32", "shape": [2, 3], "canonical": "b"}, "hex:ff": {"type": "F32", "shape": [2, 3], "alias": "a"}},
+"metadata": {"k": ["string[]", ["", "x", {"hex": "00ff"}]], "u": ["u64", {"bits": "ffffffffffffffff"}], "n": ["null", null],
+"f": ["f32[]", [1.5, -0.0, {"bits": "7fc00000"}]], "i": ["i8", -128], "b": ["bool[]", [true, false]], "d": ["f64", 1e-300]}}
+""")
 
 # The first byte: 8 times the target's number in formats.def, plus the recipe's number.
 for i in range(4):
