@@ -21,8 +21,9 @@ torch.set_num_threads(1)  # a child inherits no pool of threads, and would wait 
 
 
 def run(pre, args):
-    """Runs the converter's script in this process."""
-    conversion.base.TextModel.get_vocab_base_pre = lambda self, tokenizer: pre
+    """Runs the converter's script in this process; pre None leaves it to find the name itself."""
+    if pre:
+        conversion.base.TextModel.get_vocab_base_pre = lambda self, tokenizer: pre
     sys.argv = [str(TREE / "convert_hf_to_gguf.py"), *map(str, args)]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
