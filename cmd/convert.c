@@ -252,6 +252,8 @@ run_plan(struct job *job, struct phi_err *err)
 	if (process_confine(cli, to_stdout(cli) ? NULL : cli->output, err))
 		return -1;
 	struct phi_output *const output = job->output;
+	if (phi_output_protect(output, job->source->outer, err))
+		return -1;
 	job->output = NULL; /* the sink takes it */
 	job->sink = phi_sink_open(job->plan, output, err);
 	if (!job->sink)

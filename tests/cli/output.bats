@@ -23,6 +23,16 @@ suffixes="safetensors gguf"
 			phi-repack --force a.safetensors -o $o
 	done
 	cmp a.safetensors Phi-4-mini/model.safetensors
+	# nor one of the files of an input folder, nor what standard input or output is
+	fails 2 "phi-repack: Phi-4-mini/model.safetensors: is the input; it would be lost" \
+		phi-repack -q --force Phi-4-mini -o Phi-4-mini/model.safetensors
+	cp a.safetensors c.safetensors
+	fails 2 "phi-repack: c.safetensors: is the input; it would be lost" \
+		phi-repack -q --force -o c.safetensors <c.safetensors
+	fails 2 "phi-repack: stdout: is the input; it would be lost" \
+		bash -c "phi-repack -q -f safetensors c.safetensors >>c.safetensors"
+	cmp a.safetensors c.safetensors
+	phi-repack -q Phi-4-mini -o Phi-4-mini/new.gguf
 }
 
 @test "a folder is exchanged only if it holds nothing but planned names" {
