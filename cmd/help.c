@@ -2,6 +2,7 @@
 
 #include "formats/core/relay.h"
 #include "formats/core/sandbox.h"
+#include "quant/recipe.h"
 
 #include <string.h>
 
@@ -54,14 +55,35 @@ print_recipes(FILE *out)
 		fprintf(out, "  %-14s%s\n", phi_recipes[i].name, phi_recipes[i].summary);
 }
 
+/* What --pure and --rule may name, in lines of 76 columns. */
+static void
+print_types(FILE *out)
+{
+	size_t column = 0;
+	fputs("\nTypes that can be made:\n ", out);
+	for (unsigned i = 0; i < PHI_TYPES; i++) {
+		const struct phi_type *const type = phi_type_of((enum phi_type_id)i);
+		if (!phi_type_made(type))
+			continue;
+		if (column + strlen(type->name) > 74) {
+			fputs("\n ", out);
+			column = 0;
+		}
+		column += (size_t)fprintf(out, " %s", type->name);
+	}
+	fputc('\n', out);
+}
+
 void
 cli_help(const struct cli_tool *tool, FILE *out)
 {
 	fprintf(out, "Usage: %s [OPTION]... %s\n%s\n\nOptions:\n", tool->name, tool->operands,
 		tool->summary);
 	print_options(tool, out);
-	if (tool->mask & CLI_QUANT)
+	if (tool->mask & CLI_QUANT) {
 		print_recipes(out);
+		print_types(out);
+	}
 	print_formats(out);
 	fprintf(out, "\nExit status: 0 done%s, 2 trouble. See %s(1).\n",
 		tool->mask & CLI_DIFF ? " and equal, 1 the models differ" : "", tool->name);

@@ -35,13 +35,13 @@ key()
 	only_files
 	phi-repack -q --pre dbrx Phi-4-mini -o a.gguf
 	[ "$(key a.gguf tokenizer.ggml.pre)" = '"dbrx"' ]
-	fails 2 "phi-repack: a b is no name of a pre-tokenizer" phi-repack -q --pre 'a b' Phi-4-mini -o b.gguf
+	fails 2 "phi-repack: Phi-4-mini: a b is no name of a pre-tokenizer" phi-repack -q --pre 'a b' Phi-4-mini -o b.gguf
 	only_files a.gguf
 }
 
 @test "a folder that disagrees with itself" {
 	edit config.json '.num_hidden_layers = 3'
-	fails 2 "phi-repack: tensor model.layers.2.input_layernorm.weight is missing" \
+	fails 2 "phi-repack: Phi-4-mini: tensor model.layers.2.input_layernorm.weight is missing" \
 		phi-repack -q Phi-4-mini -o a.gguf
 	edit config.json '.num_hidden_layers = 1'
 	run phi-repack -q Phi-4-mini -o a.gguf
@@ -63,14 +63,14 @@ key()
 		run phi-repack -q Phi-4-mini -o a.gguf
 		[ "$status" -eq 2 ]
 		[ "${#lines[@]}" -eq 1 ]
-		[[ "$output" == "phi-repack: config.json: "* ]]
+		[[ "$output" == "phi-repack: Phi-4-mini: config.json: "* ]]
 		cp keep.json Phi-4-mini/config.json
 	done
 	mv Phi-4-mini/tokenizer.json .
-	fails 2 "phi-repack: no tokenizer.json: llama.cpp needs the vocabulary in the file" \
+	fails 2 "phi-repack: Phi-4-mini: no tokenizer.json: llama.cpp needs the vocabulary in the file" \
 		phi-repack -q Phi-4-mini -o a.gguf
 	touch Phi-4-mini/tokenizer.model
-	fails 2 "phi-repack: tokenizer.model: a SentencePiece tokenizer, which is not read yet" \
+	fails 2 "phi-repack: Phi-4-mini: tokenizer.model: a SentencePiece tokenizer, which is not read yet" \
 		phi-repack -q Phi-4-mini -o a.gguf
 	# its weights go anywhere else all the same
 	phi-repack -q Phi-4-mini -f safetensors -o a.safetensors
