@@ -16,9 +16,10 @@ import numpy as np
 from quant_inputs import codes, inputs
 
 N = 8192
-TYPES = {"F16": 1, "BF16": 30, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8,
-         "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35,
-         "MXFP4": 39, "NVFP4": 40, "Q1_0": 41, "Q2_0": 42}
+TYPES = {"F16": 1, "BF16": 30, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12,
+         "Q5_K": 13, "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40,
+         "Q1_0": 41, "Q2_0": 42}
+READ_ONLY = {"IQ2_XXS": 16, "IQ2_XS": 17, "IQ3_XXS": 18, "IQ1_S": 19, "IQ3_S": 21, "IQ2_S": 22, "IQ1_M": 29}
 
 
 
@@ -34,9 +35,9 @@ def line(name, direction, what, data):
 
 def main():
     print("/* Made by quant_vectors.py. VECTOR(type, direction, input, digest of ggml's bytes) */")
-    for name, type_id in TYPES.items():
+    for name, type_id in {**TYPES, **READ_ONLY}.items():
         traits = ggml.base.ggml_get_type_traits(type_id).contents
-        for what, x in inputs(N):
+        for what, x in inputs(N) if name in TYPES else ():
             blocks = ggml.quantize_rows(type_id, x.reshape(1, -1))
             line(name, "encode", what, blocks)
             line(name, "decode", what, canonical(ggml.dequantize(type_id, blocks)))
