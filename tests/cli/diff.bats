@@ -97,3 +97,18 @@ setup_pair()
 	phi-diff --only same a.safetensors b.safetensors
 	phi-diff --exclude 'w' --exclude 'v' --exclude gone --exclude new a.safetensors b.safetensors
 }
+
+@test "across formats: hyper-parameters and rope factors" {
+	phi-repack -q Phi-4-mini -o a.gguf
+	phi-diff --brief Phi-4-mini a.gguf
+	# The same from a pipe, whose tensors can be read once.
+	cat a.gguf | phi-diff --brief Phi-4-mini
+	jq '.rope_scaling.long_factor[3] += 0.5 | .rope_theta = 5000' Phi-4-mini/config.json >c
+	mv c Phi-4-mini/config.json
+	run phi-diff Phi-4-mini a.gguf
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"rope_factors_long.weight"*"differs"* ]]
+	[[ "$output" == *"rope_theta  5000.0  10000.0"* ]]
+	[ "$(phi-diff --json Phi-4-mini a.gguf | jq -c '[.tensors[]|select(.state!="equal")|[.name,.max_at]]')" = \
+		'[["rope_factors_long.weight",3]]' ]
+}

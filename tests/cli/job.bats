@@ -90,6 +90,20 @@ PY
 	done
 }
 
+@test "what arrives too early is held within --memory, else spooled" {
+	# A stream of a GGUF's order to a safetensors file's: the embedding comes first in both, norms do not.
+	phi-repack -q -f gguf Phi-4-mini >a.gguf
+	phi-repack -q -f safetensors a.gguf >want
+	for size in 1K 300K 64M; do
+		cat a.gguf | phi-repack -q -f safetensors --memory $size | cmp - want
+	done
+	cat a.gguf | phi-repack -q -f safetensors --no-spool | cmp - want
+	run bash -c 'cat a.gguf | phi-repack -q -f safetensors --memory 1K --no-spool >out'
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"--no-spool"* ]]
+	only_files a.gguf want out
+}
+
 @test "pure, rule, keep: the last that matches wins; explain says why" {
 	types() { phi-inspect --json "$1" | jq -r '.tensors[]|"\(.name) \(.dtype)"'; }
 	phi-quant --pure -t q4_0 --rule '*attn_qkv*=Q8_0' --keep '*.ffn_down.*' --rule 'blk.1.ffn_down.*=F16' \
