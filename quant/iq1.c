@@ -15,17 +15,19 @@
  *   weight = (d * (2 s + 1)) * (value + shift)
  */
 #include "quant/codec.h"
-#include "quant/iq_grids.h"
-#include "quant/lanes.h"
+#include "quant/iq.h"
 
 enum { N = 256, BYTES_S = 50, BYTES_M = 56 };
 
-static inline void
-eight(uint16_t point, bool down, float d, float *dst)
+/* Sixteen weights of two points; a bit of `down` for each. */
+static void
+store_shifted(float *dst, int first, int second, unsigned down, float d)
 {
-	const float shift = down ? -0.125f : 0.125f;
-	for (int j = 0; j < 8; j++)
-		dst[j] = d * ((float)((point >> 2 * j & 3) - 1) + shift);
+	for (int k = 0; k < STEPS16; k++) {
+		const vi c = fields16(phi_grid_1[first], phi_grid_1[second], 2, k);
+		const vf shift = vf_pick(vi_of_signs(down >> k * LANES), vf_set(-0.125f), vf_set(0.125f));
+		vf_store(dst + k * LANES, d * (vf_of_int(c - 1) + shift));
+	}
 }
 
 static void
@@ -33,10 +35,11 @@ decode_s(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES_S, dst += N) {
 		const float d = half_value(phi_load16(src));
-		for (int i = 0; i < 32; i++) {
-			const int h = phi_load16(src + 34 + i / 4 * 2);
-			eight(phi_grid_1[src[2 + i] | (h >> i % 4 * 3 & 7) << 8], h >> 15,
-				d * (float)(2 * (h >> 12 & 7) + 1), dst + 8 * i);
+		for (int i = 0; i < 16; i++) {
+			const uint8_t *const q = src + 2 + 2 * i;
+			const int h = phi_load16(src + 34 + i / 2 * 2), high = h >> i % 2 * 6;
+			store_shifted(dst + 16 * i, q[0] | (high & 7) << 8, q[1] | (high >> 3 & 7) << 8,
+				h >> 15 ? 0xFFFF : 0, d * (float)(2 * (h >> 12 & 7) + 1));
 		}
 	}
 }
@@ -49,10 +52,11 @@ decode_m(const uint8_t *src, float *dst, size_t blocks)
 		for (int i = 0; i < 4; i++)
 			half = (uint16_t)(half | phi_load16(src + 48 + 2 * i) >> 12 << 4 * i);
 		const float d = half_value(half);
-		for (int i = 0; i < 32; i++) {
-			const int h = src[32 + i / 2] >> i % 2 * 4;
-			const int s = phi_load16(src + 48 + i / 8 * 2) >> i / 2 % 4 * 3 & 7;
-			eight(phi_grid_1[src[i] | (h & 7) << 8], h >> 3 & 1, d * (float)(2 * s + 1), dst + 8 * i);
+		for (int i = 0; i < 16; i++) {
+			const uint8_t *const q = src + 2 * i;
+			const int h = src[32 + i], s = phi_load16(src + 48 + i / 4 * 2) >> i % 4 * 3 & 7;
+			store_shifted(dst + 16 * i, q[0] | (h & 7) << 8, q[1] | (h >> 4 & 7) << 8,
+				(h & 8 ? 0xFF : 0) | (h & 128 ? 0xFF00 : 0), d * (float)(2 * s + 1));
 		}
 	}
 }

@@ -20,19 +20,11 @@
  *   weight = ((d * (s + 0.5)) * 0.25) * value * sign, value one of 8, 25, 43
  */
 #include "quant/codec.h"
-#include "quant/iq_grids.h"
-#include "quant/lanes.h"
+#include "quant/iq.h"
 
 enum { N = 256, BYTES_XXS = 66, BYTES_XS = 74, BYTES_S = 82 };
 
-static inline void
-eight(uint16_t point, uint8_t signs, float d, float *dst)
-{
-	for (int j = 0; j < 8; j++) {
-		const int c = point >> 2 * j & 3, value = 8 + 17 * c + (c >> 1);
-		dst[j] = d * (float)value * (signs >> j & 1 ? -1.0f : 1.0f);
-	}
-}
+static const float values[8] = { 8, 25, 43 };
 
 static float
 scale(float d, unsigned s)
@@ -45,11 +37,12 @@ decode_xxs(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES_XXS, dst += N) {
 		const float d = half_value(phi_load16(src));
-		for (int i = 0; i < 32; i++) {
-			const uint8_t *const group = src + 2 + i / 4 * 8;
-			const uint32_t rest = phi_load32(group + 4);
-			eight(phi_grid_2xxs[group[i % 4]], even_signs(rest >> i % 4 * 7 & 127), scale(d, rest >> 28),
-				dst + 8 * i);
+		for (int i = 0; i < 16; i++) {
+			const uint8_t *const group = src + 2 + i / 2 * 8, *const q = group + i % 2 * 2;
+			const uint32_t rest = phi_load32(group + 4), seven = rest >> i % 2 * 14;
+			const unsigned signs = even_signs(seven & 127) | even_signs(seven >> 7 & 127) << 8;
+			store_signed(dst + 16 * i, phi_grid_2xxs[q[0]], phi_grid_2xxs[q[1]], 2, values, signs,
+				scale(d, rest >> 28));
 		}
 	}
 }
@@ -59,10 +52,11 @@ decode_xs(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES_XS, dst += N) {
 		const float d = half_value(phi_load16(src));
-		for (int i = 0; i < 32; i++) {
-			const uint16_t q = phi_load16(src + 2 + 2 * i);
-			eight(phi_grid_2xs[q & 511], even_signs(q >> 9), scale(d, src[66 + i / 4] >> i / 2 % 2 * 4 & 15),
-				dst + 8 * i);
+		for (int i = 0; i < 16; i++) {
+			const uint32_t q = phi_load32(src + 2 + 4 * i);
+			const unsigned signs = even_signs(q >> 9 & 127) | even_signs(q >> 25) << 8;
+			store_signed(dst + 16 * i, phi_grid_2xs[q & 511], phi_grid_2xs[q >> 16 & 511], 2, values,
+				signs, scale(d, src[66 + i / 2] >> i % 2 * 4 & 15));
 		}
 	}
 }
@@ -72,10 +66,12 @@ decode_s(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES_S, dst += N) {
 		const float d = half_value(phi_load16(src));
-		for (int i = 0; i < 32; i++) {
-			const int point = src[2 + i] | (src[66 + i / 4] >> i % 4 * 2 & 3) << 8;
-			eight(phi_grid_2s[point], src[34 + i], scale(d, src[74 + i / 4] >> i / 2 % 2 * 4 & 15),
-				dst + 8 * i);
+		for (int i = 0; i < 16; i++) {
+			const uint8_t *const q = src + 2 + 2 * i;
+			const int high = src[66 + i / 2] >> i % 2 * 4;
+			store_signed(dst + 16 * i, phi_grid_2s[q[0] | (high & 3) << 8],
+				phi_grid_2s[q[1] | (high >> 2 & 3) << 8], 2, values, phi_load16(q + 32),
+				scale(d, src[74 + i / 2] >> i % 2 * 4 & 15));
 		}
 	}
 }

@@ -16,26 +16,29 @@
  *   weight = (d * (1 + 2 s)) * value * sign, value one of 1, 3, 5, ... 15
  */
 #include "quant/codec.h"
-#include "quant/iq_grids.h"
-#include "quant/lanes.h"
+#include "quant/iq.h"
 
 enum { N = 256, BYTES_XXS = 98, BYTES_S = 110 };
+
+/* Two points, eight weights, of 24 bits. */
+static uint32_t
+pair(const uint16_t *grid, int first, int second)
+{
+	return grid[first] | (uint32_t)grid[second] << 12;
+}
 
 static void
 decode_xxs(const uint8_t *src, float *dst, size_t blocks)
 {
+	static const float values[8] = { 4, 12, 20, 28, 36, 44, 52, 62 };
 	for (size_t b = 0; b < blocks; b++, src += BYTES_XXS, dst += N) {
 		const float d = half_value(phi_load16(src));
-		for (int i = 0; i < 32; i++) {
-			const uint32_t rest = phi_load32(src + 66 + i / 4 * 4);
-			const uint8_t signs = even_signs(rest >> i % 4 * 7 & 127);
-			const float own = d * (0.5f + (float)(rest >> 28)) * 0.5f;
-			const uint32_t two = phi_grid_3xxs[src[2 + 2 * i]] |
-				(uint32_t)phi_grid_3xxs[src[3 + 2 * i]] << 12;
-			for (int j = 0; j < 8; j++) {
-				const int c = (int)(two >> 3 * j & 7), value = 4 + 8 * c + ((c + 1) >> 3) * 2;
-				dst[8 * i + j] = own * (float)value * (signs >> j & 1 ? -1.0f : 1.0f);
-			}
+		for (int i = 0; i < 16; i++) {
+			const uint8_t *const q = src + 2 + 4 * i;
+			const uint32_t rest = phi_load32(src + 66 + i / 2 * 4), seven = rest >> i % 2 * 14;
+			const unsigned signs = even_signs(seven & 127) | even_signs(seven >> 7 & 127) << 8;
+			store_signed(dst + 16 * i, pair(phi_grid_3xxs, q[0], q[1]), pair(phi_grid_3xxs, q[2], q[3]), 3,
+				values, signs, d * (0.5f + (float)(rest >> 28)) * 0.5f);
 		}
 	}
 }
@@ -43,17 +46,16 @@ decode_xxs(const uint8_t *src, float *dst, size_t blocks)
 static void
 decode_s(const uint8_t *src, float *dst, size_t blocks)
 {
+	static const float values[8] = { 1, 3, 5, 7, 9, 11, 13, 15 };
 	for (size_t b = 0; b < blocks; b++, src += BYTES_S, dst += N) {
 		const float d = half_value(phi_load16(src));
-		for (int i = 0; i < 32; i++) {
-			const int high = src[66 + i / 4] >> i % 4 * 2;
-			const float own = d * (float)(1 + 2 * (src[106 + i / 8] >> i / 4 % 2 * 4 & 15));
-			const uint32_t two = phi_grid_3s[src[2 + 2 * i] | (high & 1) << 8] |
-				(uint32_t)phi_grid_3s[src[3 + 2 * i] | (high >> 1 & 1) << 8] << 12;
-			for (int j = 0; j < 8; j++) {
-				const int value = (int)(two >> 3 * j & 7) * 2 + 1;
-				dst[8 * i + j] = own * (float)value * (src[74 + i] >> j & 1 ? -1.0f : 1.0f);
-			}
+		for (int i = 0; i < 16; i++) {
+			const uint8_t *const q = src + 2 + 4 * i;
+			const int h = src[66 + i / 2] >> i % 2 * 4, s = src[106 + i / 4] >> i / 2 % 2 * 4 & 15;
+			store_signed(dst + 16 * i,
+				pair(phi_grid_3s, q[0] | (h & 1) << 8, q[1] | (h >> 1 & 1) << 8),
+				pair(phi_grid_3s, q[2] | (h >> 2 & 1) << 8, q[3] | (h >> 3 & 1) << 8), 3, values,
+				phi_load16(src + 74 + 2 * i), d * (float)(1 + 2 * s));
 		}
 	}
 }

@@ -9,11 +9,4 @@
 extern const uint16_t phi_grid_2xxs[256], phi_grid_2xs[512], phi_grid_2s[1024], phi_grid_1[2048],
 	phi_grid_3xxs[256], phi_grid_3s[512];
 
-/* Seven signs and an eighth that makes their number even: the sign byte of IQ2_XXS, IQ2_XS, IQ3_XXS. */
-static inline uint8_t
-even_signs(unsigned seven)
-{
-	return (uint8_t)(seven | (unsigned)__builtin_parity(seven) << 7);
-}
-
 #endif
