@@ -74,12 +74,11 @@ zips = {name: b.torch(p) for name, p in pickles.items()}
 zips["deflated"] = b.torch(method=zipfile.ZIP_DEFLATED)
 zips["big-endian"] = b.torch(byteorder=b"big")
 for name, data in zips.items():
-    for target in ("zip", "pytorch"):
-        save(target, name, data)
+    save("zip", name, data)
 
 tar = b.tar(sorted(folder.items()))
-save("tar", "folder", tar)
-save("tar", "shards", b.tar(sorted(b.sharded().items())))
+save("stream", "folder", tar)
+save("stream", "shards", b.tar(sorted(b.sharded().items())))
 for name, options in {"stream": (), "zstd": ("-z",)}.items():
     data = stream(*options)
     if data:
@@ -88,7 +87,6 @@ for name, options in {"stream": (), "zstd": ("-z",)}.items():
             end = data.index(b"\n}\n}\n") + 5
             save("model_text", "canonical", data[512:end])
         save("convert", name, b"\x01" + data)
-        save("tar", name, data)
 
 save("model_text", "kinds", b"""{"schema": 1, "view": "gguf", "name": "n", "format": "f", "recipe": "q8_0", "tensors": {
 "a": {"type": "F32", "shape": [2, 3], "canonical": "b"}, "hex:ff": {"type": "F32", "shape": [2, 3], "alias": "a"}},

@@ -1,0 +1,99 @@
+/* A stream, or somebody's tar, with or without zstd, as a file and through a pipe: refused with one line, or
+ * described the same way by both and read to the end. */
+#include "formats/formats.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PIPE_MAX = 60 << 10 };
+
+static void
+must(bool true_or_bug)
+{
+	if (!true_or_bug)
+		abort();
+}
+
+static int
+file_of(const void *data, size_t size)
+{
+	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	return fd;
+}
+
+static int
+pipe_of(const void *data, size_t size)
+{
+	int fds[2];
+	must(!pipe(fds) && write(fds[1], data, size) == (ssize_t)size);
+	close(fds[1]);
+	return fds[0];
+}
+
+static struct phi_source *
+open_fd(int fd, struct phi_err *err)
+{
+	static const struct phi_spool_options spool = { .refuse = false, .beside = "/dev/shm" };
+	const struct phi_open_options options = { .size = sizeof options, .spool = &spool };
+	char path[64];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	struct phi_source *const source = phi_open(path, &options, err);
+	must(source || (err->kind != PHI_OK && err->text[0] && !strchr(err->text, '\n')));
+	return source;
+}
+
+/* Every storage in order; 0 if all of it could be read and the end is right. */
+static int
+read_all(struct phi_source *source, struct phi_err *err)
+{
+	static uint8_t buffer[1 << 16];
+	for (uint32_t i = 0; i < source->model->nstorages; i++)
+		for (uint64_t at = 0, size = source->model->storages[i].size; at < size;) {
+			const size_t n = size - at < sizeof buffer ? (size_t)(size - at) : sizeof buffer;
+			if (phi_source_read(source, i, at, buffer, n, err))
+				return -1;
+			at += n;
+		}
+	return phi_source_finish(source, err);
+}
+
+static void
+same(const struct phi_model *a, const struct phi_model *b)
+{
+	must(a->ntensors == b->ntensors && a->nsides == b->nsides &&
+		a->metadata.count == b->metadata.count);
+	for (size_t i = 0; i < a->ntensors; i++)
+		must(!strcmp(a->tensors[i].name, b->tensors[i].name) &&
+			a->tensors[i].type == b->tensors[i].type);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct phi_err err = { 0 }, piped_err = { 0 };
+	const int fd = file_of(data, size);
+	struct phi_source *const file = open_fd(fd, &err);
+	if (size <= PIPE_MAX) {
+		const int fd2 = pipe_of(data, size);
+		struct phi_source *const piped = open_fd(fd2, &piped_err);
+		must(!file == !piped || size == 0);
+		if (file && piped) {
+			same(file->model, piped->model);
+			must(!read_all(file, &err) == !read_all(piped, &piped_err));
+		}
+		phi_source_close(piped);
+		close(fd2);
+	} else if (file) {
+		(void)read_all(file, &err);
+	}
+	phi_source_close(file);
+	close(fd);
+	return 0;
+}
