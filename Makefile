@@ -99,7 +99,7 @@ $(B)/phi-%: $(B)/cmd/phi-%.o $(CMD_OBJ) $(B)/libphitools.a
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -lcmocka -o $@
-.PHONY: unit-programs replays searches
+.PHONY: unit-programs mutate replays searches
 unit-programs: $(UNITS:%=$(B)/tests/unit/%)
 units: unit-programs
 	$(Q)tests/run.sh $(B) units
@@ -109,6 +109,11 @@ cli: all
 
 layout: lib
 	$(Q)tests/run.sh $(B) layout
+
+# Damages files in every place (tests/hostile/mutate.sh).
+$(B)/tests/hostile/mutate: $(B)/tests/hostile/mutate.o $(B)/libphitools.a
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
+mutate: $(B)/tests/hostile/mutate
 
 # A fuzz target is one source with LLVMFuzzerTestOneInput: linked with libFuzzer to search (make fuzz),
 # with a plain driver to replay files (make check-san).

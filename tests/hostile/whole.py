@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Makes one small good file of each format: tests/hostile/whole.py FOLDER BUILD"""
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import build as b
+
+folder, bin_ = Path(sys.argv[1]), Path(sys.argv[2])
+folder.mkdir()
+tar = b.tar(sorted(b.folder().items()))
+files = {"plain.safetensors": b.safetensors(b.plain(), {"format": "pt"}), "small.gguf": b.gguf(), "stored.pt": b.torch(),
+         "deflated.pt": b.torch(method=zipfile.ZIP_DEFLATED), "folder.tar": tar}
+for name, data in files.items():
+    (folder / name).write_bytes(data)
+formats = subprocess.run([bin_ / "phi-repack", "--help"], capture_output=True, text=True, check=True).stdout
+if "\n  stream" in formats:
+    for name, options in {"stream.tar": [], "stream.tar.zst": ["-z"]}.items():
+        made = subprocess.run([bin_ / "phi-repack", "-q", "-f", "stream", *options], input=tar, capture_output=True, check=True)
+        (folder / name).write_bytes(made.stdout)
+made = subprocess.run([bin_ / "phi-quant", "-q", "-t", "q8_0", "-f", "gguf"], input=tar, capture_output=True, check=True)
+(folder / "phi3.gguf").write_bytes(made.stdout)
