@@ -77,12 +77,16 @@ for name, data in zips.items():
     save("zip", name, data)
 
 tar = b.tar(sorted(folder.items()))
-save("stream", "folder", tar)
-save("stream", "shards", b.tar(sorted(b.sharded().items())))
+for target in ("tar", "pipe"):
+    save(target, "folder", tar)
+    save(target, "shards", b.tar(sorted(b.sharded().items())))
+save("pipe", "plain", plain)
+save("pipe", "gguf", b.gguf())
 for name, options in {"stream": (), "zstd": ("-z",)}.items():
     data = stream(*options)
     if data:
         save("stream", name, data)
+        save("pipe", name, data)
         if name == "stream":
             end = data.index(b"\n}\n}\n") + 5
             save("model_text", "canonical", data[512:end])
