@@ -47,6 +47,12 @@ golden()
 	fi
 }
 
+# has WORDS..: grep that reads to the end. grep -q leaves at once, and pipefail then reports the SIGPIPE.
+has()
+{
+	grep "$@" >/dev/null
+}
+
 # fails STATUS MESSAGE COMMAND...: the command exits with STATUS and its stderr, one line, is MESSAGE.
 fails()
 {

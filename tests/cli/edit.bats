@@ -33,7 +33,7 @@ whole()
 	phi-inspect b.gguf | awk '$1 ~ /^[a-z](:s)?$/ { print $1 "=" $2 }' | tr '\n' ' ' >have
 	[ "$(cat have)" = "a=bool b=u32 c=i32 d=i64 e=i64 f=u64 g=f32 h=f32 i=string j=string k=string \
 l=u8 m=string n=f64 o=array p=array q=array r:s=u32 s=array " ] || { cat have; return 1; }
-	phi-inspect b.gguf | grep -q '^  f  .* 18446744073709551615$'
+	phi-inspect b.gguf | has '^  f  .* 18446744073709551615$'
 	[ "$(key b.gguf k)" = '"a=b"' ]
 	[ "$(key b.gguf o)" = '[1,-2]' ]
 	[ "$(key b.gguf p)" = '["x","","y"]' ]

@@ -27,7 +27,7 @@ whole()
 		phi-repack --in-place a.gguf --unset "$key"
 		phi-diff -f json whole.gguf a.gguf | jq -e '.tensors | all(.equal // true)' >/dev/null
 		[ "$(stat -c %s a.gguf)" = "$(stat -c %s whole.gguf)" ]
-		phi-inspect a.gguf | grep -q '^  phi.padding '
+		phi-inspect a.gguf | has '^  phi.padding '
 	done
 	head -c 20000 /dev/zero | tr '\0' x >long
 	phi-repack --in-place a.gguf --set-file tokenizer.chat_template=long
@@ -40,7 +40,7 @@ whole()
 	phi-repack --in-place a.gguf --set phi3.context_length=99 --unset general.name
 	phi-repack --in-place a.gguf --set x=1
 	phi-repack --undo a.gguf
-	phi-inspect a.gguf | grep -q '^  phi3.context_length .* 99$'
+	phi-inspect a.gguf | has '^  phi3.context_length .* 99$'
 	fails 2 "phi-repack: a.gguf: there is no .undo file beside it" phi-repack --undo a.gguf
 	only_files a.gguf whole.gguf
 	whole

@@ -42,9 +42,9 @@ load common
 
 @test "color only when asked for, or on a terminal" {
 	safetensors a.safetensors 'w=F32:1:1'
-	! phi-inspect a.safetensors | grep -q $'\e'
-	phi-inspect --color always a.safetensors | grep -q $'\e'
-	! phi-inspect --color never a.safetensors | grep -q $'\e'
+	! phi-inspect a.safetensors | has $'\e'
+	phi-inspect --color always a.safetensors | has $'\e'
+	! phi-inspect --color never a.safetensors | has $'\e'
 	command -v script >/dev/null || skip "script is not there"
 	script -qec 'TERM=xterm phi-inspect a.safetensors' /dev/null </dev/null >seen; grep -q $'\e\[1m' seen
 	script -qec 'TERM=xterm NO_COLOR=1 phi-inspect a.safetensors' /dev/null </dev/null >seen; ! grep -q $'\e\[1m' seen
@@ -73,8 +73,8 @@ load common
 }
 
 @test "a stream says what it is, of what, and whose names it carries" {
-	phi-repack Phi-4-mini | phi-inspect | head -n 1 | grep -q '^stdin: stream of hf, phi3, 14 tensors, '
+	phi-repack Phi-4-mini | phi-inspect | head -n 1 | has '^stdin: stream of hf, phi3, 14 tensors, '
 	phi-quant -q -t q8_0 Phi-4-mini | phi-inspect >a
-	head -n 1 a | grep -q '^stdin: stream of hf as gguf, phi3, 16 tensors, '
+	head -n 1 a | has '^stdin: stream of hf as gguf, phi3, 16 tensors, '
 	[ "$(phi-repack Phi-4-mini | phi-inspect --json | jq -r .format)" = stream ]
 }

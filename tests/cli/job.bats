@@ -115,7 +115,7 @@ PY
 	grep -qx 'blk.1.attn_output.weight Q4_0' t
 	grep -qx 'blk.0.attn_norm.weight F32' t
 	phi-quant -n --explain -t q8_0 --keep '*.ffn_down.*' Phi-4-mini -o b.gguf >plan
-	grep -q 'blk.0.ffn_down.weight .*--keep' plan || grep -q 'blk.0.ffn_down.weight .*\*\.ffn_down\.\*' plan
+	grep -q 'blk.0.ffn_down.weight .*--keep' plan || has 'blk.0.ffn_down.weight .*\*\.ffn_down\.\*' plan
 	[ ! -e b.gguf ]
 	phi-quant --explain -t q8_0 Phi-4-mini -o b.gguf 2>why
 	grep -q 'blk.0.attn_norm.weight .*attn_norm .*BF16 .*F32' why

@@ -10,19 +10,19 @@ load common
 
 @test "help lists every format and recipe" {
 	for f in gguf safetensors hf stream; do
-		phi-repack --help | grep -q "^  $f  *[rw]"
+		phi-repack --help | has "^  $f  *[rw]"
 	done
-	phi-quant --help | grep -q '^  q8_0 '
+	phi-quant --help | has '^  q8_0 '
 }
 
 @test "version" {
 	for t in $tools; do
 		[ "$($t --version)" = "$t (Phi Tools) 0.1.0" ]
 		[ "$($t -V)" = "$t (Phi Tools) 0.1.0" ]
-		$t -V -v | grep -q '^kernels: '
-		$t -V -v | grep -q '^sandbox: '
+		$t -V -v | has '^kernels: '
+		$t -V -v | has '^sandbox: '
 	done
-	PHI_CPU=scalar phi-quant -V -v | grep -qx 'kernels: scalar'
+	PHI_CPU=scalar phi-quant -V -v | has -x 'kernels: scalar'
 }
 
 @test "unknown options and missing arguments" {
