@@ -30,6 +30,8 @@ run(const struct cli *cli, struct phi_err *err)
 	const char *const path = cli->operands[0];
 	struct phi_patch patch = {{0}, {0}};
 	int result = 0;
+	if (!cli->undo && phi_patch_check(path, err))
+		return phi_context(err, "%s", phi_quote(&q, path));
 	if (!cli->undo &&
 		phi_edit_in_place(path, cli->edits.items, cli->edits.count, &patch, err)) {
 		phi_patch_free(&patch);

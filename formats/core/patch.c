@@ -225,6 +225,17 @@ apply(const struct target *t, const struct phi_patch *patch,
 }
 
 int
+phi_patch_check(const char *path, struct phi_err *err)
+{
+	struct target t;
+	if (open_target(&t, path, err))
+		return -1;
+	const int result = check_undo(&t, err);
+	close(t.fd);
+	return result;
+}
+
+int
 phi_patch_apply(const char *path, const struct phi_patch *patch,
 	const struct phi_patch_options *options, struct phi_err *err)
 {

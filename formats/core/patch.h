@@ -26,8 +26,11 @@ struct phi_patch_options {
 
 void phi_patch_free(struct phi_patch *patch);
 
-/* Carries a patch out. Refuses where the file's start is not `before`, where someone else is at it, and
- * where FILE.undo is that of a change that was cut short, or of another file. */
+/* Can the file be changed, now? Asked before it is read: what a change cut short left may be no model.
+ * Refuses what phi_patch_apply refuses, but for the last. */
+int phi_patch_check(const char *path, struct phi_err *err);
+/* Carries a patch out. Refuses where someone else is at the file, where FILE.undo is that of a change
+ * that was cut short, or of another file, and where the file's start is not `before`. */
 int phi_patch_apply(const char *path, const struct phi_patch *patch,
 	const struct phi_patch_options *options, struct phi_err *err);
 /* Puts back what FILE.undo says, and removes that. Refuses a file that was changed otherwise since. */

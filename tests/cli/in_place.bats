@@ -117,8 +117,8 @@ whole()
 	fails 2 "phi-repack: --in-place goes with --set, --set-file, --unset and --rename only" \
 		phi-repack --in-place --set x=1 a.gguf -o b.gguf
 	fails 2 "phi-repack: --undo takes back the last change, and no more" phi-repack --undo --set x=1 a.gguf
-	fails 2 "phi-repack: nofile: No such file or directory" phi-repack --in-place nofile --set x=1
-	fails 2 "phi-repack: Phi-4-mini: only a file is changed in place" phi-repack --in-place Phi-4-mini --set x=1
+	fails 2 "phi-repack: nofile: cannot be changed: No such file or directory" phi-repack --in-place nofile --set x=1
+	fails 2 "phi-repack: Phi-4-mini: cannot be changed: Is a directory" phi-repack --in-place Phi-4-mini --set x=1
 	fails 2 "phi-repack: Phi-4-mini/model.safetensors: safetensors is not changed in place; write a new file with -o" \
 		phi-repack --in-place Phi-4-mini/model.safetensors --set x=1
 	for f in big-endian v1 vocab-only; do
