@@ -33,13 +33,13 @@ cli_source(const struct cli *cli, const char *path, const struct phi_spool_optio
 	struct phi_err *err)
 {
 	const struct phi_open_options options = {.size = sizeof options, .name = cli->name,
-		.spool = spool};
+		.spool = spool, .random = cli->check || cli->layout};
 	if (!path && isatty(STDIN_FILENO)) {
 		phi_fail(err, PHI_ARGUMENT, "no input: name a model or pipe one in (see --help)");
 		return NULL;
 	}
 	struct phi_source *const source = phi_open(path, &options, err);
-	if (source)
+	if (source && !cli->check)
 		cli_warn(cli, source->model);
 	return source;
 }

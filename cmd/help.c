@@ -86,7 +86,8 @@ cli_help(const struct cli_tool *tool, FILE *out)
 	}
 	print_formats(out);
 	fprintf(out, "\nExit status: 0 done%s, 2 trouble. See %s(1).\n",
-		tool->mask & CLI_DIFF ? " and equal, 1 the models differ" : "", tool->name);
+		tool->mask & CLI_DIFF ? " and equal, 1 the models differ"
+			: tool->mask & CLI_INSPECT ? ", 1 a check failed" : "", tool->name);
 }
 
 void

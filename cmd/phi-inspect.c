@@ -14,16 +14,51 @@ static const struct cli_tool tool = {
 
 static int
 print(const struct cli *cli, struct phi_source *source, struct cli_report *report,
-	const struct phi_spool_options *spool, struct phi_err *err)
+	const struct phi_inspect_options *options, bool *valid, struct phi_err *err)
 {
+	if (cli->check)
+		return phi_check_print(source, options, report->out, valid, err);
+	return cli->layout ? phi_layout_print(source, options, report->out, err)
+			   : phi_inspect_print(source, options, report->out, err);
+}
+
+/* Is the file to blame that it could not be opened, or we, or the system? */
+static bool
+file_is_wrong(const struct phi_err *err)
+{
+	return err->kind == PHI_FORMAT || err->kind == PHI_TRUNCATED || err->kind == PHI_LIMIT ||
+		err->kind == PHI_UNSUPPORTED;
+}
+
+static int
+print_unreadable(const char *path, struct cli_report *report,
+	const struct phi_inspect_options *options, bool *valid, struct phi_err *err)
+{
+	const struct phi_err why = *err;
+	*valid = false;
+	return phi_check_print_unreadable(path ? path : "stdin", &why, options, report->out, err);
+}
+
+static int
+run(struct cli *cli, struct cli_report *report, bool *valid, struct phi_err *err)
+{
+	const struct phi_spool_options spool = {.refuse = cli->no_spool};
+	const char *const path = cli->noperands ? cli->operands[0] : NULL;
 	struct process_bar bar;
 	process_bar_begin(&bar, cli);
 	const struct phi_inspect_options options = {.size = sizeof options, .json = cli->json,
 		.full = cli->full, .sum = cli->sum, .color = cli_colored(cli, stdout),
 		.only = cli->only.count ? cli->only.items : NULL,
-		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs, .spool = spool, .progress = process_bar_draw, .progress_ctx = &bar};
-	const int result = phi_inspect_print(source, &options, report->out, err);
+		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs,
+		.spool = &spool, .progress = process_bar_draw, .progress_ctx = &bar};
+	struct phi_source *const source = cli_source(cli, path, &spool, err);
+	int result = -1;
+	if (!source && cli->check && file_is_wrong(err))
+		result = print_unreadable(path, report, &options, valid, err);
+	else if (source && !process_confine(cli, report->output ? cli->output : NULL, err))
+		result = print(cli, source, report, &options, valid, err);
 	process_bar_end(&bar);
+	phi_source_close(source);
 	return result;
 }
 
@@ -32,16 +67,11 @@ inspect(struct cli *cli)
 {
 	struct phi_err err = {0};
 	struct cli_report report;
-	const struct phi_spool_options spool = {.refuse = cli->no_spool};
-	struct phi_source *source = NULL;
-	bool good = !cli_report_open(&report, cli, &err) &&
-		(source = cli_source(cli, cli->noperands ? cli->operands[0] : NULL, &spool, &err)) &&
-		!process_confine(cli, report.output ? cli->output : NULL, &err) &&
-		!print(cli, source, &report, &spool, &err);
+	bool valid = true;
+	bool good = !cli_report_open(&report, cli, &err) && !run(cli, &report, &valid, &err);
 	if (cli_report_end(&report, good, &err))
 		good = false;
-	phi_source_close(source);
-	return good ? CLI_DONE : cli_trouble(cli, &err);
+	return !good ? cli_trouble(cli, &err) : valid ? CLI_DONE : CLI_DIFFERS;
 }
 
 int

@@ -98,7 +98,8 @@ open_as(const struct phi_format *format, struct phi_store *store, struct phi_mem
 	const struct phi_open_options *options, struct phi_err *err)
 {
 	/* What cannot be read in order goes to a file first. */
-	if (member && phi_member_sequential(member) && !(format->flags & PHI_FORMAT_FLOWS_IN) &&
+	if (member && phi_member_sequential(member) &&
+		(options->random || !(format->flags & PHI_FORMAT_FLOWS_IN)) &&
 		phi_member_spool(member, err) < 0) {
 		phi_member_close(member);
 		return NULL;

@@ -27,6 +27,17 @@ struct phi_inspect_options {
 int phi_inspect_print(struct phi_source *source, const struct phi_inspect_options *options,
 	FILE *out, struct phi_err *err);
 
+/* --check: prints a line for each finding: of the format (source.h), of the model's family, and of
+ * weights that are not finite, all of which are read. Not of a sequential source. */
+int phi_check_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
+	bool *valid, struct phi_err *err);
+/* The same for a file that could not be opened as a model: its one finding is why. */
+int phi_check_print_unreadable(const char *path, const struct phi_err *why,
+	const struct phi_inspect_options *options, FILE *out, struct phi_err *err);
+/* --layout: prints every byte of the files as a table of regions. Not of a sequential source. */
+int phi_layout_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
+	struct phi_err *err);
+
 struct phi_diff_options {
 	size_t size;
 	bool json, brief, strict, color;

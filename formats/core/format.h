@@ -24,6 +24,7 @@ struct phi_open_options {
 	const char *format; /* -f of the input, or NULL: by content */
 	const char *name;   /* --name: base name, or NULL */
 	const struct phi_spool_options *spool;
+	bool random; /* a pipe is spooled first, whatever the format */
 	/* Given to formats by the registry: how a folder opens its members. */
 	const struct phi_registry *registry;
 };

@@ -2,6 +2,7 @@
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/gguf/gguf.h"
+#include "formats/gguf/parts.h"
 #include "formats/gguf/place.h"
 #include "formats/gguf/split.h"
 
@@ -161,6 +162,20 @@ finish(struct phi_source *source, struct phi_err *err)
 	return phi_gguf_drain(&state->cursor, err);
 }
 
+size_t
+phi_gguf_parts(const struct phi_source *source)
+{
+	const struct state *const state = source->state;
+	return state->nparts;
+}
+
+struct phi_member *
+phi_gguf_part(const struct phi_source *source, size_t part)
+{
+	const struct state *const state = source->state;
+	return state->parts[part];
+}
+
 static void
 close_state(struct phi_source *source)
 {
@@ -178,6 +193,8 @@ close_state(struct phi_source *source)
 static const struct phi_source_ops ops = {
 	.read = read_bytes,
 	.finish = finish,
+	.check = phi_gguf_check,
+	.layout = phi_gguf_layout,
 	.close = close_state,
 };
 

@@ -1,0 +1,176 @@
+/* --check and --layout. */
+#include "formats/core/finite.h"
+#include "formats/models/family.h"
+#include "inspect/findings.h"
+#include "inspect/inspect.h"
+#include "inspect/table.h"
+
+#include "formats/core/escape.h"
+#include "formats/core/memory.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Is this what a family's model has? A failure is a finding; running out of memory is not. */
+static int
+check_family(const struct phi_model *model, const struct phi_findings *findings, struct phi_err *err)
+{
+	struct phi_hparams hparams;
+	struct phi_err why = {0};
+	const char *rule = "model.configuration";
+	if (!model->family)
+		return 0;
+	int result = model->family->hparams(model, &hparams, &why);
+	if (!result) {
+		rule = "model.tensors";
+		result = model->family->check(model, &hparams, &why);
+	}
+	if (!result)
+		return 0;
+	if (why.kind == PHI_MEMORY) {
+		*err = why;
+		return -1;
+	}
+	return phi_finding_emit(findings, PHI_FINDING_INVALID, rule, NULL, NULL, UINT64_MAX, err, "%s",
+		why.text);
+}
+
+static const char *
+path_of(const struct phi_source *source)
+{
+	return source->outer ? phi_store_path(source->outer) : source->model->name;
+}
+
+int
+phi_check_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
+	bool *valid, struct phi_err *err)
+{
+	struct phi_findings_print print;
+	struct phi_err other;
+	phi_findings_begin(&print, path_of(source), options->json, out);
+	const struct phi_findings findings = phi_findings_to(&print);
+	int result = 0;
+	if (source->sequential)
+		result = phi_fail(err, PHI_ARGUMENT, "a stream on a pipe cannot be checked");
+	else if (source->ops->check)
+		result = source->ops->check(source, &findings, err);
+	if (!result && (check_family(source->model, &findings, err) ||
+			       phi_check_finite(source, &findings, err)))
+		result = -1;
+	*valid = !print.count[PHI_FINDING_INVALID];
+	if (phi_findings_finish(&print, result ? &other : err))
+		return -1;
+	return result;
+}
+
+int
+phi_check_print_unreadable(const char *path, const struct phi_err *why,
+	const struct phi_inspect_options *options, FILE *out, struct phi_err *err)
+{
+	struct phi_findings_print print;
+	/* The message begins with the path already. */
+	const size_t n = strlen(path);
+	const bool named = !strncmp(why->text, path, n) && !strncmp(why->text + n, ": ", 2);
+	phi_findings_begin(&print, path, options->json, out);
+	const struct phi_findings findings = phi_findings_to(&print);
+	const int result = phi_finding_emit(&findings, PHI_FINDING_INVALID, "model.unreadable", NULL,
+		NULL, UINT64_MAX, err, "%s", why->text + (named ? n + 2 : 0));
+	return phi_findings_finish(&print, err) || result ? -1 : 0;
+}
+
+/* The regions of a layout, held for a table's widths. */
+struct layout {
+	struct phi_arena *arena;
+	struct phi_region *items;
+	size_t count, capacity;
+};
+
+static int
+keep(void *ctx, const struct phi_region *region, struct phi_err *err)
+{
+	struct layout *const l = ctx;
+	if (phi_grow(&l->items, &l->capacity, l->count, sizeof *l->items, err))
+		return -1;
+	struct phi_region *const r = &l->items[l->count];
+	*r = *region;
+	r->file = phi_arena_strdup(l->arena, region->file ? region->file : "", err);
+	r->name = region->name ? phi_arena_strdup(l->arena, region->name, err) : NULL;
+	if (!r->file || (region->name && !r->name))
+		return -1;
+	l->count++;
+	return 0;
+}
+
+static void
+cell(const void *ctx, size_t row, unsigned column, char *dst)
+{
+	const struct layout *const l = ctx;
+	const struct phi_region *const r = &l->items[row];
+	struct phi_quoted q;
+	switch (column) {
+	case 0:
+	case 1:
+		snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, column ? r->size : r->offset);
+		break;
+	case 2:
+		snprintf(dst, PHI_TABLE_CELL, "%s", r->what);
+		break;
+	default:
+		snprintf(dst, PHI_TABLE_CELL, "%s",
+			column == 4 ? phi_quote(&q, r->file) : r->name ? phi_quote(&q, r->name) : "");
+	}
+}
+
+static int
+emit_layout(const struct layout *l, FILE *out, struct phi_err *err)
+{
+	struct phi_emit e;
+	phi_emit_begin(&e, out, 1);
+	phi_emit_open(&e, '[');
+	for (size_t i = 0; i < l->count; i++) {
+		const struct phi_region *const r = &l->items[i];
+		phi_emit_open(&e, '{');
+		phi_emit_member(&e, "file", r->file);
+		phi_emit_member_u64(&e, "offset", r->offset);
+		phi_emit_member_u64(&e, "size", r->size);
+		phi_emit_member(&e, "what", r->what);
+		phi_emit_member(&e, "name", r->name);
+		phi_emit_close(&e, '}');
+	}
+	phi_emit_close(&e, ']');
+	return phi_emit_finish(&e, err);
+}
+
+static int
+print_layout(const struct layout *l, const struct phi_inspect_options *options, FILE *out,
+	struct phi_err *err)
+{
+	static const struct phi_column columns[] = {{"offset", true}, {"size", true}, {"what", false},
+		{"name", false}, {"file", false}};
+	const struct phi_table table = {.columns = columns,
+		.ncolumns = sizeof columns / sizeof *columns, .rows = l->count, .ctx = l, .cell = cell,
+		.indent = "", .color = options->color};
+	if (options->json)
+		return emit_layout(l, out, err);
+	phi_table_print(&table, out);
+	return 0;
+}
+
+int
+phi_layout_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
+	struct phi_err *err)
+{
+	struct layout l = {.arena = phi_arena_new(err)};
+	const struct phi_regions regions = {.emit = keep, .ctx = &l};
+	int result = l.arena ? 0 : -1;
+	if (!result && (!source->ops->layout || source->sequential))
+		result = phi_fail(err, PHI_UNSUPPORTED, "%s: the layout of %s is not shown",
+			path_of(source), source->model->format);
+	if (!result)
+		result = source->ops->layout(source, &regions, err);
+	if (!result)
+		result = print_layout(&l, options, out, err);
+	phi_free(l.items);
+	phi_arena_free(l.arena);
+	return result;
+}
