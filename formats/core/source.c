@@ -106,6 +106,11 @@ phi_source_settle(struct phi_source *source, const struct phi_spool_options *opt
 {
 	if (!source->sequential)
 		return 0;
+	const int settled = source->ops->settle ? source->ops->settle(source, err) : 0;
+	if (settled) {
+		source->sequential = settled < 0;
+		return settled < 0 ? -1 : 0;
+	}
 	struct phi_spool *const spool = phi_spool_new(options, err);
 	uint64_t *const offsets =
 		spool ? phi_calloc(source->model->nstorages + 1, sizeof *offsets, err) : NULL;

@@ -24,6 +24,9 @@ struct phi_source_ops {
 	/* --layout: every byte of the files, in order. Random sources only. May be NULL. */
 	int (*layout)(struct phi_source *source, const struct phi_regions *regions,
 		struct phi_err *err);
+	/* Sequential sources: becomes random without a spool, if what it reads from is a file; the end is
+	 * checked on the way. Returns 1; 0 if it cannot; -1. May be NULL. */
+	int (*settle)(struct phi_source *source, struct phi_err *err);
 	/* Frees state; the source itself, its model and its store are freed by phi_source_close. */
 	void (*close)(struct phi_source *source);
 };
@@ -51,7 +54,8 @@ int phi_source_read(struct phi_source *source, uint32_t storage, uint64_t offset
 /* To be called once after the last read of a job: a sequential source is read to its end and its end
  * is checked. Nothing to do for a random one. */
 int phi_source_finish(struct phi_source *source, struct phi_err *err);
-/* Makes a sequential source random by spooling all its storages (spool.h); finish is done on the way. */
+/* Makes a sequential source random: by its own settle, else by spooling all its storages (spool.h);
+ * finish is done on the way. Only before anything was read. */
 int phi_source_settle(struct phi_source *source, const struct phi_spool_options *options,
 	struct phi_err *err);
 

@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { LOAD_STEP = 1 << 20 };
+enum { LOAD_STEP = 1 << 20, RECORD = 512 };
 
 struct reader {
 	struct phi_member *member;
@@ -27,6 +27,8 @@ struct reader {
 	uint64_t start;	   /* where they begin in it */
 	size_t storage;	   /* the storage that `at` lies in */
 	bool finished;
+	bool random;	 /* settled: read at any place of the member, where */
+	uint64_t weights; /* model.safetensors begins; 0: not known (yet) */
 };
 
 /* The next n bytes of the tape's member, to dst unless NULL. */
@@ -366,6 +368,8 @@ read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void 
 	const struct phi_storage *const s = &source->model->storages[storage];
 	if (!phi_fits(offset, n, s->size))
 		return phi_fail(err, PHI_ARGUMENT, "read beyond the end of a storage");
+	if (r->random)
+		return phi_member_read(r->member, r->weights + s->offset + offset, dst, n, err);
 	const uint64_t target = s->offset - r->start + offset;
 	if (target < r->at)
 		return phi_fail(err, PHI_ARGUMENT, "a stream is read in its order only");
@@ -390,6 +394,11 @@ check_digests(struct reader *r, struct phi_err *err)
 		return phi_fail(err, PHI_FORMAT, "member %s stands where %s should",
 			phi_quote(&q, name), PHI_STREAM_DIGESTS);
 	}
+	/* Ends here what was read before: the weights, padded. */
+	uint64_t padded;
+	const uint64_t end = phi_tape_position(r->tape);
+	if (end != UINT64_MAX && phi_round_up(r->start + r->size, RECORD, &padded) && padded <= end)
+		r->weights = end - padded;
 	for (size_t i = 0; i < r->digests.count; i++)
 		limit += phi_digest_line_size(r->digests.items[i].name);
 	struct phi_buffer text = { 0 };
@@ -414,6 +423,22 @@ finish(struct phi_source *source, struct phi_err *err)
 	return 0;
 }
 
+/* A file is read through once, for its digests, and from then on at any place. */
+static int
+settle(struct phi_source *source, struct phi_err *err)
+{
+	struct reader *const r = source->state;
+	if (phi_tape_position(r->tape) == UINT64_MAX)
+		return 0;
+	if (finish(source, err))
+		return -1;
+	if (!r->weights)
+		return phi_fail(err, PHI_FORMAT, "%s: its place in the tar is not clear",
+			PHI_STREAM_WEIGHTS);
+	r->random = true;
+	return 1;
+}
+
 static void
 close_reader(struct phi_source *source)
 {
@@ -430,6 +455,7 @@ close_reader(struct phi_source *source)
 static const struct phi_source_ops ops = {
 	.read = read_storage,
 	.finish = finish,
+	.settle = settle,
 	.close = close_reader,
 };
 

@@ -155,6 +155,14 @@ phi_tape_expect_end(struct phi_tape *t, struct phi_err *err)
 		name ? phi_quote(&q, name) : "without a name");
 }
 
+uint64_t
+phi_tape_position(const struct phi_tape *t)
+{
+	if (t->zstd || phi_member_sequential(t->member))
+		return UINT64_MAX;
+	return (uint64_t)archive_read_header_position(t->archive);
+}
+
 int
 phi_tape_block(struct phi_tape *t, const uint8_t **block, size_t *n, struct phi_err *err)
 {

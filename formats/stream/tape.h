@@ -17,6 +17,10 @@ int phi_tape_next(struct phi_tape *tape, const char **name, uint64_t *size, stru
 /* The same where all that matters is that nothing follows: a tar cut off here is as good as its end. */
 int phi_tape_expect_end(struct phi_tape *tape, struct phi_err *err);
 
+/* Where in the input the header of the present member begins; the bytes of the one before, rounded up to
+ * 512, end there. UINT64_MAX: unknown, the input is compressed or a pipe. */
+uint64_t phi_tape_position(const struct phi_tape *tape);
+
 /* The next bytes of the member; *n is 0 at its end. Lent until the next call. */
 int phi_tape_block(struct phi_tape *tape, const uint8_t **block, size_t *n, struct phi_err *err);
 

@@ -92,6 +92,10 @@ for name, options in {"stream": (), "zstd": ("-z",)}.items():
             save("model_text", "canonical", data[512:end])
         save("convert", name, b"\x01" + data)
 
+save("model_text", "files", b"""{"schema": 1, "view": "canonical", "name": "n", "format": "hf", "recipe": null,
+"tensors": {"a": {"type": "F32", "shape": [2], "file": "a.bin"}, "b": {"type": "F32", "shape": [2], "file": "b.bin"}},
+"metadata": {}}
+""")
 save("model_text", "kinds", b"""{"schema": 1, "view": "gguf", "name": "n", "format": "f", "recipe": "q8_0", "tensors": {
 "a": {"type": "F32", "shape": [2, 3], "canonical": "b"}, "hex:ff": {"type": "F32", "shape": [2, 3], "alias": "a"}},
 "metadata": {"k": ["string[]", ["", "x", {"hex": "00ff"}]], "u": ["u64", {"bits": "ffffffffffffffff"}], "n": ["null", null],

@@ -373,6 +373,46 @@ reading_is_in_order(void **state)
 	phi_source_close(s);
 }
 
+/* A file becomes random without a spool, which is forbidden here; a pipe cannot. */
+static void
+file_is_settled(void **state)
+{
+	(void)state;
+	static const struct phi_spool_options refuse = { .refuse = true };
+	uint8_t b[8];
+	pid_t child;
+	write_stream(make_source("gguf"), "a.phi", false);
+	struct phi_source *s = open_stream("a.phi");
+	assert_int_equal(phi_source_settle(s, &refuse, &err), 0);
+	assert_false(s->sequential);
+	for (int i = TENSORS - 1; i >= 0; i--) {
+		const struct phi_tensor *const t = &s->model->tensors[i];
+		uint64_t size;
+		assert_true(phi_tensor_bytes(t, &size));
+		if (size < 8)
+			continue;
+		const uint32_t storage = tensors[i].alias == PHI_NONE ? (uint32_t)i : tensors[i].alias;
+		assert_int_equal(phi_source_read(s, t->plane[0].storage, size - 8, b, 8, &err), 0);
+		for (unsigned k = 0; k < 8; k++)
+			assert_int_equal(b[k], byte_of(storage, size - 8 + k));
+	}
+	phi_source_close(s);
+	/* damaged: found while settling */
+	assert_int_equal(system("printf '\\377' | dd of=a.phi bs=1 seek=6000 conv=notrunc 2>dd.log"), 0);
+	s = open_stream("a.phi");
+	assert_int_equal(phi_source_settle(s, &refuse, &err), -1);
+	assert_non_null(strstr(err.text, "damaged"));
+	phi_source_close(s);
+	for (int compress = 0; compress < 2; compress++) {
+		write_stream(make_source("gguf"), "a.phi", compress);
+		s = compress ? open_stream("a.phi") : open_through_pipe("a.phi", &child);
+		assert_int_equal(phi_source_settle(s, &refuse, &err), -1);
+		assert_non_null(strstr(err.text, "--no-spool"));
+		phi_source_close(s);
+	}
+	waitpid(child, NULL, 0);
+}
+
 /* Reads a file as a stream: 0 if it opens, reads and ends well with the right contents. */
 static int
 try_file(const char *path)
@@ -563,6 +603,7 @@ main(void)
 		cmocka_unit_test(config_is_not_repeated),
 		cmocka_unit_test(pipe_is_the_same),
 		cmocka_unit_test(reading_is_in_order),
+		cmocka_unit_test(file_is_settled),
 		cmocka_unit_test(cut_anywhere_is_an_error),
 		cmocka_unit_test(flipped_anywhere_is_seen),
 		cmocka_unit_test(wrong_members_are_named),
