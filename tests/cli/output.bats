@@ -104,12 +104,12 @@ suffixes="safetensors gguf"
 	for signal in TERM INT HUP; do
 		mkfifo in
 		# The job waits for the rest of its input: it has begun, and cannot end.
-		(head -c 100000 Phi-4-mini/model.safetensors; sleep 5) >in &
+		sh -c 'head -c 100000 Phi-4-mini/model.safetensors; exec sleep 60' >in 3>&- &
 		local writer=$!
 		# A background job of a shell without job control ignores INT: perl's exec undoes it.
 		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' phi-repack -o a.safetensors in 2>/dev/null &
 		local job=$!
-		for i in $(seq 50); do
+		for i in $(seq 400); do
 			compgen -G '.a.safetensors.phi-*' >/dev/null && break
 			sleep 0.05
 		done
@@ -126,11 +126,11 @@ suffixes="safetensors gguf"
 
 @test "SIGKILL leaves no final name" {
 	mkfifo in
-	(head -c 100000 Phi-4-mini/model.safetensors; sleep 5) >in &
+	sh -c 'head -c 100000 Phi-4-mini/model.safetensors; exec sleep 60' >in 3>&- &
 	local writer=$!
 	phi-repack -o a.safetensors in &
 	local job=$!
-	for i in $(seq 50); do
+	for i in $(seq 400); do
 		compgen -G '.a.safetensors.phi-*' >/dev/null && break
 		sleep 0.05
 	done
