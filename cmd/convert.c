@@ -29,11 +29,12 @@ to_stdout(const struct cli *cli)
 }
 
 struct phi_source *
-cli_source(const struct cli *cli, const char *path, const struct phi_spool_options *spool,
+cli_source(const struct cli *cli, const char *path, bool members,
+	const struct phi_spool_options *spool,
 	struct phi_err *err)
 {
 	const struct phi_open_options options = {.size = sizeof options, .name = cli->name,
-		.spool = spool, .random = cli->check || cli->layout};
+		.spool = spool, .random = cli->check || cli->layout, .members = members};
 	if (!path && isatty(STDIN_FILENO)) {
 		phi_fail(err, PHI_ARGUMENT, "no input: name a model or pipe one in (see --help)");
 		return NULL;
@@ -277,7 +278,10 @@ run(struct job *job, struct phi_err *err)
 		return -1;
 	if (!to_stdout(cli))
 		job->spool.beside = process_parent(cli->output, job->beside, sizeof job->beside);
-	job->source = cli_source(cli, cli->noperands ? cli->operands[0] : NULL, &job->spool, err);
+	/* Copied as they are, or decoded: model.h. */
+	const bool members = !job->choice && (job->format->flags & PHI_FORMAT_MEMBERS);
+	job->source = cli_source(cli, cli->noperands ? cli->operands[0] : NULL, members, &job->spool,
+		err);
 	if (!job->source || find_target(job, err) || make_plan(job, err))
 		return -1;
 	cli_warn(cli, job->plan->model);

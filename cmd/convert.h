@@ -13,8 +13,9 @@ struct cli_choice {
 /* Runs the job of the command line. Returns an exit status; what went wrong has been printed. */
 int cli_convert(const struct cli *cli, const struct cli_choice *choice);
 
-/* Opens an operand (NULL: stdin), described, its warnings printed. */
-struct phi_source *cli_source(const struct cli *cli, const char *path,
+/* Opens an operand (NULL: stdin), described, its warnings printed. `members`: packed weights stay the
+ * tensors the file holds. */
+struct phi_source *cli_source(const struct cli *cli, const char *path, bool members,
 	const struct phi_spool_options *spool, struct phi_err *err);
 /* --only and --exclude, on any model; fails when nothing is left. */
 int cli_pick(const struct cli *cli, struct phi_model *model, struct phi_err *err);

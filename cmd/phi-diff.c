@@ -47,7 +47,7 @@ diff(struct cli *cli)
 	}
 	bool good = !cli_report_open(&report, cli, &err);
 	for (unsigned i = 0; i < 2 && good; i++) {
-		source[i] = cli_source(cli, i < cli->noperands ? cli->operands[i] : NULL, &spool, &err);
+		source[i] = cli_source(cli, i < cli->noperands ? cli->operands[i] : NULL, false, &spool, &err);
 		good = source[i] != NULL;
 	}
 	good = good && !process_confine(cli, report.output ? cli->output : NULL, &err) &&

@@ -51,7 +51,9 @@ run(struct cli *cli, struct cli_report *report, bool *valid, struct phi_err *err
 		.only = cli->only.count ? cli->only.items : NULL,
 		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs,
 		.spool = &spool, .progress = process_bar_draw, .progress_ctx = &bar};
-	struct phi_source *const source = cli_source(cli, path, &spool, err);
+	/* What is said of bytes is said of the tensors the file holds. */
+	const bool members = cli->check || cli->layout;
+	struct phi_source *const source = cli_source(cli, path, members, &spool, err);
 	int result = -1;
 	if (!source && cli->check && file_is_wrong(err))
 		result = print_unreadable(path, report, &options, valid, err);

@@ -4,6 +4,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/models/family.h"
+#include "formats/packed/packed.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -56,7 +57,13 @@ struct phi_model *
 phi_lower(const struct phi_model *model, const struct phi_format *target,
 	const struct phi_lower_options *options, struct phi_err *err)
 {
-	return target->lower ? target->lower(model, options, err) : phi_model_lower_same(model, err);
+	struct phi_model *const lowered = target->lower ? target->lower(model, options, err)
+							: phi_model_lower_same(model, err);
+	if (lowered && phi_packed_lower(lowered, err) < 0) {
+		phi_model_free(lowered);
+		return NULL;
+	}
+	return lowered;
 }
 
 /* The highest bid among the readable formats; two equal ones are an error of ours or a file made to be
@@ -194,7 +201,9 @@ settle_description(struct phi_source *source, const struct phi_open_options *opt
 		if (!model->name)
 			return -1;
 	}
-	if (phi_model_check(model, err) < 0 || phi_model_find_aliases(model, err) < 0)
+	if (phi_model_check(model, err) < 0 ||
+		(!options->members && phi_packed_view(source, options->spool, err) < 0) ||
+		phi_model_find_aliases(model, err) < 0)
 		return -1;
 	return phi_family_assign(model, err);
 }

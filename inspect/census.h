@@ -4,11 +4,14 @@
 
 #include "formats/core/model.h"
 
+enum { PHI_CENSUS_PACKED = 64 }; /* different packed types; the last line has the rest */
+
 struct phi_census {
 	uint64_t weights, bytes; /* aliases are counted once */
 	struct phi_census_type {
+		const struct phi_type *type; /* NULL: no tensor has it */
 		uint64_t tensors, weights, bytes;
-	} of[PHI_TYPES];
+	} of[PHI_TYPES + PHI_CENSUS_PACKED]; /* plain types at their id */
 };
 
 /* Of the `count` tensors whose indices are given. */

@@ -98,8 +98,8 @@ compare_tile(void *ctx, const struct phi_tile *tile, void *partial)
 	const struct pass *const pass = ctx;
 	struct phi_distance *const d = partial;
 	const struct phi_pair *const pair = pair_of(pass, tile);
-	const bool same_type = phi_pair_tensor(pass->comparison, pair, 0)->type ==
-		phi_pair_tensor(pass->comparison, pair, 1)->type;
+	const bool same_type = phi_type_same(phi_pair_tensor(pass->comparison, pair, 0)->type,
+		phi_pair_tensor(pass->comparison, pair, 1)->type);
 	const bool same = same_type && tile->raw_size[0] == tile->raw_size[1] &&
 		!memcmp(tile->raw[0], tile->raw[1], (size_t)tile->raw_size[0]);
 	d->n = tile->n;
@@ -198,11 +198,11 @@ judge(struct phi_comparison *c, struct phi_pair *pair)
 {
 	const struct phi_tensor *const a = phi_pair_tensor(c, pair, 0), *const b = phi_pair_tensor(c, pair, 1);
 	if (pair->state == PHI_PAIR_EQUAL && pair->distance.values_differ)
-		pair->state = pair->distance.undecoded && a && b && a->type != b->type ? PHI_PAIR_UNKNOWN
+		pair->state = pair->distance.undecoded && a && b && !phi_type_same(a->type, b->type) ? PHI_PAIR_UNKNOWN
 			: within(&pair->distance, c->options)		    ? PHI_PAIR_WITHIN
 										    : PHI_PAIR_DIFFERS;
 	c->count[pair->state]++;
-	c->types_differ += a && b && a->type != b->type;
+	c->types_differ += a && b && !phi_type_same(a->type, b->type);
 }
 
 /* Worst first: what is missing, then what could not be compared, then by falling SQNR; equal ones of

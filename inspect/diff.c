@@ -25,7 +25,7 @@ types_text(const struct view *v, const struct phi_pair *pair, char *dst)
 {
 	const struct phi_tensor *const a = phi_pair_tensor(v->c, pair, 0);
 	const struct phi_tensor *const b = phi_pair_tensor(v->c, pair, 1);
-	if (a && b && a->type != b->type)
+	if (a && b && !phi_type_same(a->type, b->type))
 		snprintf(dst, PHI_TABLE_CELL, "%s, %s", a->type->name, b->type->name);
 	else
 		strcpy(dst, (a ? a : b)->type->name);
@@ -169,7 +169,7 @@ print_types(const struct phi_comparison *c, FILE *out)
 		const struct phi_tensor *const a = phi_pair_tensor(c, pair, 0);
 		const struct phi_tensor *const b = phi_pair_tensor(c, pair, 1);
 		struct phi_quoted q;
-		if (!a || !b || a->type == b->type)
+		if (!a || !b || phi_type_same(a->type, b->type))
 			continue;
 		if (!n++)
 			fputs("equal values, other types\n", out);

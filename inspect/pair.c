@@ -71,7 +71,7 @@ add(struct phi_comparison *c, uint32_t a, uint32_t b)
 		pair->state = PHI_PAIR_ONLY_B;
 	else if (!same_shape(x, y))
 		pair->state = PHI_PAIR_SHAPE;
-	else if (x->nplanes > 1 || y->nplanes > 1)
+	else if ((x->nplanes > 1 && !x->packed) || (y->nplanes > 1 && !y->packed))
 		pair->state = PHI_PAIR_UNKNOWN;
 }
 

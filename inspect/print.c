@@ -19,7 +19,8 @@ struct report {
 	const struct phi_digest *digests; /* of all tensors, or NULL */
 	uint32_t *shown; /* indices of the tensors that only and exclude leave */
 	size_t nshown;
-	enum phi_type_id types[PHI_TYPES]; /* those that occur */
+	/* Those that occur. */
+	const struct phi_census_type *types[PHI_TYPES + PHI_CENSUS_PACKED];
 	struct phi_census census;
 };
 
@@ -50,12 +51,11 @@ static void
 type_cell(const void *ctx, size_t row, unsigned column, char *dst)
 {
 	const struct report *const r = ctx;
-	const enum phi_type_id id = r->types[row];
-	const struct phi_census_type *const of = &r->census.of[id];
+	const struct phi_census_type *const of = r->types[row];
 	struct phi_number n;
 	switch (column) {
 	case 0:
-		strcpy(dst, phi_type_of(id)->name);
+		snprintf(dst, PHI_TABLE_CELL, "%s", of->type->name);
 		break;
 	case 1:
 		snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, of->tensors);
@@ -154,9 +154,9 @@ print_text(struct report *r, const struct phi_source *source,
 		{"bytes", true}, {"offset", true}, {"file", false}, {"sha256", false}};
 	const struct phi_model *const m = r->model;
 	size_t ntypes = 0;
-	for (unsigned i = 0; i < PHI_TYPES; i++)
+	for (unsigned i = 0; i < PHI_TYPES + PHI_CENSUS_PACKED; i++)
 		if (r->census.of[i].tensors)
-			r->types[ntypes++] = (enum phi_type_id)i;
+			r->types[ntypes++] = &r->census.of[i];
 	print_summary(r, source, out);
 	section(r, "types", ntypes, types, 4, type_cell, options->color, out);
 	section(r, "metadata", m->metadata.count, metadata, 3, meta_cell, options->color, out);

@@ -49,7 +49,8 @@ settled(const struct phi_model *model, const struct phi_tensor *t)
 		const struct phi_type *const type = source_type(model, t, i);
 		if (!type)
 			return "made for the target";
-		if (type->class != PHI_CLASS_FLOAT && type->class != PHI_CLASS_BLOCK)
+		if (type->class != PHI_CLASS_FLOAT && type->class != PHI_CLASS_BLOCK &&
+			type->class != PHI_CLASS_PACKED)
 			return "no float: left alone";
 	}
 	return t->nparts ? NULL : "without data";
@@ -85,7 +86,8 @@ note_requantizing(struct choice *c, const struct phi_tensor *t)
 {
 	for (unsigned i = 0; i < t->nparts; i++) {
 		const struct phi_type *const from = source_type(c->model, t, i);
-		if (from->class != PHI_CLASS_BLOCK || t->type->class != PHI_CLASS_BLOCK || from == t->type)
+		if ((from->class != PHI_CLASS_BLOCK && from->class != PHI_CLASS_PACKED) ||
+			t->type->class != PHI_CLASS_BLOCK || from == t->type)
 			continue;
 		if (c->requantized++ == 0) {
 			c->first_requantized = t;

@@ -9,6 +9,7 @@
 
 #include "formats/core/bytes.h"
 #include "quant/quant.h"
+#include "quant/unpack.h"
 
 #include <math.h>
 
@@ -253,4 +254,4 @@ find(const struct phi_type *from, const struct phi_type *to, struct phi_convert 
 	return phi_convert_find(phi_level_chosen(), from, to, out, err);
 }
 
-const struct phi_converters phi_quant_converters = { .find = find };
+const struct phi_converters phi_quant_converters = { .find = find, .unpack = phi_unpack };

@@ -4,6 +4,7 @@
 #define PHI_CORE_CONVERT_H
 
 #include "formats/core/error.h"
+#include "formats/core/packed.h"
 #include "formats/core/type.h"
 
 /* What to do with NaN, and with a finite value that becomes infinite, when a conversion narrows. */
@@ -30,6 +31,8 @@ struct phi_convert {
 struct phi_converters {
 	int (*find)(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out,
 		struct phi_err *err);
+	/* Decodes packed tensors; NULL: they cannot be read. */
+	phi_unpack_fn *unpack;
 };
 
 #endif

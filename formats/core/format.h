@@ -25,6 +25,9 @@ struct phi_open_options {
 	const char *name;   /* --name: base name, or NULL */
 	const struct phi_spool_options *spool;
 	bool random; /* a pipe is spooled first, whatever the format */
+	/* Packed weights stay the tensors the file holds (qweight, scales ...), to be copied; else each is
+	 * one logical tensor (formats/packed/packed.h). */
+	bool members;
 	/* Given to formats by the registry: how a folder opens its members. */
 	const struct phi_registry *registry;
 };
@@ -49,6 +52,8 @@ enum {
 	PHI_FORMAT_FLOWS_IN = 1,  /* can be read from a pipe in order; others are spooled first */
 	PHI_FORMAT_FLOWS_OUT = 2, /* can be written to a pipe in order */
 	PHI_FORMAT_FOLDER = 4,	  /* its output is a folder */
+	/* Holds any tensors under any names: the members of packed weights go into it as they are. */
+	PHI_FORMAT_MEMBERS = 64,
 	PHI_FORMAT_SHARDS = 8,	  /* its output can be cut into files of a size asked for */
 	PHI_FORMAT_STRINGS = 32,  /* its keys have strings as values, and nothing else */
 	PHI_FORMAT_COUNTED = 16,  /* and into as many as asked for */

@@ -1,6 +1,10 @@
 /* A model: what a source describes and what a target asks for. It holds no weights, only
  * parameters (values that shape other outputs), metadata, side files and the list of tensors.
- * Everything in it lives in its arena. */
+ * Everything in it lives in its arena.
+ *
+ * Packed checkpoints (packed.h): a format describes the tensors of the file, members as any other. The
+ * registry then puts logical tensors in their place, unless phi_open_options.members says that they are
+ * only to be copied: into a target that holds any tensor (PHI_FORMAT_MEMBERS) with nothing converted. */
 #ifndef PHI_CORE_MODEL_H
 #define PHI_CORE_MODEL_H
 

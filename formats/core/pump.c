@@ -70,8 +70,8 @@ pump_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 		return 0;
 	const int result = pump->hold ?
 		phi_hold_read(pump->hold, s, slot->first, slot->n, slot->in, err) :
-		phi_tensor_read(pump->source, s->from, s->part->transpose, s->first + slot->first,
-			slot->n, slot->in, err);
+		phi_tensor_load(pump->source, s->from, pump->options->converters->unpack,
+			s->part->transpose, s->first + slot->first, slot->n, slot->in, err);
 	return result < 0 ? in_source(pump, s, err) : 0;
 }
 
@@ -107,7 +107,7 @@ pump_work(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	case PHI_PART_TENSOR:
 		break;
 	}
-	return s->from->type == s->tensor->type ? 0 : convert(pump, slot, err);
+	return s->type == s->tensor->type ? 0 : convert(pump, slot, err);
 }
 
 static void
@@ -128,7 +128,7 @@ pump_write(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	const struct slot *const slot = carried;
 	const struct phi_segment *const s = slot->segment;
 	const struct phi_type *const type = s->tensor->type;
-	const bool converted = s->from && s->from->type != type;
+	const bool converted = s->from && s->type != type;
 	(void)ticket;
 	uint64_t at = slot->first, n = slot->n;
 	if (s->from) {

@@ -18,12 +18,22 @@ struct pass {
 	uint64_t done, total;
 };
 
-/* What a worker carries: for each lane a tile as stored and decoded, and the partial result. */
+/* Packed tensors are best read many rows at a time (packed_read.c): a ticket is then a strip of tiles,
+ * else a single one. */
+enum { STRIP_TILES = 16 };
+
+/* What a worker carries: for each lane a strip as stored and decoded, and a partial result a tile. */
 struct slot {
-	struct phi_tile tile;
-	void *raw[PHI_LANES_MAX];
-	float *values[PHI_LANES_MAX];
-	void *partial;
+	uint32_t job;
+	uint64_t first, n; /* elements of the strip */
+	struct lane {
+		void *raw;
+		float *values;
+		size_t raw_capacity, values_capacity;
+		const float *decoded; /* raw or values; NULL: there is no decoding */
+	} lane[PHI_LANES_MAX];
+	uint8_t *partials;
+	size_t capacity;
 };
 
 static const struct phi_tensor *
@@ -56,18 +66,39 @@ job_of(const struct pass *pass, uint64_t ticket)
 	return (uint32_t)low;
 }
 
+static unsigned
+strip_of(const struct pass *pass, uint32_t job)
+{
+	for (unsigned lane = 0; lane < pass->nlanes; lane++)
+		if (lane_tensor(pass, job, lane)->type->class == PHI_CLASS_PACKED)
+			return STRIP_TILES;
+	return 1;
+}
+
+static int
+reserve(void *block, size_t *capacity, uint64_t size, struct phi_err *err)
+{
+	void **const p = block;
+	if (*p && *capacity >= size)
+		return 0;
+	phi_free(*p);
+	*p = phi_alloc((size_t)size, err);
+	*capacity = *p ? (size_t)size : 0;
+	return *p ? 0 : -1;
+}
+
 static int
 read_lane(const struct pass *pass, struct slot *slot, unsigned lane, struct phi_err *err)
 {
-	struct phi_tile *const tile = &slot->tile;
-	const struct phi_tensor *const t = lane_tensor(pass, tile->job, lane);
-	/* The largest element of all types has 16 bytes. */
-	if (!slot->raw[lane] && !(slot->raw[lane] = phi_alloc((size_t)PHI_TILE * 16, err)))
+	struct lane *const l = &slot->lane[lane];
+	const struct phi_tensor *const t = lane_tensor(pass, slot->job, lane);
+	uint64_t bytes = 0;
+	phi_type_size(phi_type_read(t->type), slot->n, &bytes);
+	if (reserve(&l->raw, &l->raw_capacity, bytes, err) < 0)
 		return -1;
-	phi_type_size(t->type, tile->n, &tile->raw_size[lane]);
-	tile->raw[lane] = slot->raw[lane];
-	return phi_tensor_read(pass->sources[lane], t, false, tile->first, tile->n, slot->raw[lane],
-		err);
+	return phi_tensor_load(pass->sources[lane], t,
+		pass->options->converters ? pass->options->converters->unpack : NULL, false,
+		slot->first, slot->n, l->raw, err);
 }
 
 static int
@@ -76,11 +107,12 @@ pass_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	const struct pass *const pass = ctx;
 	struct slot *const slot = carried;
 	const uint32_t job = job_of(pass, ticket);
+	const uint64_t most = (uint64_t)PHI_TILE * strip_of(pass, job);
 	uint64_t n;
 	phi_tensor_elements(lane_tensor(pass, job, 0), &n);
-	slot->tile = (struct phi_tile){ .job = job,
-		.first = (ticket - pass->tickets[job]) * PHI_TILE };
-	slot->tile.n = n - slot->tile.first < PHI_TILE ? n - slot->tile.first : PHI_TILE;
+	slot->job = job;
+	slot->first = (ticket - pass->tickets[job]) * most;
+	slot->n = n - slot->first < most ? n - slot->first : most;
 	for (unsigned lane = 0; lane < pass->nlanes; lane++)
 		if (read_lane(pass, slot, lane, err) < 0)
 			return in_tensor(pass, job, lane, err);
@@ -91,24 +123,51 @@ pass_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 static int
 decode_lane(const struct pass *pass, struct slot *slot, unsigned lane, struct phi_err *err)
 {
-	struct phi_tile *const tile = &slot->tile;
-	const struct phi_tensor *const t = lane_tensor(pass, tile->job, lane);
-	const struct phi_type *const f32 = phi_type_of(PHI_F32);
+	struct lane *const l = &slot->lane[lane];
+	const struct phi_tensor *const t = lane_tensor(pass, slot->job, lane);
+	const struct phi_type *const f32 = phi_type_of(PHI_F32), *const from = phi_type_read(t->type);
 	struct phi_convert convert;
 	uint64_t bad;
-	if (t->type == f32) {
-		tile->values[lane] = tile->raw[lane];
+	l->decoded = NULL;
+	if (!pass->options->converters)
+		return 0;
+	if (from == f32) {
+		l->decoded = l->raw;
 		return 0;
 	}
-	if (pass->options->converters->find(t->type, f32, &convert, NULL) < 0)
+	if (pass->options->converters->find(from, f32, &convert, NULL) < 0)
 		return 0;
-	if (!slot->values[lane] &&
-		!(slot->values[lane] = phi_alloc(PHI_TILE * sizeof(float), err)))
+	if (reserve(&l->values, &l->values_capacity, slot->n * sizeof(float), err) < 0)
 		return -1;
-	convert.run(&convert, tile->raw[lane], slot->values[lane], tile->n, phi_tensor_row(t), NULL,
-		PHI_OVERFLOW_KEEP, &bad);
-	tile->values[lane] = slot->values[lane];
+	convert.run(&convert, l->raw, l->values, slot->n, phi_tensor_row(t), NULL, PHI_OVERFLOW_KEEP,
+		&bad);
+	l->decoded = l->values;
 	return 0;
+}
+
+static size_t
+tiles_of(const struct slot *slot)
+{
+	return (size_t)((slot->n + PHI_TILE - 1) / PHI_TILE);
+}
+
+static struct phi_tile
+tile_of(const struct pass *pass, const struct slot *slot, size_t i)
+{
+	const uint64_t at = (uint64_t)i * PHI_TILE;
+	struct phi_tile tile = { .job = slot->job, .first = slot->first + at,
+		.n = slot->n - at < PHI_TILE ? slot->n - at : PHI_TILE };
+	for (unsigned lane = 0; lane < pass->nlanes; lane++) {
+		const struct lane *const l = &slot->lane[lane];
+		const struct phi_type *const type =
+			phi_type_read(lane_tensor(pass, slot->job, lane)->type);
+		uint64_t before = 0;
+		phi_type_size(type, at, &before);
+		phi_type_size(type, tile.n, &tile.raw_size[lane]);
+		tile.raw[lane] = (const uint8_t *)l->raw + before;
+		tile.values[lane] = l->decoded ? l->decoded + at : NULL;
+	}
+	return tile;
 }
 
 static int
@@ -116,15 +175,18 @@ pass_work(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 {
 	const struct pass *const pass = ctx;
 	struct slot *const slot = carried;
+	const size_t size = pass->reduction->partial_size, tiles = tiles_of(slot);
 	(void)ticket;
-	const size_t size = pass->reduction->partial_size;
-	if (!slot->partial && !(slot->partial = phi_alloc(size, err)))
+	if (reserve(&slot->partials, &slot->capacity, tiles * size, err) < 0)
 		return -1;
-	for (unsigned lane = 0; pass->options->converters && lane < pass->nlanes; lane++)
+	for (unsigned lane = 0; lane < pass->nlanes; lane++)
 		if (decode_lane(pass, slot, lane, err) < 0)
 			return -1;
-	memset(slot->partial, 0, size);
-	pass->reduction->tile(pass->reduction->ctx, &slot->tile, slot->partial);
+	memset(slot->partials, 0, tiles * size);
+	for (size_t i = 0; i < tiles; i++) {
+		const struct phi_tile tile = tile_of(pass, slot, i);
+		pass->reduction->tile(pass->reduction->ctx, &tile, slot->partials + i * size);
+	}
 	return 0;
 }
 
@@ -133,13 +195,18 @@ pass_merge(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 {
 	struct pass *const pass = ctx;
 	const struct slot *const slot = carried;
+	const size_t size = pass->reduction->partial_size;
 	(void)ticket;
-	if (pass->reduction->merge(pass->reduction->ctx, &slot->tile, slot->partial, err) < 0)
-		return -1;
-	/* Merging is ordered, so this is never called from two threads. */
-	pass->done += slot->tile.raw_size[0];
-	if (pass->options->progress)
-		pass->options->progress(pass->options->progress_ctx, pass->done, pass->total);
+	for (size_t i = 0; i < tiles_of(slot); i++) {
+		const struct phi_tile tile = tile_of(pass, slot, i);
+		if (pass->reduction->merge(pass->reduction->ctx, &tile, slot->partials + i * size,
+			    err) < 0)
+			return -1;
+		/* Merging is ordered, so this is never called from two threads. */
+		pass->done += tile.raw_size[0];
+		if (pass->options->progress)
+			pass->options->progress(pass->options->progress_ctx, pass->done, pass->total);
+	}
 	return 0;
 }
 
@@ -149,10 +216,10 @@ pass_drop(void *ctx, void *carried)
 	struct slot *const slot = carried;
 	(void)ctx;
 	for (unsigned lane = 0; lane < PHI_LANES_MAX; lane++) {
-		phi_free(slot->raw[lane]);
-		phi_free(slot->values[lane]);
+		phi_free(slot->lane[lane].raw);
+		phi_free(slot->lane[lane].values);
 	}
-	phi_free(slot->partial);
+	phi_free(slot->partials);
 }
 
 static const struct phi_plane *
@@ -231,8 +298,9 @@ issue_tickets(struct pass *pass, struct phi_err *err)
 		uint64_t n, bytes;
 		const struct phi_tensor *const t = lane_tensor(pass, (uint32_t)i, 0);
 		phi_tensor_elements(t, &n);
-		pass->tickets[i + 1] = pass->tickets[i] + (n + PHI_TILE - 1) / PHI_TILE;
-		if (phi_tensor_bytes(t, &bytes))
+		const uint64_t strip = (uint64_t)PHI_TILE * strip_of(pass, (uint32_t)i);
+		pass->tickets[i + 1] = pass->tickets[i] + (n + strip - 1) / strip;
+		if (phi_type_size(phi_type_read(t->type), n, &bytes))
 			pass->total += bytes;
 	}
 	return 0;

@@ -7,7 +7,7 @@
 
 /* A transposed part reads a run of `rows` elements for each column, so it takes more rows at a time:
  * 4 MiB make runs of some hundred bytes for the matrices of a model. */
-enum { STRIDED_BYTES = 4 << 20 };
+enum { STRIDED_BYTES = 4 << 20, PACKED_ROWS = 32 };
 
 static uint64_t
 units_for(uint64_t bytes, const struct phi_type *from, const struct phi_type *to)
@@ -30,7 +30,19 @@ bytes_of(const struct phi_type *type, uint64_t units)
 static bool
 is_strided(const struct phi_segment *s)
 {
-	return s->part->transpose || !s->from->plane[0].dense;
+	return s->part->transpose || !s->from->plane[0].dense ||
+		s->from->type->class == PHI_CLASS_PACKED;
+}
+
+/* Packed tensors are decoded by whole rows, in multiples of what a word of codes holds. (A flat packing's
+ * rows are its own: where they are no whole blocks, they are decoded in part.) */
+static uint64_t
+packed_units(const struct phi_segment *s, uint64_t units)
+{
+	const uint64_t row = s->from->packed->columns, rows = units / row;
+	if (row % s->tensor->type->elements)
+		return units;
+	return rows < 2 ? row : (rows < PACKED_ROWS ? rows : rows - rows % PACKED_ROWS) * row;
 }
 
 /* A part that is a tensor: which elements, how they are converted, how large a chunk is. */
@@ -39,6 +51,7 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 	const struct phi_converters *converters, struct phi_err *err)
 {
 	s->from = &origin->tensors[s->part->tensor];
+	s->type = phi_type_read(s->from->type);
 	uint64_t n;
 	phi_tensor_elements(s->from, &n); /* fits: phi_model_check saw it */
 	const uint64_t rows = s->from->rank ? s->from->shape[s->part->transpose ? 1 : 0] : 1;
@@ -47,20 +60,25 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 		return phi_fail(err, PHI_ARGUMENT, "rows beyond the end of a tensor");
 	s->first = s->part->row * row;
 	s->units = s->part->rows * row;
-	s->chunk = units_for(is_strided(s) ? STRIDED_BYTES : PHI_CHUNK_BYTES, s->from->type,
-		s->tensor->type);
-	if (s->from->type == s->tensor->type)
+	s->chunk = units_for(is_strided(s) ? STRIDED_BYTES : PHI_CHUNK_BYTES, s->type, s->tensor->type);
+	if (s->from->type->class == PHI_CLASS_PACKED) {
+		if (!converters->unpack || s->part->transpose)
+			return phi_fail(err, PHI_UNSUPPORTED, "%s cannot be %s", s->from->type->name,
+				s->part->transpose ? "transposed" : "decoded");
+		s->chunk = packed_units(s, s->chunk);
+	}
+	if (s->type == s->tensor->type)
 		return 0;
-	return converters->find(s->from->type, s->tensor->type, &s->convert, err);
+	return converters->find(s->type, s->tensor->type, &s->convert, err);
 }
 
 static void
 note_sizes(struct phi_schedule *schedule, const struct phi_segment *s)
 {
 	const uint64_t most = s->units < s->chunk ? s->units : s->chunk;
-	const size_t in = s->from ? bytes_of(s->from->type, most) : (size_t)most;
+	const size_t in = s->from ? bytes_of(s->type, most) : (size_t)most;
 	const size_t out =
-		s->from && s->from->type != s->tensor->type ? bytes_of(s->tensor->type, most) : 0;
+		s->from && s->type != s->tensor->type ? bytes_of(s->tensor->type, most) : 0;
 	if (schedule->in_bytes < in)
 		schedule->in_bytes = in;
 	if (schedule->out_bytes < out)

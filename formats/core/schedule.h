@@ -11,7 +11,8 @@ struct phi_segment {
 	const struct phi_tensor *tensor; /* of the lowered model */
 	const struct phi_part *part;
 	const struct phi_tensor *from; /* of the origin; NULL for literal and generated parts */
-	struct phi_convert convert;    /* from->type to tensor->type; unused when equal */
+	const struct phi_type *type;   /* that of `from` as it is read */
+	struct phi_convert convert;    /* type to tensor->type; unused when equal */
 	uint64_t first;		       /* element of `from` (as transposed) where the part begins */
 	uint64_t units;		       /* elements of the part; bytes for literal and generated ones */
 	uint64_t chunk;		       /* units of a chunk; a multiple of both blocks */

@@ -68,5 +68,12 @@ int phi_source_blame(const struct phi_source *source, uint32_t storage, struct p
  * `transpose`: as if the two dimensions were exchanged (rank 2). Tensors of one plane only. */
 int phi_tensor_read(struct phi_source *source, const struct phi_tensor *tensor, bool transpose,
 	uint64_t first, uint64_t n, void *dst, struct phi_err *err);
+/* The same of a packed tensor, as F32. The source is random; it is best asked for many whole rows. */
+int phi_tensor_unpack(struct phi_source *source, const struct phi_tensor *tensor, phi_unpack_fn *unpack,
+	uint64_t first, uint64_t n, float *dst, struct phi_err *err);
+/* Either of the two; what comes is of the type phi_type_read says. `unpack` may be NULL: packed tensors
+ * are then refused. */
+int phi_tensor_load(struct phi_source *source, const struct phi_tensor *tensor, phi_unpack_fn *unpack,
+	bool transpose, uint64_t first, uint64_t n, void *dst, struct phi_err *err);
 
 #endif

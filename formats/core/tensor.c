@@ -32,6 +32,13 @@ bool
 phi_tensor_bytes(const struct phi_tensor *t, uint64_t *bytes)
 {
 	uint64_t n;
+	if (t->type->class == PHI_CLASS_PACKED) {
+		*bytes = 0;
+		for (unsigned i = 0; i < t->nplanes; i++)
+			if (!phi_add(*bytes, t->packed->plane[i].bytes, bytes))
+				return false;
+		return true;
+	}
 	return phi_tensor_elements(t, &n) && phi_tensor_row(t) % t->type->elements == 0 &&
 		phi_type_size(t->type, n, bytes);
 }

@@ -3,6 +3,7 @@
 #define PHI_CORE_TENSOR_H
 
 #include "formats/core/limits.h"
+#include "formats/core/packed.h"
 #include "formats/core/role.h"
 #include "formats/core/type.h"
 
@@ -57,6 +58,8 @@ struct phi_tensor {
 	/* Of a described model: where the bytes are. nplanes is 0 for a tensor without bytes. */
 	unsigned nplanes;
 	struct phi_plane plane[PHI_PLANES_MAX];
+	/* Of a packed type: how its planes (all dense) make the numbers; in the arena; else NULL. */
+	const struct phi_packed *packed;
 	/* Of a lowered model: what it is made of (in the arena). */
 	unsigned nparts;
 	struct phi_part *parts;
@@ -70,7 +73,7 @@ struct phi_tensor {
 
 /* Elements in all; false on overflow. rank 0 has one element. */
 bool phi_tensor_elements(const struct phi_tensor *t, uint64_t *n);
-/* Bytes of the first plane's contiguous form in the tensor's type; false on overflow or when a row
+/* Bytes of the first plane's contiguous form in the tensor's type, of all planes if that is packed; false on overflow or when a row
  * is no multiple of the block. */
 bool phi_tensor_bytes(const struct phi_tensor *t, uint64_t *bytes);
 /* Elements of a row (the innermost dimension; 1 for rank 0). */

@@ -2,6 +2,7 @@
 
 #include "formats/core/checked.h"
 
+#include <string.h>
 #include <strings.h>
 
 static const struct phi_type types[] = {
@@ -34,6 +35,19 @@ phi_type_ggml(int64_t id)
 		if (types[i].ggml == id)
 			return &types[i];
 	return NULL;
+}
+
+bool
+phi_type_same(const struct phi_type *a, const struct phi_type *b)
+{
+	return a == b || (a->class == PHI_CLASS_PACKED && b->class == PHI_CLASS_PACKED &&
+				 !strcmp(a->name, b->name));
+}
+
+const struct phi_type *
+phi_type_read(const struct phi_type *type)
+{
+	return type->class == PHI_CLASS_PACKED ? phi_type_of(PHI_F32) : type;
 }
 
 bool

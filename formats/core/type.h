@@ -20,8 +20,11 @@ enum phi_type_class {
 	PHI_CLASS_BOOLEAN,
 	PHI_CLASS_COMPLEX, /* pairs of floats, real first */
 	PHI_CLASS_BLOCK,   /* quantized: scales and codes packed together */
+	PHI_CLASS_PACKED,  /* quantized: scales and codes in planes of their own (packed.h) */
 };
 
+/* The types of class PHI_CLASS_PACKED are not in the list: they have parameters, so each model makes
+ * those it has, in its arena, one for each spelling; their id is PHI_TYPES. */
 struct phi_type {
 	enum phi_type_id id;
 	const char *name;     /* the one printed spelling, in capitals */
@@ -37,6 +40,11 @@ const struct phi_type *phi_type_of(enum phi_type_id id);
 const struct phi_type *phi_type_named(const char *name);
 /* By ggml's id; NULL if unknown or removed. */
 const struct phi_type *phi_type_ggml(int64_t id);
+
+/* Do both store numbers in the same way? Pointers tell for all but packed types of two models. */
+bool phi_type_same(const struct phi_type *a, const struct phi_type *b);
+/* What a tensor of this type is when it is read: F32 for packed types, itself for all others. */
+const struct phi_type *phi_type_read(const struct phi_type *type);
 
 /* Bytes of n elements, n a multiple of the block. False if n is not, or the size does not fit. */
 bool phi_type_size(const struct phi_type *type, uint64_t n, uint64_t *bytes);

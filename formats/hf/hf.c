@@ -36,7 +36,8 @@ bid(const struct phi_probe *probe)
 const struct phi_format phi_format_hf = {
 	.name = "hf",
 	.summary = "a Hugging Face folder: config.json, tokenizer, safetensors or pickles",
-	.flags = PHI_FORMAT_FOLDER | PHI_FORMAT_SHARDS | PHI_FORMAT_STRINGS,
+	.flags = PHI_FORMAT_FOLDER | PHI_FORMAT_SHARDS | PHI_FORMAT_STRINGS |
+		PHI_FORMAT_MEMBERS,
 	.bid = bid,
 	.open = phi_hf_open,
 	.lower = phi_st_lower,

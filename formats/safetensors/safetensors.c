@@ -36,7 +36,8 @@ const struct phi_format phi_format_safetensors = {
 	.name = "safetensors",
 	.summary = "tensors in one file, as Hugging Face's library writes them",
 	.suffixes = (const char *const[]){ ".safetensors", NULL },
-	.flags = PHI_FORMAT_FLOWS_IN | PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_STRINGS,
+	.flags = PHI_FORMAT_FLOWS_IN | PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_STRINGS |
+		PHI_FORMAT_MEMBERS,
 	.bid = bid,
 	.open = phi_safetensors_open,
 	.lower = phi_st_lower,

@@ -3,6 +3,7 @@
 #
 #   formats/core <- quant, formats/models, formats/tokenizer <- formats/<format> <- formats.h
 #   formats.h, quant <- inspect <- cmd
+#   formats/core <- formats/packed <- formats.h
 #
 # quant and the formats do not know each other; a format folder knows no other format folder; the
 # registry (formats/formats.c) knows families to assign them.
@@ -15,6 +16,7 @@ room()
 	formats/core/*) echo core ;;
 	formats/models/*) echo models ;;
 	formats/tokenizer/*) echo tokenizer ;;
+	formats/packed/*) echo packed ;;
 	formats/*/*) echo "format:$(echo "$1" | cut -d/ -f2)" ;;
 	formats/*) echo formats ;;
 	quant/*) echo quant ;;
@@ -28,7 +30,7 @@ allowed()
 	case "$1>$2" in
 	*">core") return 0 ;;
 	"tokenizer>models" | format:*">models" | format:*">tokenizer") return 0 ;;
-	"formats>models") return 0 ;;
+	"formats>models" | "formats>packed") return 0 ;;
 	"inspect>formats" | "inspect>quant" | "inspect>models") return 0 ;;
 	"cmd>formats" | "cmd>quant" | "cmd>inspect") return 0 ;;
 	esac
