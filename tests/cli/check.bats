@@ -50,7 +50,8 @@ finds()
 	cp a.gguf b.gguf && echo more >>b.gguf && finds gguf.trailing b.gguf
 	phi-repack a.gguf --only 'rope_factors_*' -o c.gguf
 	truncate -s -16 c.gguf
-	phi-inspect --check c.gguf | grep '^c.gguf: invalid: gguf.end: 16 bytes of padding are missing'
+	# 1 says that there is a finding.
+	{ phi-inspect --check c.gguf || [ $? -eq 1 ]; } | grep '^c.gguf: invalid: gguf.end: 16 bytes of padding are missing'
 }
 
 @test "weights" {
