@@ -73,7 +73,7 @@ load common
 }
 
 @test "a stream says what it is, of what, and whose names it carries" {
-	phi-repack Phi-4-mini | phi-inspect | head -n 1 | has '^stdin: stream of hf, phi3, 14 tensors, '
+	phi-repack Phi-4-mini | phi-inspect | sed -n 1p | has '^stdin: stream of hf, phi3, 14 tensors, '
 	phi-quant -q -t q8_0 Phi-4-mini | phi-inspect >a
 	head -n 1 a | has '^stdin: stream of hf as gguf, phi3, 16 tensors, '
 	[ "$(phi-repack Phi-4-mini | phi-inspect --json | jq -r .format)" = stream ]
