@@ -140,8 +140,8 @@ read_bytes(struct phi_source *source, uint32_t storage, uint64_t offset, void *d
 				  : phi_member_read(state->parts[s->inner], at, dst, n, err);
 }
 
-/* The last byte of the last tensor must be there; what follows (padding) need not. Reading on to
- * the end spares the writer of the pipe a SIGPIPE. */
+/* The last byte of the last tensor must be there, and what lies before one that is empty; what follows
+ * (padding) need not. Reading on to the end spares the writer of the pipe a SIGPIPE. */
 static int
 finish(struct phi_source *source, struct phi_err *err)
 {
@@ -150,14 +150,12 @@ finish(struct phi_source *source, struct phi_err *err)
 	uint8_t last;
 	if (!source->sequential)
 		return 0;
-	for (size_t i = model->nstorages; i-- > 0;) {
-		const struct phi_storage *const s = &model->storages[i];
-		if (!s->size)
-			continue;
-		if (s->offset + s->size > state->cursor.offset &&
-			phi_gguf_take_at(&state->cursor, s->offset + s->size - 1, &last, 1, err))
+	if (model->nstorages) {
+		const struct phi_storage *const s = &model->storages[model->nstorages - 1];
+		const uint64_t end = s->offset + s->size;
+		if (end > state->cursor.offset &&
+			phi_gguf_take_at(&state->cursor, end - 1, &last, 1, err))
 			return -1;
-		break;
 	}
 	return phi_gguf_drain(&state->cursor, err);
 }

@@ -170,6 +170,7 @@ def gguf_cases():
     gg("split-parts", "a part of a set that is not there",
        raw([b.key("split.no", b.U16, b"\0\0"), b.key("split.count", b.U16, b"\2\0"),
             b.key("split.tensors.count", b.I32, struct.pack("<i", 2))]), "", may_pass=True)
+    gg("empty-far", "an empty tensor beyond the end", raw(infos=good + [b.info("b", [4, 0], 0, 2**24)]), "")
     gg("many-dims-sum", "sizes whose sum wraps", raw(infos=[b.info("a%d" % i, [2**60 - 32], 0, i * 2**62 % 2**64) for i in range(5)]),
        "tensor a0")
 
