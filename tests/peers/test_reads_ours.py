@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The reference libraries read what we write, and we read what they do: every small fixture through safetensors and
-GGUF; phi-tiny as folder, stream, shards and from pickles through transformers; checksums of the stream through xxhsum."""
+"""The reference libraries read what we write, and we read what they do: every small fixture through safetensors
+and GGUF; phi-tiny and the random checkpoints as stream and folder through transformers; the stream's checksums
+through xxhsum."""
 import subprocess
 import sys
 
