@@ -255,9 +255,10 @@ allocate(struct cli *cli, int argc, struct phi_err *err)
 	const size_t n = (size_t)argc + 1;
 	cli->only.items = phi_calloc(n, sizeof *cli->only.items, err);
 	cli->exclude.items = phi_calloc(n, sizeof *cli->exclude.items, err);
+	cli->lora.items = phi_calloc(n, sizeof *cli->lora.items, err);
 	cli->rules.items = phi_calloc(n, sizeof *cli->rules.items, err);
 	cli->edits.items = phi_calloc(n, sizeof *cli->edits.items, err);
-	return cli->only.items && cli->exclude.items && cli->rules.items && cli->edits.items ? 0 : -1;
+	return cli->only.items && cli->exclude.items && cli->lora.items && cli->rules.items && cli->edits.items ? 0 : -1;
 }
 
 bool
@@ -294,6 +295,7 @@ cli_free(struct cli *cli)
 {
 	phi_free(cli->only.items);
 	phi_free(cli->exclude.items);
+	phi_free(cli->lora.items);
 	phi_free(cli->rules.items);
 	phi_free(cli->edits.items);
 }

@@ -49,10 +49,10 @@ struct cli {
 	const struct cli_tool *tool;
 	const char *output, *format, *type, *pre, *name;
 	bool pure, explain, compress, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
-	bool in_place, undo, check, layout;
+	bool in_place, undo, check, layout, merge;
 	bool quiet, verbose, help, version;
 	struct cli_rules rules;
-	struct cli_list only, exclude;
+	struct cli_list only, exclude, lora;
 	struct cli_edits edits;
 	struct cli_tolerance tolerance;
 	enum phi_overflow overflow;

@@ -5,6 +5,8 @@
 #include "inspect/inspect.h"
 
 #include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,11 +90,58 @@ check_operands(const struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
 	struct stat in, out;
-	if (!to_stdout(cli) && cli->noperands && strcmp(cli->operands[0], "-") &&
-		!stat(cli->operands[0], &in) && !stat(cli->output, &out) &&
-		in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-		return phi_fail(err, PHI_ARGUMENT, "%s: input and output are the same", cli->output);
+	if (cli->noperands > 1 && !cli->merge)
+		return phi_fail(err, PHI_ARGUMENT, "too many operands (see --help)");
+	if (cli->merge && cli->noperands < 2)
+		return phi_fail(err, PHI_ARGUMENT, "--merge: two models or more are needed (see --help)");
+	for (unsigned i = 0; i < cli->noperands && !to_stdout(cli); i++)
+		if (strcmp(cli->operands[i], "-") && !stat(cli->operands[i], &in) &&
+			!stat(cli->output, &out) && in.st_dev == out.st_dev &&
+			in.st_ino == out.st_ino)
+			return phi_fail(err, PHI_ARGUMENT, "%s: input and output are the same",
+				cli->output);
 	return 0;
+}
+
+/* ADAPTER:SCALE; what follows the last colon is a scale if it is a number. */
+static struct phi_source *
+adapt(struct phi_source *base, const char *text,
+	const struct phi_open_options *options, struct phi_err *err)
+{
+	char path[4096];
+	char *end = NULL;
+	const char *const colon = strrchr(text, ':');
+	const double scale = colon && colon[1] ? strtod(colon + 1, &end) : 0;
+	const bool scaled = end && !*end && end != colon + 1;
+	const size_t n = scaled ? (size_t)(colon - text) : strlen(text);
+	if (n >= sizeof path || (scaled && !isfinite(scale))) {
+		phi_fail(err, PHI_ARGUMENT, "--lora %s: ADAPTER or ADAPTER:SCALE is expected", text);
+		phi_source_close(base);
+		return NULL;
+	}
+	memcpy(path, text, n);
+	path[n] = '\0';
+	return phi_open_adapted(base, path, scaled ? scale : NAN, &phi_quant_converters, options, err);
+}
+
+/* The model to be written: the operand, or all of them, with the adapters. */
+static struct phi_source *
+open_input(struct job *job, struct phi_err *err)
+{
+	const struct cli *const cli = job->cli;
+	/* Copied as they are, or decoded: model.h. */
+	const bool members = !job->choice && (job->format->flags & PHI_FORMAT_MEMBERS) &&
+		!cli->lora.count;
+	const struct phi_open_options options = {.size = sizeof options, .name = cli->name,
+		.spool = &job->spool, .members = members};
+	struct phi_source *source = cli->merge
+		? phi_open_joined(cli->operands, cli->noperands, &options, err)
+		: cli_source(cli, cli->noperands ? cli->operands[0] : NULL, members, &job->spool, err);
+	if (cli->merge && source)
+		cli_warn(cli, source->model);
+	for (size_t i = 0; source && i < cli->lora.count; i++)
+		source = adapt(source, cli->lora.items[i], &options, err);
+	return source;
 }
 
 static int
@@ -278,10 +327,7 @@ run(struct job *job, struct phi_err *err)
 		return -1;
 	if (!to_stdout(cli))
 		job->spool.beside = process_parent(cli->output, job->beside, sizeof job->beside);
-	/* Copied as they are, or decoded: model.h. */
-	const bool members = !job->choice && (job->format->flags & PHI_FORMAT_MEMBERS);
-	job->source = cli_source(cli, cli->noperands ? cli->operands[0] : NULL, members, &job->spool,
-		err);
+	job->source = open_input(job, err);
 	if (!job->source || find_target(job, err) || make_plan(job, err))
 		return -1;
 	cli_warn(cli, job->plan->model);

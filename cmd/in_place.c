@@ -12,7 +12,7 @@ check(const struct cli *cli, struct phi_err *err)
 	if (!cli->noperands || !strcmp(cli->operands[0], "-"))
 		return phi_fail(err, PHI_ARGUMENT, "%s: name a file", option);
 	if (cli->output || cli->format || cli->name || cli->pre || cli->compress ||
-		cli->only.count || cli->exclude.count || cli->shard_size || cli->shard_count)
+		cli->merge || cli->lora.count || cli->noperands > 1 || cli->only.count || cli->exclude.count || cli->shard_size || cli->shard_count)
 		return phi_fail(err, PHI_ARGUMENT,
 			"%s goes with --set, --set-file, --unset and --rename only", option);
 	if (cli->undo && (cli->in_place || cli->edits.count))

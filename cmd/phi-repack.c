@@ -6,10 +6,10 @@
 static const struct cli_tool tool = {
 	.name = "phi-repack",
 	.mask = CLI_REPACK,
-	.operands = "[INPUT]",
-	.operands_max = 1,
+	.operands = "[INPUT]...",
+	.operands_max = 64,
 	.summary = "Writes a model in another container. INPUT is a file or a folder; - or none is "
-		   "standard input.",
+		   "standard input. Several are joined with --merge.",
 };
 
 int

@@ -3,6 +3,7 @@
 #include "formats/formats.h"
 
 #include "formats/core/escape.h"
+#include "formats/inside.h"
 #include "formats/models/family.h"
 #include "formats/packed/packed.h"
 
@@ -191,8 +192,8 @@ open_member(struct phi_store *store, const char *name, const struct phi_open_opt
 	return NULL;
 }
 
-static int
-settle_description(struct phi_source *source, const struct phi_open_options *options,
+int
+phi_settle_description(struct phi_source *source, const struct phi_open_options *options,
 	struct phi_err *err)
 {
 	struct phi_model *const model = source->model;
@@ -224,7 +225,7 @@ phi_open(const char *path, const struct phi_open_options *options, struct phi_er
 		return NULL;
 	}
 	source->outer = store;
-	if (settle_description(source, &inner, err) == 0)
+	if (phi_settle_description(source, &inner, err) == 0)
 		return source;
 	phi_context(err, "%s", phi_quote(&q, phi_store_path(store)));
 	phi_source_close(source);

@@ -13,6 +13,16 @@
 struct phi_source *phi_open(const char *path, const struct phi_open_options *options,
 	struct phi_err *err);
 
+/* Several models as one: the tensors of all, keys and side files of the first and those that only later
+ * ones have. All have the same view. A tensor of two models must be the same in both. Pipes are spooled. */
+struct phi_source *phi_open_joined(const char *const *paths, size_t n,
+	const struct phi_open_options *options, struct phi_err *err);
+/* A model with a low-rank adapter worked in (lora.c): a PEFT folder or a GGUF. scale NaN: alpha / rank,
+ * as the adapter says. Takes the base, also on failure; a pipe is spooled. */
+struct phi_source *phi_open_adapted(struct phi_source *base, const char *path, double scale,
+	const struct phi_converters *converters, const struct phi_open_options *options,
+	struct phi_err *err);
+
 /* What edits would make of the start of a file whose data stays where it is (patch.h); `patch` is
  * the caller's to free, also after a failure. */
 int phi_edit_in_place(const char *path, const struct phi_edit *edits, size_t nedits,

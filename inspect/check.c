@@ -49,10 +49,9 @@ phi_check_print(struct phi_source *source, const struct phi_inspect_options *opt
 	struct phi_err other;
 	phi_findings_begin(&print, path_of(source), options->json, out);
 	const struct phi_findings findings = phi_findings_to(&print);
-	int result = 0;
-	if (source->sequential)
-		result = phi_fail(err, PHI_ARGUMENT, "a stream on a pipe cannot be checked");
-	else if (source->ops->check)
+	const bool random = !source->sequential;
+	int result = phi_source_settle(source, options->spool, err);
+	if (!result && random && source->ops->check)
 		result = source->ops->check(source, &findings, err);
 	if (!result && (check_family(source->model, &findings, err) ||
 			       phi_check_finite(source, &findings, err)))

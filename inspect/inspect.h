@@ -28,7 +28,7 @@ int phi_inspect_print(struct phi_source *source, const struct phi_inspect_option
 	FILE *out, struct phi_err *err);
 
 /* --check: prints a line for each finding: of the format (source.h), of the model's family, and of
- * weights that are not finite, all of which are read. Not of a sequential source. */
+ * weights that are not finite, all of which are read. A sequential source is spooled, and its format is not asked. */
 int phi_check_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
 	bool *valid, struct phi_err *err);
 /* The same for a file that could not be opened as a model: its one finding is why. */
