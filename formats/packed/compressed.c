@@ -272,6 +272,10 @@ recognise_f4(struct phi_draft *draft, const char *suffix, const char *global, bo
 	if (!add_scale(draft, ".weight_scale") ||
 		(phi_draft_member(draft, global) && !add_global(draft, global, divide)))
 		return 0;
+	/* Codes of 6 bits look the same, but for the length of their groups. */
+	const struct phi_packed_plane *const s = &draft->packed.plane[1];
+	if (s->whole || s->block[0] != 1 || s->block[1] != (s->type->id == PHI_F8_E8M0 ? 32 : 16))
+		return phi_left_raw(draft, "its groups are not those of MXFP4 or NVFP4");
 	absorb_others(draft);
 	return phi_draft_finish(draft, ".weight", err);
 }
