@@ -54,6 +54,28 @@ spell(struct sha256_ctx *sha, struct phi_digest *digest)
 	digest->known = true;
 }
 
+/* A packed tensor: its planes one after the other, as they are stored. */
+static int
+digest_planes(struct sum *s, uint32_t index, unsigned char *buffer, struct phi_err *err)
+{
+	const struct phi_tensor *const t = &s->source->model->tensors[index];
+	struct sha256_ctx sha;
+	sha256_init(&sha);
+	for (unsigned i = 0; i < t->nplanes; i++)
+		for (uint64_t at = 0, left = t->packed->plane[i].bytes; left;) {
+			const size_t n = left < PHI_CHUNK_BYTES ? (size_t)left : PHI_CHUNK_BYTES;
+			if (phi_source_read(s->source, t->plane[i].storage, t->plane[i].offset + at,
+				    buffer, n, err))
+				return -1;
+			sha256_update(&sha, n, buffer);
+			report(s, n);
+			at += n;
+			left -= n;
+		}
+	spell(&sha, &s->digests[index]);
+	return 0;
+}
+
 static int
 digest_tensor(struct sum *s, uint32_t index, unsigned char *buffer, struct phi_err *err)
 {
@@ -83,12 +105,13 @@ work(void *ctx, uint64_t ticket, void *slot_memory, struct phi_err *err)
 	struct slot *const slot = slot_memory;
 	const uint32_t index = s->order[ticket];
 	const struct phi_tensor *const t = &s->source->model->tensors[index];
-	if (t->nplanes > 1)
+	if (t->nplanes > 1 && !t->packed)
 		return 0;
 	if (!slot->buffer && !(slot->buffer = phi_alloc(PHI_CHUNK_BYTES, err)))
 		return -1;
 	struct phi_quoted q;
-	if (digest_tensor(s, index, slot->buffer, err)) {
+	if (t->packed ? digest_planes(s, index, slot->buffer, err)
+		      : digest_tensor(s, index, slot->buffer, err)) {
 		phi_context(err, "tensor %s", phi_quote(&q, t->name));
 		return phi_source_blame(s->source, t->nplanes ? t->plane[0].storage : PHI_NONE, err);
 	}
