@@ -38,6 +38,8 @@ enum {
 	INPUT_ZERO_BLOCKS,
 	INPUT_POSITIVE,
 	INPUT_OFFSET,
+	INPUT_BELOW_POWERS,
+	INPUT_GRID_33,
 	INPUTS_FINITE,
 	INPUT_NOT_FINITE = INPUTS_FINITE, /* now and then infinite or NaN */
 	INPUT_RARELY_NOT_FINITE,
@@ -133,6 +135,10 @@ input_value(int input, uint32_t i)
 		return phi_float32(phi_bits32(g) & 0x7FFFFFFF);
 	case INPUT_OFFSET:
 		return g * 0x1p-4f + 3;
+	case INPUT_BELOW_POWERS: /* some ulps less than a power of two */
+		return phi_float32((h & 0x80000000) | (100 + block % 60) << 23 | (0x7FFFFF - h % 16));
+	case INPUT_GRID_33: /* the outermost trials of a search with 32 steps round these another way */
+		return i % 16 == 0 ? 32.9f : ((float)(17 + h % 8) + 0.53125f) * (h & 64 ? 1.0f : -1.0f);
 	case INPUT_NOT_FINITE:
 		return h % 16 ? g : phi_float32(input_bits(i, 11) | 0x7F800000 | (h & 16 ? 0 : 0x7FFFFF));
 	default:
