@@ -37,16 +37,16 @@ take(struct reader *r, void *dst, uint64_t n, struct phi_err *err)
 {
 	uint8_t *to = dst;
 	while (n) {
-		if (!r->left && phi_tape_block(r->tape, &r->block, &r->left, err))
+		if (!r->left && phi_tape_block(r->tape, to, n, &r->block, &r->left, err))
 			return -1;
 		if (!r->left)
 			return phi_fail(err, PHI_TRUNCATED, "%" PRIu64 " bytes are missing", n);
 		const size_t part = n < r->left ? (size_t)n : r->left;
 		XXH3_128bits_update(r->hash, r->block, part);
-		if (to) {
+		if (to && to != r->block)
 			memcpy(to, r->block, part);
+		if (to)
 			to += part;
-		}
 		r->block += part;
 		r->left -= part;
 		n -= part;

@@ -12,7 +12,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ZSTD_MAGIC_LE = 0xfd2fb528 };
+enum {
+	ZSTD_MAGIC_LE = 0xfd2fb528,
+	DIRECT_LEAST = 32 << 10, /* bytes: below, one read for many small tensors is better */
+};
 
 struct phi_tape {
 	struct archive *archive;
@@ -20,7 +23,9 @@ struct phi_tape {
 	struct phi_unzstd *zstd; /* or NULL */
 	uint64_t at;	   /* in the member: what was read */
 	bool ended;	   /* the member has no more */
-	uint64_t position; /* in the tape's present member */
+	uint64_t position, size; /* in the tape's present member */
+	uint8_t *into;	 /* of the caller of phi_tape_block: read there, */
+	size_t into_size; /* this many bytes, all of them the present member's; or NULL */
 	struct phi_err err; /* of reading, from within a callback */
 	uint8_t *bytes;
 };
@@ -30,10 +35,13 @@ read_more(struct archive *a, void *ctx, const void **block)
 {
 	struct phi_tape *const t = ctx;
 	size_t got = 0;
-	*block = t->bytes;
+	uint8_t *const to = t->into ? t->into : t->bytes;
+	const size_t n = t->into ? t->into_size : PHI_STREAM_BLOCK;
+	t->into = NULL;
+	*block = to;
 	const int status = t->zstd ?
-		phi_unzstd_read(t->zstd, t->member, &t->at, t->bytes, PHI_STREAM_BLOCK, &got, &t->err) :
-		phi_member_read_some(t->member, &t->at, t->bytes, PHI_STREAM_BLOCK, &got, &t->err);
+		phi_unzstd_read(t->zstd, t->member, &t->at, to, n, &got, &t->err) :
+		phi_member_read_some(t->member, &t->at, to, n, &got, &t->err);
 	if (status) {
 		archive_set_error(a, EIO, "read failed");
 		return -1;
@@ -135,7 +143,9 @@ phi_tape_next(struct phi_tape *t, const char **name, uint64_t *size, struct phi_
 		return t->err.kind ? fail_tape(t, err) : 0;
 	if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
 		return fail_tape(t, err);
-	return check_entry(entry, name, size, err);
+	const int there = check_entry(entry, name, size, err);
+	t->size = there > 0 ? *size : 0;
+	return there;
 }
 
 int
@@ -163,12 +173,26 @@ phi_tape_position(const struct phi_tape *t)
 	return (uint64_t)archive_read_header_position(t->archive);
 }
 
+/* libarchive hands on what the callback gave without a copy, and asks it for no more than the member's
+ * bytes while there are some: so the callback may read to where they are wanted. */
+static void
+aim(struct phi_tape *t, void *into, uint64_t wanted)
+{
+	const uint64_t left = t->size - t->position;
+	const uint64_t n = wanted < left ? wanted : left;
+	const bool worth = into && n >= DIRECT_LEAST;
+	t->into = worth ? into : NULL;
+	t->into_size = !worth ? 0 : n < PHI_STREAM_BLOCK ? (size_t)n : PHI_STREAM_BLOCK;
+}
+
 int
-phi_tape_block(struct phi_tape *t, const uint8_t **block, size_t *n, struct phi_err *err)
+phi_tape_block(struct phi_tape *t, void *into, uint64_t wanted, const uint8_t **block, size_t *n,
+	struct phi_err *err)
 {
 	const void *bytes;
 	la_int64_t offset;
 	*n = 0;
+	aim(t, into, wanted);
 	do {
 		const int status = archive_read_data_block(t->archive, &bytes, n, &offset);
 		if (status == ARCHIVE_EOF) {
@@ -177,9 +201,10 @@ phi_tape_block(struct phi_tape *t, const uint8_t **block, size_t *n, struct phi_
 		}
 		if (status != ARCHIVE_OK)
 			return fail_tape(t, err);
-		if ((uint64_t)offset != t->position)
+		if ((uint64_t)offset != t->position || *n > t->size - t->position)
 			return phi_fail(err, PHI_FORMAT, "tar: a sparse file");
 	} while (!*n);
+	t->into = NULL;
 	*block = bytes;
 	t->position += *n;
 	return 0;

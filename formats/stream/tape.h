@@ -21,7 +21,10 @@ int phi_tape_expect_end(struct phi_tape *tape, struct phi_err *err);
  * 512, end there. UINT64_MAX: unknown, the input is compressed or a pipe. */
 uint64_t phi_tape_position(const struct phi_tape *tape);
 
-/* The next bytes of the member; *n is 0 at its end. Lent until the next call. */
-int phi_tape_block(struct phi_tape *tape, const uint8_t **block, size_t *n, struct phi_err *err);
+/* The next bytes of the member; *n is 0 at its end. Lent until the next call. Where `into` has room for
+ * many of the bytes that are wanted next, they may be read right there: *block is `into` then, and
+ * nothing need be copied. into may be NULL. */
+int phi_tape_block(struct phi_tape *tape, void *into, uint64_t wanted, const uint8_t **block,
+	size_t *n, struct phi_err *err);
 
 #endif
