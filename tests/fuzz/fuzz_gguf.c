@@ -1,6 +1,9 @@
 /* Any bytes, as a GGUF in a file and through a pipe: refused with a message, or described the same
  * way by both, every tensor readable, and written out as a GGUF that reads back with the same keys
- * and tensors. */
+ * and tensors; checked, laid out and edited in place. */
+#include "formats/core/edit.h"
+#include "formats/core/finite.h"
+#include "formats/core/patch.h"
 #include "formats/core/sink.h"
 #include "formats/core/source.h"
 #include "formats/gguf/gguf.h"
@@ -120,6 +123,61 @@ write_back(const struct phi_model *model)
 	phi_plan_free(plan);
 }
 
+static int
+take_finding(void *ctx, const struct phi_finding *finding, struct phi_err *err)
+{
+	(void)ctx;
+	(void)err;
+	must(finding->rule && finding->text[0] && !strchr(finding->text, '\n'));
+	return 0;
+}
+
+static int
+take_region(void *ctx, const struct phi_region *region, struct phi_err *err)
+{
+	uint64_t *const at = ctx;
+	(void)err;
+	must(region->size && region->offset == *at);
+	*at += region->size;
+	return 0;
+}
+
+/* Whatever can be described can be checked; its layout covers every byte once. */
+static void
+examine(struct phi_source *source, size_t size)
+{
+	struct phi_err err = { 0 };
+	uint64_t at = 0;
+	const struct phi_findings findings = { .emit = take_finding };
+	const struct phi_regions regions = { .emit = take_region, .ctx = &at };
+	must(!source->ops->check(source, &findings, &err));
+	must(!phi_check_finite(source, &findings, &err));
+	must(!source->ops->layout(source, &regions, &err) && at == size);
+}
+
+/* An edit in place leaves the length of the header, or is refused; what it makes opens. */
+static void
+edit(const uint8_t *data, size_t size, struct phi_store *store)
+{
+	static const struct phi_edit edits[] = { { PHI_EDIT_SET, "fuzz:u8=1" },
+		{ PHI_EDIT_UNSET, "[!fg]*" } };
+	struct phi_err err = { 0 };
+	for (size_t i = 0; i < 2; i++) {
+		struct phi_patch patch = { 0 };
+		if (!phi_gguf_patch(store, &edits[i], 1, &patch, &err)) {
+			must(patch.before.size == patch.after.size && patch.before.size <= size &&
+				!memcmp(patch.before.data, data, patch.before.size));
+			const int fd = file_of(patch.after.data, patch.after.size);
+			must(write(fd, data + patch.after.size, size - patch.after.size) ==
+				(ssize_t)(size - patch.after.size));
+			struct opened o = open_fd(fd);
+			must(o.source != NULL);
+			close_opened(&o);
+		}
+		phi_patch_free(&patch);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -128,6 +186,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(!phi_model_check(file.source->model, NULL));
 		read_storages(file.source, size);
 		write_back(file.source->model);
+		examine(file.source, size);
+		edit(data, size, file.store);
 	}
 	if (size <= PIPE_MAX) {
 		struct opened piped = open_fd(pipe_of(data, size));
