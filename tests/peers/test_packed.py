@@ -114,6 +114,13 @@ def compressed_tensors():
         {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16},
         (torch.rand(64, 8) * 200 + 1).to(torch.float8_e4m3fn).float(), "F4 G16 F8_E4M3/F32 CT",
         weight_global_scale=torch.tensor([777.0]))
+    mx = {"type": "float", "strategy": "group", "group_size": 32, "scale_dtype": torch.uint8}
+    run("mxfp4", C.MXFP4PackedCompressor, {**mx, "num_bits": 4}, 2.0 ** torch.randint(-9, 3, (64, 4)), "F4 G32 F8_E8M0 CT")
+    run("mxfp8", C.MXFP8QuantizationCompressor, {**mx, "num_bits": 8}, 2.0 ** torch.randint(-9, 3, (64, 4)),
+        "F8_E4M3 G32 F8_E8M0")
+    run("fp8-blocks", C.FloatQuantizationCompressor,
+        {"num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 128]}, torch.rand(2, 3) + 0.1,
+        "F8_E4M3 B128X128 F32", shape=(200, 300))
 
 
 # ---- gpt-oss
