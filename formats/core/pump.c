@@ -18,6 +18,7 @@ struct pump {
 	const struct phi_pump_options *options;
 	struct phi_schedule schedule;
 	struct phi_hold *hold; /* or NULL: the source is random */
+	phi_unpack_fn *unpack; /* or NULL */
 	pthread_mutex_t progress_lock;
 	uint64_t done, total;
 };
@@ -70,8 +71,8 @@ pump_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 		return 0;
 	const int result = pump->hold ?
 		phi_hold_read(pump->hold, s, slot->first, slot->n, slot->in, err) :
-		phi_tensor_load(pump->source, s->from, pump->options->converters->unpack,
-			s->part->transpose, s->first + slot->first, slot->n, slot->in, err);
+		phi_tensor_load(pump->source, s->from, pump->unpack, s->part->transpose,
+			s->first + slot->first, slot->n, slot->in, err);
 	return result < 0 ? in_source(pump, s, err) : 0;
 }
 
@@ -239,6 +240,7 @@ phi_pump(struct phi_source *source, struct phi_sink *sink, const struct phi_pump
 	struct phi_err *err)
 {
 	struct pump pump = { .source = source, .sink = sink, .options = options,
+		.unpack = options->converters ? options->converters->unpack : NULL,
 		.total = phi_plan_bytes(sink->plan) };
 	pthread_mutex_init(&pump.progress_lock, NULL);
 	const int result = run(&pump, err);

@@ -18,7 +18,7 @@ struct phi_pump_options {
 	size_t size;   /* sizeof (struct phi_pump_options) */
 	unsigned jobs; /* 0: all CPUs */
 	enum phi_overflow overflow;
-	const struct phi_converters *converters;
+	const struct phi_converters *converters; /* NULL: nothing is converted */
 	uint64_t memory; /* bytes that may be held; 0: 64 MiB */
 	const struct phi_spool_options *spool;
 	/* Called now and then with bytes done and in all, from any thread but never from two; or NULL. */

@@ -62,13 +62,16 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 	s->units = s->part->rows * row;
 	s->chunk = units_for(is_strided(s) ? STRIDED_BYTES : PHI_CHUNK_BYTES, s->type, s->tensor->type);
 	if (s->from->type->class == PHI_CLASS_PACKED) {
-		if (!converters->unpack || s->part->transpose)
+		if (!converters || !converters->unpack || s->part->transpose)
 			return phi_fail(err, PHI_UNSUPPORTED, "%s cannot be %s", s->from->type->name,
 				s->part->transpose ? "transposed" : "decoded");
 		s->chunk = packed_units(s, s->chunk);
 	}
 	if (s->type == s->tensor->type)
 		return 0;
+	if (!converters)
+		return phi_fail(err, PHI_ARGUMENT, "%s to %s: no conversions were given",
+			s->type->name, s->tensor->type->name);
 	return converters->find(s->type, s->tensor->type, &s->convert, err);
 }
 
