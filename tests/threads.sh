@@ -27,7 +27,7 @@ same "q4_0 out of a pipe" "cat f16.gguf | phi-quant -q JOBS --pure -t q4_0 -f gg
 same "three stages" "phi-repack -q JOBS $model | phi-quant -q JOBS -t q8_0 | phi-repack -q JOBS -f gguf"
 same "a compressed stream" "phi-repack -q -z JOBS $model"
 same "sums" "phi-inspect --json --sum JOBS $model"
-same "a comparison" "phi-diff -q JOBS $model f16.gguf"
+same "a comparison" "phi-diff -q JOBS $model f16.gguf || test \$? -eq 1"
 # A failure in one of many threads.
 head -c 3000000 f16.gguf >cut.gguf
 for i in 1 2 3; do
