@@ -3,7 +3,8 @@
 PATH=$1:$PATH
 PHI_BUILD=$1
 export PATH PHI_BUILD
-bats --tap "$2" | tee /dev/stderr | awk '
+# Whoever started us may ignore signals (nohup), and what is ignored stays so in our children.
+env --default-signal=HUP,INT,TERM,PIPE bats --tap "$2" | tee /dev/stderr | awk '
 	/^ok .*# skip/ { next }
 	/^ok / { passed++ }
 	/^not ok / { failed++ }
