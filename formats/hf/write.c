@@ -13,6 +13,7 @@
 #include "formats/core/json.h"
 #include "formats/core/memory.h"
 #include "formats/core/st_plan.h"
+#include "formats/hf/retype.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -122,9 +123,14 @@ add_sides(struct phi_plan *plan, struct phi_err *err)
 				return phi_fail(err, PHI_FORMAT,
 					"side file %s: not the weights' name",
 					phi_quote(&q, side->name));
+		const void *data = side->data;
+		size_t size = side->size;
+		if (!strcmp(side->name, "config.json") &&
+			phi_hf_retype(model, side, plan->arena, &data, &size, err))
+			return -1;
 		if (phi_plan_add_file(plan, side->name, err) ||
 			phi_plan_add_literal(
-				plan, side->name, plan->nfiles - 1, 0, side->data, side->size, err))
+				plan, side->name, plan->nfiles - 1, 0, data, size, err))
 			return -1;
 	}
 	return 0;

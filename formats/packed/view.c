@@ -1,6 +1,7 @@
 #include "formats/packed/draft.h"
 
 #include "formats/core/escape.h"
+#include "formats/core/json_edit.h"
 #include "formats/core/memory.h"
 
 #include <stdio.h>
@@ -101,60 +102,6 @@ compact(struct phi_unpacking *u, uint32_t *moved)
 			model->tensors[i].alias = moved[model->tensors[i].alias];
 }
 
-/* The end of the JSON value that begins at i: the text is valid, and nested in an object. */
-static size_t
-value_end(const char *s, size_t n, size_t i)
-{
-	int depth = 0;
-	for (bool text = false; i < n; i++) {
-		if (text) {
-			if (s[i] == '\\')
-				i++;
-			else if (s[i] == '"')
-				text = false;
-		} else if (s[i] == '"') {
-			text = true;
-		} else if (s[i] == '{' || s[i] == '[') {
-			depth++;
-		} else if (s[i] == '}' || s[i] == ']') {
-			if (depth-- == 0)
-				return i;
-		} else if (s[i] == ',' && depth == 0) {
-			return i;
-		}
-	}
-	return n;
-}
-
-/* Cuts the member `key` out of the outermost object of a JSON text: the first with the comma behind it,
- * others with the one before. The rest stays to the byte. Returns the new size. */
-static size_t
-cut_member(char *s, size_t n, const char *key)
-{
-	const size_t m = strlen(key);
-	size_t from = 0, end;
-	while (from < n && s[from] != '{')
-		from++;
-	for (from++; from < n; from = end) {
-		const bool first = s[from] != ',';
-		size_t at = from;
-		while (at < n && s[at] != '"' && s[at] != '}')
-			at++;
-		end = value_end(s, n, at);
-		if (at + m + 2 <= end && s[at] == '"' && !strncmp(s + at + 1, key, m) &&
-			s[at + 1 + m] == '"') {
-			size_t to = first && end < n && s[end] == ',' ? end + 1 : end;
-			while (!first && strchr(" \t\r\n", s[to - 1]))
-				to--;
-			memmove(s + from, s + to, n - to);
-			return n - (to - from);
-		}
-		if (end >= n || s[end] != ',')
-			break;
-	}
-	return n;
-}
-
 static bool
 has_packed(const struct phi_model *model)
 {
@@ -183,7 +130,7 @@ forget_config(struct phi_model *model, struct phi_err *err)
 		char *const text = phi_arena_copy(model->arena, side->data, side->size, err);
 		if (!text)
 			return -1;
-		side->size = cut_member(text, side->size, key);
+		side->size = phi_json_cut(text, side->size, key);
 		text[side->size] = '\0';
 		side->data = text;
 	}
