@@ -22,6 +22,8 @@ VERSION := 0.1.0
 SOMAJOR := 0
 
 comma   := ,
+# What sets up and builds uses all CPUs, unless the caller said how many.
+PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 VARIANT := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),+,$(SAN)))$(if $(FAULTS),-faults)
 B       := build/$(VARIANT)
 Q       := $(if $(filter 1,$(V)),,@)
@@ -141,12 +143,12 @@ deps:
 
 # pkg-config is asked when this file is read, so what needs packages runs in a second make.
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)tests/demo.sh $(B)
 
 check:
 	$(Q)$(MAKE) --no-print-directory deps DEPS_ALL=1
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)tests/run.sh $(B) check
 
 check-san:
@@ -155,7 +157,7 @@ check-san:
 
 check-peers:
 	$(Q)$(MAKE) --no-print-directory deps DEPS_ALL=1
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)tests/run.sh $(B) peers
 
 bench: all
