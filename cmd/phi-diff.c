@@ -62,12 +62,5 @@ diff(struct cli *cli)
 int
 main(int argc, char **argv)
 {
-	struct cli cli;
-	int status;
-	process_begin();
-	if (cli_parse(&cli, &tool, argc, argv, &status))
-		status = diff(&cli);
-	status = process_end(&cli, status);
-	cli_free(&cli);
-	return status;
+	return process_main(&tool, argc, argv, diff);
 }

@@ -79,12 +79,5 @@ inspect(struct cli *cli)
 int
 main(int argc, char **argv)
 {
-	struct cli cli;
-	int status;
-	process_begin();
-	if (cli_parse(&cli, &tool, argc, argv, &status))
-		status = inspect(&cli);
-	status = process_end(&cli, status);
-	cli_free(&cli);
-	return status;
+	return process_main(&tool, argc, argv, inspect);
 }

@@ -41,7 +41,7 @@ read_choice(const struct cli *cli, char *text, size_t size, struct cli_choice *c
 }
 
 static int
-quantize(const struct cli *cli)
+quantize(struct cli *cli)
 {
 	struct phi_err err = {0};
 	struct cli_choice choice = {NULL, NULL};
@@ -54,12 +54,5 @@ quantize(const struct cli *cli)
 int
 main(int argc, char **argv)
 {
-	struct cli cli;
-	int status;
-	process_begin();
-	if (cli_parse(&cli, &tool, argc, argv, &status))
-		status = quantize(&cli);
-	status = process_end(&cli, status);
-	cli_free(&cli);
-	return status;
+	return process_main(&tool, argc, argv, quantize);
 }

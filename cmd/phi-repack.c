@@ -12,15 +12,14 @@ static const struct cli_tool tool = {
 		   "standard input. Several are joined with --merge.",
 };
 
+static int
+repack(struct cli *cli)
+{
+	return cli->in_place || cli->undo ? cli_in_place(cli) : cli_convert(cli, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct cli cli;
-	int status;
-	process_begin();
-	if (cli_parse(&cli, &tool, argc, argv, &status))
-		status = cli.in_place || cli.undo ? cli_in_place(&cli) : cli_convert(&cli, NULL);
-	status = process_end(&cli, status);
-	cli_free(&cli);
-	return status;
+	return process_main(&tool, argc, argv, repack);
 }

@@ -57,6 +57,19 @@ process_end(const struct cli *cli, int status)
 	return status;
 }
 
+int
+process_main(const struct cli_tool *tool, int argc, char **argv, int (*act)(struct cli *cli))
+{
+	struct cli cli;
+	int status;
+	process_begin();
+	if (cli_parse(&cli, tool, argc, argv, &status))
+		status = act(&cli);
+	status = process_end(&cli, status);
+	cli_free(&cli);
+	return status;
+}
+
 static double
 now(void)
 {

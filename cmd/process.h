@@ -12,6 +12,10 @@ void process_begin(void);
  * what was printed did not arrive. */
 int process_end(const struct cli *cli, int status);
 
+/* The main of every tool: begin, parse, `act`, end. Returns the exit status. */
+int process_main(const struct cli_tool *tool, int argc, char **argv,
+	int (*act)(struct cli *cli));
+
 /* The bar: drawn on stderr if that is a terminal and the work takes longer than a second. */
 struct process_bar {
 	bool on, drawn;

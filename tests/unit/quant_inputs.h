@@ -137,7 +137,7 @@ input_value(int input, uint32_t i)
 		return g * 0x1p-4f + 3;
 	case INPUT_BELOW_POWERS: /* some ulps less than a power of two */
 		return phi_float32((h & 0x80000000) | (100 + block % 60) << 23 | (0x7FFFFF - h % 16));
-	case INPUT_GRID_33: /* the outermost trials of a search with 32 steps round these another way */
+	case INPUT_GRID_33: /* values off the grid of 32 steps; the last trial of Q6_K's search is not told by them */
 		return i % 16 == 0 ? 32.9f : ((float)(17 + h % 8) + 0.53125f) * (h & 64 ? 1.0f : -1.0f);
 	case INPUT_NOT_FINITE:
 		return h % 16 ? g : phi_float32(input_bits(i, 11) | 0x7F800000 | (h & 16 ? 0 : 0x7FFFFF));
