@@ -10,8 +10,8 @@
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/core/spool.h"
+#include "formats/core/zip.h"
 #include "formats/pytorch/walk.h"
-#include "formats/pytorch/zip.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The zip directory: what is in it, and every lie it may tell. */
 #include "formats/core/memory.h"
 #include "formats/core/spool.h"
-#include "formats/pytorch/zip.h"
+#include "formats/core/zip.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/zip_maker.h"
 

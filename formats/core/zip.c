@@ -1,5 +1,5 @@
 /* The byte picture is in zip.h. */
-#include "formats/pytorch/zip.h"
+#include "formats/core/zip.h"
 
 #include "formats/core/bytes.h"
 #include "formats/core/checked.h"

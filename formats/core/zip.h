@@ -10,8 +10,8 @@
  *     "PK\5\6" record, comment                    (the end; the comment ends with the file)
  *
  * Source: APPNOTE 6.3.10; facts/pytorch_tf.md 1.2. */
-#ifndef PHI_PYTORCH_ZIP_H
-#define PHI_PYTORCH_ZIP_H
+#ifndef PHI_CORE_ZIP_H
+#define PHI_CORE_ZIP_H
 
 #include "formats/core/arena.h"
 #include "formats/core/names.h"
