@@ -1,5 +1,5 @@
 /* Chooses types: the target's demands first, then the user's rules, then the recipe. */
-#include "quant/recipe.h"
+#include "quant/mixture.h"
 
 #include "formats/core/escape.h"
 #include "formats/core/glob.h"
@@ -11,9 +11,11 @@
 struct choice {
 	struct phi_model *model;
 	const struct phi_recipe_options *options;
-	const struct phi_type *recipe; /* or NULL */
-	const char *recipe_why;	       /* "recipe q8_0" */
-	const char **rule_why;	       /* of each rule: "rule *.weight=F16" */
+	const struct phi_recipe *recipe; /* or NULL: */
+	const struct phi_type *type;	 /* what --pure gives every weight, or the recipe's base, or NULL */
+	struct phi_mixture mixture;	 /* of the recipe */
+	const char *recipe_why;		 /* "recipe q8_0" */
+	const char **rule_why;		 /* of each rule: "rule *.weight=F16" */
 	size_t requantized;
 	const struct phi_tensor *first_requantized;
 	const struct phi_type *its_type;
@@ -97,6 +99,22 @@ note_requantizing(struct choice *c, const struct phi_tensor *t)
 	}
 }
 
+/* What the recipe says. */
+static int
+take_recipe(struct choice *c, struct phi_tensor *t, const struct phi_pick *pick, struct phi_err *err)
+{
+	char words[256];
+	const char *why = c->recipe_why;
+	if (pick->role) {
+		phi_mixture_words(pick->when, words, sizeof words);
+		why = phi_arena_printf(c->model->arena, err, "%s: %s%s%s", c->recipe_why, pick->role,
+			words[0] ? ", " : "", words);
+		if (!why)
+			return -1;
+	}
+	return take(c, t, pick->type, why, err);
+}
+
 static int
 choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 {
@@ -108,18 +126,22 @@ choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 			: phi_arena_printf(c->model->arena, err, "%s; %s skipped", reason, c->rule_why[rule]);
 		return t->why ? 0 : -1;
 	}
+	/* Also of a tensor that a rule takes: a rule changes what it names and nothing else. */
+	struct phi_pick pick = { .type = c->type };
+	if (c->recipe)
+		pick = phi_mixture_pick(&c->mixture, t);
 	if (rule < o->nrules) {
 		const struct phi_type *const type = o->rules[rule].type;
 		return take(c, t, type ? type : kept_type(c->model, t), c->rule_why[rule], err);
 	}
-	if (!c->recipe)
+	if (!pick.type)
 		return 0;
 	/* A target says itself which of its vectors are which; a checkpoint keeps them as they are. */
 	if (t->rank < 2 && !o->pure && strcmp(c->model->view, "gguf") != 0) {
 		t->why = "a vector: kept";
 		return 0;
 	}
-	return take(c, t, c->recipe, c->recipe_why, err);
+	return take_recipe(c, t, &pick, err);
 }
 
 /* Tensors that share their bytes share their type: the first one's. */
@@ -171,9 +193,10 @@ read_recipe(struct choice *c, struct phi_err *err)
 	const struct phi_recipe_options *const o = c->options;
 	if (!o->recipe)
 		return 0;
-	c->recipe = phi_recipe_type(o->recipe, o->pure, err);
-	if (!c->recipe)
+	if (phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err) < 0)
 		return -1;
+	if (c->recipe)
+		phi_mixture_begin(&c->mixture, c->recipe, c->model);
 	char *const name = phi_arena_strdup(c->model->arena, o->recipe, err);
 	if (!name)
 		return -1;

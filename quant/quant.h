@@ -22,7 +22,7 @@ struct phi_rule {
 
 struct phi_recipe_options {
 	size_t size;
-	const char *recipe; /* "q8_0", "f16" ...; with pure a type's name; any case; NULL: rules only */
+	const char *recipe; /* "q4_k_m", "f16" ...; with pure a type's name; any case; NULL: rules only */
 	bool pure;
 	const struct phi_rule *rules;
 	size_t nrules;
@@ -34,8 +34,8 @@ struct phi_recipe_info {
 };
 extern const struct phi_recipe_info phi_recipes[];
 
-/* Chooses a type for each tensor of a lowered model that the target has not fixed. Pure: sees names,
- * roles, shapes, types, rules; never bytes. Sets type and why; sets model->recipe. */
+/* Chooses a type for each tensor of a lowered model that the target has not fixed. Pure: sees metadata,
+ * names, roles, shapes, types, rules; never bytes. Sets type and why; sets model->recipe. */
 int phi_choose(struct phi_model *lowered, const struct phi_recipe_options *options,
 	struct phi_err *err);
 

@@ -5,12 +5,27 @@
 #include <stdio.h>
 #include <strings.h>
 
+const struct phi_recipe phi_recipe_table[] = {
+#define RECIPE(name, base, summary) { #name, summary, PHI_##base },
+#include "quant/recipes.def"
+#undef RECIPE
+	{ NULL, NULL, PHI_TYPES },
+};
+
 const struct phi_recipe_info phi_recipes[] = {
-	{ "f32", "32-bit floats" },
-	{ "f16", "16-bit floats (IEEE)" },
-	{ "bf16", "16-bit floats with the range of F32" },
-	{ "q8_0", "8.5 bits a weight: blocks of 32" },
+#define RECIPE(name, base, summary) { #name, summary },
+#include "quant/recipes.def"
+#undef RECIPE
 	{ NULL, NULL },
+};
+
+/* What llama-quantize calls some of them as well. */
+static const struct {
+	const char *other, *name;
+} aliases[] = {
+#define ALIAS(other, name) { #other, #name },
+#include "quant/recipes.def"
+#undef ALIAS
 };
 
 /* Where a row is no multiple of a type's block (llama-quant.cpp, facts/gguf.md 4.4). What is not listed
@@ -59,41 +74,56 @@ phi_type_fitting(const struct phi_type *type, uint64_t row)
 
 /* "F32, F16, ..." of the types that can be made, or of the recipes. */
 static const char *
-listed(bool pure, char *dst, size_t size)
+listed(bool types, char *dst, size_t size)
 {
 	size_t at = 0;
 	dst[0] = 0;
-	for (int i = 0; pure ? i < PHI_TYPES : phi_recipes[i].name != NULL; i++) {
-		if (pure && !phi_type_made(phi_type_of((enum phi_type_id)i)))
+	for (int i = 0; at < size && (types ? i < PHI_TYPES : phi_recipe_table[i].name != NULL); i++) {
+		const struct phi_type *const type =
+			phi_type_of(types ? (enum phi_type_id)i : phi_recipe_table[i].base);
+		const char *const name = types ? type->name : phi_recipe_table[i].name;
+		if (!phi_type_made(type))
 			continue;
-		const char *const name = pure ? phi_type_of((enum phi_type_id)i)->name : phi_recipes[i].name;
 		at += (size_t)snprintf(dst + at, size - at, "%s%s", at ? ", " : "", name);
-		if (at >= size)
-			break;
 	}
 	return dst;
 }
 
-const struct phi_type *
-phi_recipe_type(const char *name, bool pure, struct phi_err *err)
+static const struct phi_recipe *
+named(const char *name)
+{
+	for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+		if (strcasecmp(aliases[i].other, name) == 0)
+			name = aliases[i].name;
+	for (const struct phi_recipe *r = phi_recipe_table; r->name; r++)
+		if (strcasecmp(r->name, name) == 0)
+			return r;
+	return NULL;
+}
+
+static int
+refuse(const char *name, bool pure, const struct phi_type *type, struct phi_err *err)
 {
 	struct phi_quoted q;
 	char list[512];
-	const struct phi_type *const type = phi_type_named(name);
-	const bool made = type && phi_type_made(type);
-	if (pure && made)
-		return type;
-	for (const struct phi_recipe_info *r = phi_recipes; !pure && r->name; r++)
-		if (strcasecmp(r->name, name) == 0)
-			return type;
 	listed(pure, list, sizeof list);
-	if (!pure && made)
-		phi_fail(err, PHI_ARGUMENT, "%s is a type, no recipe: add --pure, or take one of %s",
-			phi_quote(&q, name), list);
-	else if (pure && type)
-		phi_fail(err, PHI_UNSUPPORTED, "there is no way to make %s; there are %s", type->name, list);
-	else
-		phi_fail(err, PHI_ARGUMENT, "no %s is called %s; there are %s", pure ? "type" : "recipe",
-			phi_quote(&q, name), list);
-	return NULL;
+	if (type)
+		return phi_fail(err, PHI_UNSUPPORTED, "there is no way to make %s; there are %s",
+			type->name, list);
+	return phi_fail(err, PHI_ARGUMENT, "no %s is called %s; there are %s", pure ? "type" : "recipe",
+		phi_quote(&q, name), list);
+}
+
+int
+phi_recipe_find(const char *name, bool pure, const struct phi_recipe **recipe,
+	const struct phi_type **type, struct phi_err *err)
+{
+	const struct phi_recipe *const found = named(name);
+	*type = phi_type_named(name);
+	*recipe = pure ? NULL : found;
+	if (pure && !*type && found)
+		*type = phi_type_of(found->base);
+	if (!pure && found)
+		*type = phi_type_of(found->base);
+	return *type && (pure || found) && phi_type_made(*type) ? 0 : refuse(name, pure, *type, err);
 }

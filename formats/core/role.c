@@ -10,6 +10,7 @@ static const char *const names[PHI_ROLES] = {
 	[PHI_ROLE_ATTN_K] = "attn_k",
 	[PHI_ROLE_ATTN_V] = "attn_v",
 	[PHI_ROLE_ATTN_QKV] = "attn_qkv",
+	[PHI_ROLE_ATTN_KV_B] = "attn_kv_b",
 	[PHI_ROLE_ATTN_OUTPUT] = "attn_output",
 	[PHI_ROLE_FFN_NORM] = "ffn_norm",
 	[PHI_ROLE_FFN_GATE] = "ffn_gate",

@@ -12,6 +12,7 @@ enum phi_role {
 	PHI_ROLE_ATTN_K,
 	PHI_ROLE_ATTN_V,
 	PHI_ROLE_ATTN_QKV,
+	PHI_ROLE_ATTN_KV_B, /* keys and values of a latent attention, second factor */
 	PHI_ROLE_ATTN_OUTPUT,
 	PHI_ROLE_FFN_NORM,
 	PHI_ROLE_FFN_GATE,

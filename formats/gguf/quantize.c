@@ -74,6 +74,36 @@ phi_gguf_quantizable(const struct phi_tensor *t)
 	return true;
 }
 
+/* What llama-quantize takes a tensor for, by its name: the first of these that fits. */
+static const struct {
+	enum phi_role role;
+	bool whole; /* the name is this; else it is somewhere in it */
+	const char *name;
+} roles[] = {
+	{ PHI_ROLE_OUTPUT, true, "output.weight" },
+	{ PHI_ROLE_EMBEDDING, true, "token_embd.weight" },
+	{ PHI_ROLE_EMBEDDING, true, "per_layer_token_embd.weight" },
+	{ PHI_ROLE_ATTN_QKV, false, "attn_qkv.weight" },
+	{ PHI_ROLE_ATTN_KV_B, false, "attn_kv_b.weight" },
+	{ PHI_ROLE_ATTN_V, false, "attn_v.weight" },
+	{ PHI_ROLE_ATTN_K, false, "attn_k.weight" },
+	{ PHI_ROLE_ATTN_Q, false, "attn_q.weight" },
+	{ PHI_ROLE_ATTN_OUTPUT, false, "attn_output.weight" },
+	{ PHI_ROLE_FFN_UP, false, "ffn_up" },
+	{ PHI_ROLE_FFN_GATE, false, "ffn_gate" },
+	{ PHI_ROLE_FFN_DOWN, false, "ffn_down" },
+};
+
+/* A family says more (a fused gate and up), and then the same. */
+static void
+name_role(struct phi_tensor *t)
+{
+	for (size_t i = 0; t->role == PHI_ROLE_NONE && i < sizeof roles / sizeof *roles; i++)
+		if (roles[i].whole ? !strcmp(t->name, roles[i].name)
+				   : strstr(t->name, roles[i].name) != NULL)
+			t->role = roles[i].role;
+}
+
 /* The N of "blk.N", as sscanf("blk.%d.") reads it: without it -1. */
 static int
 layer_of(const char *name)
@@ -131,6 +161,8 @@ phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype, struct phi_err 
 	for (size_t i = 0; i < lowered->ntensors; i++) {
 		struct phi_tensor *const t = &lowered->tensors[i];
 		t->fixed = !phi_gguf_quantizable(t);
+		t->layer = layer_of(t->name);
+		name_role(t);
 		t->alias = PHI_NONE; /* an index that sorting makes void; GGUF has no aliases */
 		drop_leading_ones(t);
 	}

@@ -12,7 +12,16 @@ import peers
 LLAMA = peers.PEERS / "llama"
 
 F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, BF16 = 0, 1, 2, 3, 6, 7, 8, 30
-FTYPE = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q8_0": 7, "q5_0": 8, "q5_1": 9, "bf16": 32}
+# ggml's types and llama-quantize's recipes by name
+TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "q2_k": 10, "q3_k": 11, "q4_k": 12,
+         "q5_k": 13, "q6_k": 14, "iq2_xxs": 16, "iq2_xs": 17, "iq3_xxs": 18, "iq1_s": 19, "iq4_nl": 20, "iq3_s": 21,
+         "iq2_s": 22, "iq4_xs": 23, "iq1_m": 29, "bf16": 30, "tq1_0": 34, "tq2_0": 35, "mxfp4": 39, "nvfp4": 40,
+         "q1_0": 41, "q2_0": 42}
+FTYPE = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q8_0": 7, "q5_0": 8, "q5_1": 9, "q2_k": 10, "q3_k_s": 11,
+         "q3_k_m": 12, "q3_k_l": 13, "q4_k_s": 14, "q4_k_m": 15, "q5_k_s": 16, "q5_k_m": 17, "q6_k": 18, "iq2_xxs": 19,
+         "iq2_xs": 20, "q2_k_s": 21, "iq3_xs": 22, "iq3_xxs": 23, "iq1_s": 24, "iq4_nl": 25, "iq3_s": 26, "iq3_m": 27,
+         "iq2_s": 28, "iq2_m": 29, "iq4_xs": 30, "iq1_m": 31, "bf16": 32, "tq1_0": 36, "tq2_0": 37, "mxfp4_moe": 38,
+         "nvfp4": 39, "q1_0": 40, "q2_0": 41}
 
 
 class TypeTraits(C.Structure):
@@ -52,6 +61,21 @@ class QuantizeParams(C.Structure):
                                                "keep_split", "dry_run")]
     _fields_ += [(name, C.c_void_p) for name in ("imatrix", "kv_overrides", "tt_overrides", "prune_layers")]
     _fields_ += [("max_buf_size", C.c_size_t)]
+
+
+class Imatrix(C.Structure):
+    _fields_ = [("name", C.c_char_p), ("data", C.c_void_p), ("size", C.c_size_t)]
+
+
+class Override(C.Structure):
+    """What --override-kv and the imatrix's keys become: one value under a key."""
+    class Value(C.Union):
+        _fields_ = [("i", C.c_int64), ("f", C.c_double), ("b", C.c_bool), ("s", C.c_char * 128)]
+    _fields_ = [("tag", C.c_int), ("key", C.c_char * 128), ("value", Value)]
+
+
+class TensorType(C.Structure):
+    _fields_ = [("pattern", C.c_char_p), ("type", C.c_int)]
 
 
 class Batch(C.Structure):
@@ -135,11 +159,44 @@ def dequantize(type_id, data):
     return out
 
 
-def quantize_file(src, dst, ftype, pure=True, threads=2):
-    """llama_model_quantize: a whole GGUF file to another."""
+def _overrides(values):
+    """(key, value) pairs as llama-quantize makes overrides of them: strings cut at 127 bytes."""
+    array = (Override * (len(values) + 1))()
+    for o, (key, value) in zip(array, values):
+        o.key = key.encode()
+        if isinstance(value, int):
+            o.tag, o.value.i = 0, value
+        else:
+            o.tag, o.value.s = 3, value.encode()[:127]
+    return array
+
+
+def quantize_file(src, dst, ftype, pure=True, threads=2, imatrix=None, keys=(), output=None, embedding=None,
+                  rules=(), keep_output=False, keep_split=False, copy=False):
+    """llama_model_quantize: a whole GGUF file to another.
+
+    imatrix: name -> F32 array, and `keys` what the tool would write about it; rules: (regex, type) pairs as
+    --tensor-type; output, embedding: types as --output-tensor-type, --token-embedding-type.
+    """
     params = llama().llama_model_quantize_default_params()
-    params.nthread, params.ftype, params.pure = threads, FTYPE[ftype], pure
+    params.nthread, params.ftype, params.pure = threads, FTYPE.get(ftype, 0), pure
     params.allow_requantize = True
+    params.keep_split, params.only_copy, params.quantize_output_tensor = keep_split, copy, not keep_output
+    if output:
+        params.output_tensor_type = TYPES[output]
+    if embedding:
+        params.token_embedding_type = TYPES[embedding]
+    held = []  # what the pointers point to
+    if imatrix:
+        data = {name.encode(): np.ascontiguousarray(v, np.float32) for name, v in imatrix.items()}
+        held += [data, (Imatrix * (len(data) + 1))(*(Imatrix(n, v.ctypes.data, v.size) for n, v in data.items()))]
+        params.imatrix = C.cast(held[-1], C.c_void_p)
+    if keys:
+        held.append(_overrides(keys))
+        params.kv_overrides = C.cast(held[-1], C.c_void_p)
+    if rules:
+        held.append((TensorType * (len(rules) + 1))(*(TensorType(p.encode(), TYPES[t]) for p, t in rules)))
+        params.tt_overrides = C.cast(held[-1], C.c_void_p)
     status = llama().llama_model_quantize(str(src).encode(), str(dst).encode(), C.byref(params))
     if status:
         raise peers.Failure(f"llama_model_quantize {src} to {ftype}: {status}")

@@ -152,18 +152,17 @@ static void
 what_cannot_be_made_is_an_error(void **state)
 {
 	struct models *const m = *state;
-	const struct phi_rule rule = { "*", phi_type_of(PHI_IQ1_S) };
+	const struct phi_rule rule = { "*", phi_type_of(PHI_Q8_K) };
 	assert_int_equal(choose(m, NULL, false, &rule, 1), -1);
-	assert_string_equal(m->err.text, "rule *=IQ1_S: there is no way to make IQ1_S");
+	assert_string_equal(m->err.text, "rule *=Q8_K: there is no way to make Q8_K");
 	assert_int_equal(m->err.kind, PHI_UNSUPPORTED);
 	assert_int_equal(choose(m, "q9_9", false, NULL, 0), -1);
-	assert_string_equal(m->err.text, "no recipe is called q9_9; there are f32, f16, bf16, q8_0");
+	assert_non_null(strstr(m->err.text, "no recipe is called q9_9; there are f32, f16, bf16, q8_0, "));
 	assert_int_equal(m->err.kind, PHI_ARGUMENT);
-	assert_int_equal(choose(m, "q4_0", false, NULL, 0), -1);
-	assert_string_equal(m->err.text,
-		"q4_0 is a type, no recipe: add --pure, or take one of f32, f16, bf16, q8_0");
-	assert_int_equal(choose(m, "iq1_s", true, NULL, 0), -1);
-	assert_non_null(strstr(m->err.text, "there is no way to make IQ1_S; there are F32, F16, BF16, "));
+	assert_int_equal(choose(m, "f64", false, NULL, 0), -1);
+	assert_non_null(strstr(m->err.text, "there is no way to make F64; there are f32, f16, "));
+	assert_int_equal(choose(m, "q8_k", true, NULL, 0), -1);
+	assert_non_null(strstr(m->err.text, "there is no way to make Q8_K; there are F32, F16, BF16, "));
 }
 
 int
