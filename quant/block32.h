@@ -45,12 +45,6 @@ inverse_of(float d)
 
 #if PHI_LANES > 1
 
-static inline vf
-vf_inverse(vf d)
-{
-	return vf_pick(vf_eq(d, vf_set(0)), vf_set(0), 1 / d);
-}
-
 /* Maximum and minimum of each of LANES blocks (of zeros any); raises *reach to the largest magnitude. */
 static inline void
 blocks32_range(const float *src, vf *min, vf *max, vi *reach)
@@ -105,6 +99,13 @@ blocks32_minimum(const float *src, vf min)
 
 #endif
 
+/* d != 0 ? 1 / d : 0 */
+static inline vf
+vf_inverse(vf d)
+{
+	return vf_pick(vf_eq(d, vf_set(0)), vf_set(0), 1 / d);
+}
+
 /* Codes of 4 bits, 32 in 16 bytes: low half of byte j is code j, high half code j + 16. */
 static inline void
 store_nibbles(uint8_t *dst, const vi q[STEPS32])
@@ -143,6 +144,39 @@ store_fives(uint8_t *dst, const vi q[STEPS32])
 		high |= (uint32_t)vi_signs((vi)((vu)q[k] << 27)) << k * LANES;
 	phi_store32(dst, high);
 	store_nibbles(dst + 4, q);
+}
+
+/* What is one number a block, of LANES blocks: the scale, the minimum if the type has one (`offset`: what is
+ * stored), and what the codes are computed by. */
+struct heads32 {
+	vf scale, offset, inverse, base;
+};
+
+typedef vi code32_fn(vf x, vf inverse, vf base);
+typedef void store32_fn(uint8_t *dst, const vi q[STEPS32]);
+
+/* Writes LANES blocks of `bytes` bytes: scale, minimum (if `offset`), then the codes of `code` as `store` packs
+ * them. */
+PHI_INLINE void
+blocks32_pack(const float *src, uint8_t *dst, size_t bytes, const struct heads32 *h, bool offset, code32_fn *code,
+	store32_fn *store)
+{
+	float inverse[LANES], base[LANES];
+	uint8_t scales[2 * LANES], offsets[2 * LANES];
+	vf_store(inverse, h->inverse);
+	vf_store(base, h->base);
+	vu_store16(scales, vf_half(h->scale));
+	if (offset)
+		vu_store16(offsets, vf_half(h->offset));
+	for (int i = 0; i < LANES; i++, src += BLOCK32, dst += bytes) {
+		vi q[STEPS32];
+		for (int k = 0; k < STEPS32; k++)
+			q[k] = code(vf_load(src + k * LANES), vf_set(inverse[i]), vf_set(base[i]));
+		memcpy(dst, scales + 2 * i, 2);
+		if (offset)
+			memcpy(dst + 2, offsets + 2 * i, 2);
+		store(dst + (offset ? 4 : 2), q);
+	}
 }
 
 static inline vi

@@ -11,7 +11,7 @@
 #ifndef PHI_QUANT_CODEC_H
 #define PHI_QUANT_CODEC_H
 
-#include "formats/core/type.h"
+#include "formats/core/convert.h"
 
 struct phi_codec {
 	enum phi_type_id id;
@@ -24,6 +24,16 @@ struct phi_codec {
 	 * magnitude among the input as the bits of a float without its sign, so that anything not finite
 	 * is above every number. */
 	uint32_t (*encode)(const float *src, uint8_t *dst, size_t blocks);
+	/* The same where importance is given: that of each element, laid out like src, finite and none below
+	 * 0. NULL: the type makes nothing of it. A type with this and no encode is not made without. Any
+	 * finite input; what is not finite must not touch other blocks of its group. The reference may
+	 * make blocks that are not `sound` of sound input: convert.c looks at each, so sound is given too. */
+	uint32_t (*encode_weighted)(const float *src, const float *importance, uint8_t *dst,
+		size_t blocks);
+	/* Instead of encode_weighted where the weights also depend on the row: squares has, for each
+	 * block, the mean of the squares of its row. */
+	uint32_t (*encode_by_row)(const float *src, const float *importance, const float *squares,
+		uint8_t *dst, size_t blocks);
 	/* One block of any input, infinite and NaN too, exactly as the reference does it. Where it is given
 	 * encode may give anything for a group with such input. NULL: encode does so itself (plain floats),
 	 * or, of a block type, no such input is passed to it: a search makes nothing of NaN, the reference
@@ -61,5 +71,6 @@ bool phi_level_runs(const struct phi_level *level);
 const struct phi_level *phi_level_chosen(void);
 /* NULL if the type has no arithmetic. */
 const struct phi_codec *phi_codec_of(const struct phi_level *level, enum phi_type_id id);
+enum phi_importance phi_codec_importance(const struct phi_codec *codec);
 
 #endif

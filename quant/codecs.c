@@ -78,6 +78,21 @@ phi_level_chosen(void)
 	return chosen;
 }
 
+enum phi_importance
+phi_codec_importance(const struct phi_codec *codec)
+{
+	if (!codec->encode_weighted && !codec->encode_by_row)
+		return PHI_IMPORTANCE_NONE;
+	return codec->encode ? PHI_IMPORTANCE_TAKEN : PHI_IMPORTANCE_NEEDED;
+}
+
+enum phi_importance
+phi_quant_importance(const struct phi_type *type)
+{
+	const struct phi_codec *const codec = phi_codec_of(phi_level_chosen(), type->id);
+	return codec ? phi_codec_importance(codec) : PHI_IMPORTANCE_NONE;
+}
+
 const char *
 phi_quant_cpu(void)
 {

@@ -4,80 +4,29 @@
  *   src --decode--> tile (F32) --encode--> dst       aligned F32 at either end needs no tile
  *
  * Kernels know nothing of policies: encode tells the largest magnitude it met, and only a tile with
- * something beyond the type's reach is looked at again, block by block. */
+ * something beyond the type's reach is looked at again, block by block.
+ *
+ * Importance is laid beside the tile, an element each, so that a tile may end within a row or span many; what
+ * is one number a row (the mean of its squares, weigh.c) is laid out too, a block each. */
 #include "quant/convert.h"
 
 #include "formats/core/bytes.h"
 #include "quant/quant.h"
 #include "quant/unpack.h"
+#include "quant/weigh.h"
 
 #include <math.h>
 
-enum {
-	TILE = 4096,	     /* elements: 16 KiB of floats beside the source's and the result's bytes */
-	ELEMENT_BYTES_MAX = 8, /* an F64 */
-};
+enum { TILE = PHI_TILE }; /* elements: 16 KiB of floats beside the source's and the result's bytes */
 _Static_assert(TILE % PHI_GROUP_MAX == 0, "a tile is whole groups");
 
 /* A tile on its way. */
 struct tile {
 	const struct phi_convert *convert;
 	const uint8_t *src;
-	const float *x; /* decoded */
+	struct phi_weights w; /* decoded */
 	uint8_t *dst;
-	uint64_t n;
 };
-
-/* The blocks left over after the last whole group go through padded copies. */
-static void
-decode_rest(const struct phi_codec *codec, const struct phi_type *type, const uint8_t *src, float *dst,
-	uint64_t blocks)
-{
-	uint8_t in[PHI_GROUP_MAX * ELEMENT_BYTES_MAX];
-	float out[PHI_GROUP_MAX];
-	memset(in, 0, (size_t)codec->group * type->bytes);
-	memcpy(in, src, blocks * type->bytes);
-	codec->decode(in, out, codec->group);
-	memcpy(dst, out, blocks * type->elements * sizeof *dst);
-}
-
-static uint32_t
-encode_rest(const struct phi_codec *codec, const struct phi_type *type, const float *src, uint8_t *dst,
-	uint64_t blocks)
-{
-	float in[PHI_GROUP_MAX];
-	uint8_t out[PHI_GROUP_MAX * ELEMENT_BYTES_MAX];
-	memset(in, 0, (size_t)codec->group * type->elements * sizeof *in);
-	memcpy(in, src, blocks * type->elements * sizeof *in);
-	const uint32_t reach = codec->encode(in, out, codec->group);
-	memcpy(dst, out, blocks * type->bytes);
-	return reach;
-}
-
-static void
-decode(const struct phi_codec *codec, const struct phi_type *type, const uint8_t *src, float *dst,
-	uint64_t n)
-{
-	const uint64_t blocks = n / type->elements, whole = blocks - blocks % codec->group;
-	if (whole)
-		codec->decode(src, dst, whole);
-	if (whole < blocks)
-		decode_rest(codec, type, src + whole * type->bytes, dst + whole * type->elements,
-			blocks - whole);
-}
-
-static uint32_t
-encode(const struct phi_codec *codec, const struct phi_type *type, const float *src, uint8_t *dst,
-	uint64_t n)
-{
-	const uint64_t blocks = n / type->elements, whole = blocks - blocks % codec->group;
-	const uint32_t reach = whole ? codec->encode(src, dst, whole) : 0;
-	if (whole == blocks)
-		return reach;
-	const uint32_t rest = encode_rest(codec, type, src + whole * type->elements,
-		dst + whole * type->bytes, blocks - whole);
-	return rest > reach ? rest : reach;
-}
 
 /* Can the result not hold element i, whatever its neighbours are? Infinity is at home in plain floats
  * unless the decoding made it, and in no block type. */
@@ -85,7 +34,7 @@ static bool
 offends(const struct tile *t, uint64_t i)
 {
 	const struct phi_codec *const from = t->convert->decoder, *const to = t->convert->encoder;
-	const float x = t->x[i];
+	const float x = t->w.x[i];
 	if (isnan(x))
 		return true;
 	if (isinf(x))
@@ -106,26 +55,57 @@ offender(const struct tile *t, uint64_t i)
 	for (uint64_t j = i; j < end; j++) {
 		if (offends(t, j))
 			return j;
-		most = fabsf(t->x[j]) > fabsf(t->x[most]) ? j : most;
+		most = fabsf(t->w.x[j]) > fabsf(t->w.x[most]) ? j : most;
 	}
 	return to->sound && !to->sound(t->dst + i / type->elements * type->bytes) ? most : end;
+}
+
+/* The largest magnitude that no kernel makes too large a scale of: searches that heed importance may settle on
+ * scales above those of the largest element. */
+static float
+largest(const struct tile *t)
+{
+	const struct phi_codec *const to = t->convert->encoder;
+	return t->w.importance ? to->largest / 4 : to->largest;
+}
+
+static uint8_t *
+block_at(const struct tile *t, uint64_t i)
+{
+	return t->dst + i / t->convert->to->elements * t->convert->to->bytes;
 }
 
 /* Clamps the block at element i: what offends, or what is not finite only. */
 static void
 encode_clamped(const struct tile *t, uint64_t i, bool finite_too)
 {
-	const struct phi_codec *const to = t->convert->encoder;
 	const struct phi_type *const type = t->convert->to;
+	const float most = largest(t);
 	float x[PHI_GROUP_MAX];
 	for (unsigned j = 0; j < type->elements; j++) {
-		x[j] = t->x[i + j];
+		x[j] = t->w.x[i + j];
 		if (isnan(x[j]))
 			x[j] = 0;
-		else if (isinf(x[j]) ? offends(t, i + j) : finite_too && fabsf(x[j]) > to->largest)
-			x[j] = copysignf(to->largest, x[j]);
+		else if (isinf(x[j]) ? offends(t, i + j) : finite_too && fabsf(x[j]) > most)
+			x[j] = copysignf(most, x[j]);
 	}
-	encode(to, type, x, t->dst + i / type->elements * type->bytes, type->elements);
+	const struct phi_weights block = { .x = x, .n = type->elements,
+		.importance = t->w.importance ? t->w.importance + i : NULL,
+		.squares = t->w.squares ? t->w.squares + i / type->elements : NULL };
+	phi_groups_encode(t->convert->encoder, type, &block, block_at(t, i));
+}
+
+/* The block at element i with all columns alike: importance of 0 all over makes scales of 0 / 0. */
+static void
+encode_alike(const struct tile *t, uint64_t i)
+{
+	const struct phi_type *const type = t->convert->to;
+	float ones[PHI_GROUP_MAX];
+	for (unsigned j = 0; j < type->elements; j++)
+		ones[j] = 1;
+	const struct phi_weights block = { .x = t->w.x + i, .importance = ones, .n = type->elements,
+		.squares = t->w.squares ? t->w.squares + i / type->elements : NULL };
+	phi_groups_encode(t->convert->encoder, type, &block, block_at(t, i));
 }
 
 static bool
@@ -137,22 +117,32 @@ all_finite(const float *x, unsigned n)
 	return true;
 }
 
+/* A block as the reference makes it, as far as it makes anything of it. */
+static void
+encode_again(const struct tile *t, uint64_t i, enum phi_overflow policy)
+{
+	const struct phi_codec *const to = t->convert->encoder;
+	const struct phi_type *const type = t->convert->to;
+	if (to->reference && !t->w.importance)
+		to->reference(t->w.x + i, block_at(t, i));
+	else if (type->class == PHI_CLASS_BLOCK && !all_finite(t->w.x + i, type->elements))
+		encode_clamped(t, i, policy == PHI_OVERFLOW_CLAMP);
+}
+
 /* A tile with something beyond the type's reach, block by block: the kernel promises nothing about a
  * group with NaN in it. Returns 0, or -1 with the offending element in *bad. */
 static int
 encode_warily(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
 {
-	const struct phi_codec *const to = t->convert->encoder;
-	const struct phi_type *const type = t->convert->to;
-	for (uint64_t i = 0; i < t->n; i += type->elements) {
-		if (to->reference)
-			to->reference(t->x + i, t->dst + i / type->elements * type->bytes);
-		else if (type->class == PHI_CLASS_BLOCK && !all_finite(t->x + i, type->elements))
-			encode_clamped(t, i, policy == PHI_OVERFLOW_CLAMP);
-		if (policy == PHI_OVERFLOW_KEEP)
+	const unsigned block = t->convert->to->elements;
+	for (uint64_t i = 0; i < t->w.n; i += block) {
+		encode_again(t, i, policy);
+		if (policy == PHI_OVERFLOW_KEEP || offender(t, i) == i + block)
 			continue;
+		if (t->w.importance && all_finite(t->w.x + i, block))
+			encode_alike(t, i);
 		const uint64_t j = offender(t, i);
-		if (j == i + type->elements)
+		if (j == i + block)
 			continue;
 		if (policy == PHI_OVERFLOW_FAIL) {
 			*bad = j;
@@ -161,6 +151,19 @@ encode_warily(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
 		encode_clamped(t, i, true);
 	}
 	return 0;
+}
+
+/* Must the tile be looked at block by block? Importance may spoil any block. */
+static bool
+is_doubtful(const struct tile *t, uint32_t reach)
+{
+	const struct phi_codec *const to = t->convert->encoder;
+	if (reach > phi_bits32(largest(t)))
+		return true;
+	for (uint64_t i = 0; t->w.importance && i < t->w.n; i += t->convert->to->elements)
+		if (!to->sound(block_at(t, i)))
+			return true;
+	return false;
 }
 
 static bool
@@ -175,26 +178,62 @@ bytes_of(const struct phi_type *type, uint64_t n)
 	return n / type->elements * type->bytes;
 }
 
+static int
+encode_tile(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
+{
+	const uint32_t reach = phi_groups_encode(t->convert->encoder, t->convert->to, &t->w, t->dst);
+	return is_doubtful(t, reach) ? encode_warily(t, policy, bad) : 0;
+}
+
+/* The tile at element i, but for its numbers. */
+static struct tile
+tile_at(const struct phi_convert *convert, const void *src, void *dst, uint64_t n, uint64_t i)
+{
+	return (struct tile){ .convert = convert, .src = (const uint8_t *)src + bytes_of(convert->from, i),
+		.dst = (uint8_t *)dst + bytes_of(convert->to, i), .w.n = n - i < TILE ? n - i : TILE };
+}
+
+/* The floats of a tile, if need be in x. */
+static const float *
+decoded(const struct tile *t, float x[TILE])
+{
+	if (t->convert->from->id == PHI_F32 && aligned(t->src))
+		return (const float *)(const void *)t->src;
+	phi_groups_decode(t->convert->decoder, t->convert->from, t->src, x, t->w.n);
+	return x;
+}
+
+static int
+run_weighted(const struct phi_convert *convert, const void *src, void *dst, uint64_t n, uint64_t row,
+	const float *importance, enum phi_overflow policy, uint64_t *bad)
+{
+	struct phi_weighing weighing = { .convert = convert, .src = src, .n = n, .row = row,
+		.importance = importance };
+	float x[TILE];
+	for (uint64_t i = 0; i < n; i += TILE) {
+		struct tile t = tile_at(convert, src, dst, n, i);
+		t.w.x = decoded(&t, x);
+		phi_weigh(&weighing, i, &t.w);
+		if (encode_tile(&t, policy, bad) < 0) {
+			*bad += i;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 /* The general way. */
 static int
 run_tiles(const struct phi_convert *convert, const void *src, void *dst, uint64_t n, uint64_t row,
 	const float *importance, enum phi_overflow policy, uint64_t *bad)
 {
-	(void)row;
-	(void)importance;
-	const struct phi_codec *const from = convert->decoder, *const to = convert->encoder;
-	const bool direct = convert->from->id == PHI_F32 && aligned(src);
+	if (importance && convert->importance != PHI_IMPORTANCE_NONE)
+		return run_weighted(convert, src, dst, n, row, importance, policy, bad);
 	float x[TILE];
 	for (uint64_t i = 0; i < n; i += TILE) {
-		struct tile t = { .convert = convert,
-			.src = (const uint8_t *)src + bytes_of(convert->from, i),
-			.dst = (uint8_t *)dst + bytes_of(convert->to, i),
-			.n = n - i < TILE ? n - i : TILE };
-		t.x = direct ? (const float *)src + i : x;
-		if (!direct)
-			decode(from, convert->from, t.src, x, t.n);
-		const uint32_t reach = encode(to, convert->to, t.x, t.dst, t.n);
-		if (reach > phi_bits32(to->largest) && encode_warily(&t, policy, bad) < 0) {
+		struct tile t = tile_at(convert, src, dst, n, i);
+		t.w.x = decoded(&t, x);
+		if (encode_tile(&t, policy, bad) < 0) {
 			*bad += i;
 			return -1;
 		}
@@ -209,7 +248,7 @@ run_decode(const struct phi_convert *convert, const void *src, void *dst, uint64
 {
 	if (!aligned(dst))
 		return run_tiles(convert, src, dst, n, row, importance, policy, bad);
-	decode(convert->decoder, convert->from, src, dst, n);
+	phi_groups_decode(convert->decoder, convert->from, src, dst, n);
 	return 0;
 }
 
@@ -239,10 +278,11 @@ phi_convert_find(const struct phi_level *level, const struct phi_type *from,
 	if (!decoder || !decoder->decode)
 		return phi_fail(err, PHI_UNSUPPORTED, "%s cannot be decoded (asked for %s)", from->name,
 			to->name);
-	if (!encoder || !encoder->encode)
+	if (!encoder || (!encoder->encode && !encoder->encode_weighted))
 		return phi_fail(err, PHI_UNSUPPORTED, "%s cannot be made (of %s)", to->name, from->name);
 	out->decoder = decoder;
 	out->encoder = encoder;
+	out->importance = phi_codec_importance(encoder);
 	out->run = to->id == PHI_F32 && !decoder->finite ? run_decode : run_tiles;
 	return 0;
 }

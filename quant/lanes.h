@@ -25,6 +25,8 @@
 
 enum { LANES = PHI_LANES };
 
+#define PHI_INLINE static inline __attribute__((always_inline))
+
 #if PHI_LANES == 1
 typedef float vf;    /* floats */
 typedef int32_t vi;  /* integers, and masks: all ones or zero */

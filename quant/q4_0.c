@@ -5,12 +5,12 @@
  *                                           weight = (code - 8) * d
  *
  * Encoding (quantize_row_q4_0_ref): d = x / -8 for the x of largest magnitude, the first of equals; code =
- * min(15, (int8)(x / d + 8.5)) by way of the unrounded d; facts/gguf.md 3.1.
+ * min(15, (int8)(x / d + 8.5)) by way of the unrounded d; facts/gguf.md 3.1. With importance: row32.h.
  */
-#include "quant/block32.h"
 #include "quant/codec.h"
+#include "quant/row32.h"
 
-enum { N = BLOCK32, BYTES = 18, GROUP = LANES };
+enum { N = BLOCK32, BYTES = 18, GROUP = ACROSS };
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
@@ -50,33 +50,49 @@ encode(const float *src, uint8_t *dst, size_t blocks)
 	return floats_reach(src, blocks * N);
 }
 #else
+/* 0 to 16, or INT32_MIN where x / d is infinite or NaN: its low byte is 0. */
+PHI_INLINE vi
+code(vf x, vf inverse, vf base)
+{
+	(void)base;
+	return vi_min(vf_cut(x * inverse + 8.5f), vi_set(15));
+}
+
 static uint32_t
 encode(const float *src, uint8_t *dst, size_t blocks)
 {
 	vi reach = vi_set(0);
-	for (size_t b = 0; b < blocks; b += LANES, src += LANES * N, dst += LANES * BYTES) {
-		const vf d = blocks32_extreme(src, &reach) / -8;
-		float factor[LANES];
-		uint8_t scale[2 * LANES];
-		vf_store(factor, vf_inverse(d));
-		vu_store16(scale, vf_half(d));
-		for (int i = 0; i < LANES; i++) {
-			const vf f = vf_set(factor[i]);
-			vi q[STEPS32];
-			/* 0 to 16, or INT32_MIN where x / d is infinite or NaN: its low byte is 0. */
-			for (int k = 0; k < STEPS32; k++)
-				q[k] = vi_min(vf_cut(vf_load(src + i * N + k * LANES) * f + 8.5f), vi_set(15));
-			memcpy(dst + i * BYTES, scale + 2 * i, 2);
-			store_nibbles(dst + i * BYTES + 2, q);
-		}
+	for (size_t b = 0; b < blocks; b += LANES) {
+		const vf d = blocks32_extreme(src + b * N, &reach) / -8;
+		const struct heads32 h = { .scale = d, .inverse = vf_inverse(d) };
+		blocks32_pack(src + b * N, dst + b * BYTES, BYTES, &h, false, code, store_nibbles);
 	}
 	return vi_reach(reach);
 }
 #endif
 
+PHI_INLINE vi
+weighted_code(vf x, vf inverse, vf base)
+{
+	return rows32_code(x, inverse, base, 8);
+}
+
+static uint32_t
+encode_by_row(const float *src, const float *importance, const float *squares, uint8_t *dst, size_t blocks)
+{
+	return rows32_symmetric(src, importance, squares, dst, blocks, BYTES, 8, weighted_code, store_nibbles);
+}
+
+static bool
+sound(const uint8_t *block)
+{
+	return half_finite(phi_load16(block));
+}
+
 /* The largest scale is the largest F16, so 8 times the last float that rounds to 65504. */
 const struct phi_codec PHI_CODECS(q4_0)[] = {
-	{ .id = PHI_Q4_0, .group = GROUP, .decode = decode, .encode = encode, .reference = reference,
+	{ .id = PHI_Q4_0, .group = GROUP, .decode = decode, .encode = encode,
+		.encode_by_row = encode_by_row, .reference = reference, .sound = sound,
 		.largest = 0x1.ffdffep+18f },
 	PHI_CODECS_END,
 };

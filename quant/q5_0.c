@@ -6,12 +6,12 @@
  *                                           weight = (code - 16) * d
  *
  * Encoding (quantize_row_q5_0_ref): d = x / -16 for the x of largest magnitude, the first of equals; code =
- * min(31, (int8)(x / d + 16.5)) by way of the unrounded d; facts/gguf.md 3.1.
+ * min(31, (int8)(x / d + 16.5)) by way of the unrounded d; facts/gguf.md 3.1. With importance: row32.h.
  */
-#include "quant/block32.h"
 #include "quant/codec.h"
+#include "quant/row32.h"
 
-enum { N = BLOCK32, BYTES = 22, GROUP = LANES };
+enum { N = BLOCK32, BYTES = 22, GROUP = ACROSS };
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
@@ -52,33 +52,49 @@ encode(const float *src, uint8_t *dst, size_t blocks)
 	return floats_reach(src, blocks * N);
 }
 #else
+/* 0 to 32, or INT32_MIN where x / d is infinite or NaN: its low byte is 0. */
+PHI_INLINE vi
+code(vf x, vf inverse, vf base)
+{
+	(void)base;
+	return vi_min(vf_cut(x * inverse + 16.5f), vi_set(31));
+}
+
 static uint32_t
 encode(const float *src, uint8_t *dst, size_t blocks)
 {
 	vi reach = vi_set(0);
-	for (size_t b = 0; b < blocks; b += LANES, src += LANES * N, dst += LANES * BYTES) {
-		const vf d = blocks32_extreme(src, &reach) / -16;
-		float factor[LANES];
-		uint8_t scale[2 * LANES];
-		vf_store(factor, vf_inverse(d));
-		vu_store16(scale, vf_half(d));
-		for (int i = 0; i < LANES; i++) {
-			const vf f = vf_set(factor[i]);
-			vi q[STEPS32];
-			/* 0 to 32, or INT32_MIN where x / d is infinite or NaN: its low byte is 0. */
-			for (int k = 0; k < STEPS32; k++)
-				q[k] = vi_min(vf_cut(vf_load(src + i * N + k * LANES) * f + 16.5f), vi_set(31));
-			memcpy(dst + i * BYTES, scale + 2 * i, 2);
-			store_fives(dst + i * BYTES + 2, q);
-		}
+	for (size_t b = 0; b < blocks; b += LANES) {
+		const vf d = blocks32_extreme(src + b * N, &reach) / -16;
+		const struct heads32 h = { .scale = d, .inverse = vf_inverse(d) };
+		blocks32_pack(src + b * N, dst + b * BYTES, BYTES, &h, false, code, store_fives);
 	}
 	return vi_reach(reach);
 }
 #endif
 
+PHI_INLINE vi
+weighted_code(vf x, vf inverse, vf base)
+{
+	return rows32_code(x, inverse, base, 16);
+}
+
+static uint32_t
+encode_by_row(const float *src, const float *importance, const float *squares, uint8_t *dst, size_t blocks)
+{
+	return rows32_symmetric(src, importance, squares, dst, blocks, BYTES, 16, weighted_code, store_fives);
+}
+
+static bool
+sound(const uint8_t *block)
+{
+	return half_finite(phi_load16(block));
+}
+
 /* The largest scale is the largest F16, so 16 times the last float that rounds to 65504. */
 const struct phi_codec PHI_CODECS(q5_0)[] = {
-	{ .id = PHI_Q5_0, .group = GROUP, .decode = decode, .encode = encode, .reference = reference,
+	{ .id = PHI_Q5_0, .group = GROUP, .decode = decode, .encode = encode,
+		.encode_by_row = encode_by_row, .reference = reference, .sound = sound,
 		.largest = 0x1.ffdffep+19f },
 	PHI_CODECS_END,
 };

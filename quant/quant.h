@@ -9,6 +9,9 @@
  * direct kernel. */
 extern const struct phi_converters phi_quant_converters;
 
+/* What a type makes of importance. */
+enum phi_importance phi_quant_importance(const struct phi_type *type);
+
 /* The level the kernels run at: "scalar", "sse2", "avx2", "avx512", "neon"; the widest this CPU has.
  * PHI_CPU= names another (one that is unknown or not available: scalar). The bytes are the same at
  * all of them. For --version -v. */

@@ -11,7 +11,6 @@
 enum { GROUPS = PHI_LANES == 1 || PHI_LANES == 16 ? 1 : 2, ACROSS = LANES * GROUPS };
 
 #define EACH_GROUP for (int g = 0; g < GROUPS; g++)
-#define PHI_INLINE static inline __attribute__((always_inline))
 
 /* Element i of ACROSS sub-blocks of n floats side by side. */
 PHI_INLINE void

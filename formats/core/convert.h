@@ -14,17 +14,25 @@ enum phi_overflow {
 	PHI_OVERFLOW_KEEP,  /* what the reference's cast gives */
 };
 
+/* What a type makes of importance: how much each column of a matrix matters to the model (an imatrix). */
+enum phi_importance {
+	PHI_IMPORTANCE_NONE,   /* nothing: there is no choice to make */
+	PHI_IMPORTANCE_TAKEN,  /* made with it or without */
+	PHI_IMPORTANCE_NEEDED, /* not made without it */
+};
+
 /* A conversion from one type to another: pure, re-entrant. The struct is a value; copy it freely. */
 struct phi_convert {
 	const struct phi_type *from, *to;
 	/* Converts n elements, a multiple of both blocks and of nothing else; src and dst are dense,
 	 * need no alignment and do not overlap. `row` is the length of a row in elements (n may be
-	 * several rows, or a part of one at a multiple of both blocks). `importance` has `row` weights
-	 * or is NULL. Returns 0, or -1 with the first offending element in *bad (then dst is
-	 * undefined). */
+	 * several rows, or a part of one at a multiple of both blocks). `importance` is NULL or has
+	 * `row` numbers, finite and none below 0: n is whole rows then. Returns 0, or -1 with the first
+	 * offending element in *bad (then dst is undefined). */
 	int (*run)(const struct phi_convert *convert, const void *src, void *dst, uint64_t n,
 		uint64_t row, const float *importance, enum phi_overflow policy, uint64_t *bad);
 	const void *decoder, *encoder; /* the table's own: how each half is done */
+	enum phi_importance importance;
 };
 
 /* The table. find() fills *out; it fails with PHI_UNSUPPORTED and a reason if there is no way. */

@@ -76,13 +76,56 @@ pump_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	return result < 0 ? in_source(pump, s, err) : 0;
 }
 
+/* Elements [at, at + *n) of a slot and the importance of their rows; *n is cut where that changes: each
+ * expert has its own. */
+static const float *
+importance_at(const struct phi_segment *s, uint64_t first, uint64_t *n)
+{
+	const struct phi_tensor *const t = s->tensor;
+	const uint64_t row = phi_tensor_row(t);
+	if (!s->weighted || t->rank < 3)
+		return s->weighted ? t->importance : NULL;
+	uint64_t all;
+	phi_tensor_elements(t, &all); /* fits: phi_model_check saw it */
+	const uint64_t each = all / t->shape[0];
+	const uint64_t place = s->offset / t->type->bytes * t->type->elements + first;
+	const uint64_t left = each - place % each;
+	*n = *n < left ? *n : left;
+	return t->importance + place / each * row;
+}
+
+static uint64_t
+bytes_of(const struct phi_type *type, uint64_t n)
+{
+	return n / type->elements * type->bytes;
+}
+
+/* Converts a slot; on failure *bad is the offending element of it. */
+static int
+convert_slot(const struct pump *pump, const struct slot *slot, uint64_t *bad)
+{
+	const struct phi_segment *const s = slot->segment;
+	const uint64_t row = phi_tensor_row(s->tensor);
+	uint64_t n;
+	for (uint64_t i = 0; i < slot->n; i += n) {
+		n = slot->n - i;
+		const float *const importance = importance_at(s, slot->first + i, &n);
+		if (s->convert.run(&s->convert, slot->in + bytes_of(s->type, i),
+			    slot->out + bytes_of(s->tensor->type, i), n, row, importance,
+			    pump->options->overflow, bad) < 0) {
+			*bad += i;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int
 convert(const struct pump *pump, const struct slot *slot, struct phi_err *err)
 {
 	const struct phi_segment *const s = slot->segment;
 	uint64_t bad = 0;
-	if (s->convert.run(&s->convert, slot->in, slot->out, slot->n, phi_tensor_row(s->tensor), NULL,
-		    pump->options->overflow, &bad) < 0) {
+	if (convert_slot(pump, slot, &bad) < 0) {
 		phi_fail(err, PHI_UNSUPPORTED,
 			"element %" PRIu64 " is not finite, or too large for %s (see --on-overflow)",
 			s->first + slot->first + bad, s->tensor->type->name);
@@ -133,8 +176,8 @@ pump_write(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	(void)ticket;
 	uint64_t at = slot->first, n = slot->n;
 	if (s->from) {
-		at = at / type->elements * type->bytes;
-		n = n / type->elements * type->bytes;
+		at = bytes_of(type, at);
+		n = bytes_of(type, n);
 	}
 	if (pump->sink->ops->data(pump->sink, s->item, s->offset + at,
 		    converted ? slot->out : slot->in, (size_t)n, err) < 0)

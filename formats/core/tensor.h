@@ -63,6 +63,11 @@ struct phi_tensor {
 	/* Of a lowered model: what it is made of (in the arena). */
 	unsigned nparts;
 	struct phi_part *parts;
+	/* Of a lowered model: how much each column matters, for the conversion to a type that asks
+	 * (convert.h); finite and none below 0. A row's length of numbers; of a tensor of rank 3 (experts)
+	 * as many for each index of the outermost dimension, one after the other. Set by choose; lent
+	 * (the model's arena). NULL: all alike. */
+	const float *importance;
 	/* Index of an earlier tensor of this model with the same bytes (tied weights), or PHI_NONE. */
 	uint32_t alias;
 	/* The target demands this type (a norm of a GGUF is F32): choose leaves it alone. */

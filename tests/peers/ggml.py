@@ -140,12 +140,15 @@ def llama():
     return lib
 
 
-def quantize_rows(type_id, rows):
-    """ggml_quantize_chunk over an F32 array [rows, columns] -> bytes."""
+def quantize_rows(type_id, rows, importance=None):
+    """ggml_quantize_chunk over an F32 array [rows, columns], with importance of the columns -> bytes."""
     rows = np.ascontiguousarray(rows, np.float32)
     traits = base.ggml_get_type_traits(type_id).contents
     out = np.empty(rows.size // traits.blck_size * traits.type_size, np.uint8)
-    n = base.ggml_quantize_chunk(type_id, rows.ctypes.data, out.ctypes.data, 0, rows.shape[0], rows.shape[1], None)
+    weights = None if importance is None else np.ascontiguousarray(importance, np.float32)
+    assert weights is None or weights.size == rows.shape[1]
+    n = base.ggml_quantize_chunk(type_id, rows.ctypes.data, out.ctypes.data, 0, rows.shape[0], rows.shape[1],
+                                 None if weights is None else weights.ctypes.data)
     assert n == out.size
     return out.tobytes()
 

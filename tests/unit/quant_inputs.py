@@ -69,6 +69,16 @@ def inputs(n, finite=True):
         yield "RARELY_NOT_FINITE", np.where(h % U(3001), g, of((h & U(0x80000000)) | U(0x7F800000)))
 
 
+def importance(n):
+    """input_importance() of n columns."""
+    i = np.arange(n, dtype=U)
+    h = bits(i, 13)
+    wide = ((h & U(0x7FFFFF)) | (U(107) + (h >> U(23) & U(0xFF)) % U(40)) << U(23)).view(F)
+    usual = (gaussian(i + U(100000)).view(U) & U(0x7FFFFFFF)).view(F)
+    none = (h % U(11) == 0) | (i // U(32) % U(5) == 3)
+    return np.where(none, F(0), np.where(i // U(256) % U(3) == 1, wide, usual)).astype(F)
+
+
 def codes(n):
     """n bytes of any kind: what a decoder may meet."""
     return (bits(np.arange(n, dtype=U), 12) & U(0xFF)).astype(np.uint8)

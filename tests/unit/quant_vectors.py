@@ -3,7 +3,8 @@
 
     PHI_PEERS=... tests/unit/quant_vectors.py > tests/unit/quant_vectors.def
 
-Inputs are those of quant_inputs.py, CODES are bytes of any kind. NaNs of decoded values are written as 0x7FC00000:
+Inputs are those of quant_inputs.py, CODES are bytes of any kind; "weigh" is encoding in rows of ROW with
+importance. NaNs of decoded values are written as 0x7FC00000:
 their payload is not ggml's to say.
 """
 import hashlib
@@ -13,12 +14,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
 import ggml
 import numpy as np
-from quant_inputs import codes, inputs
+from quant_inputs import codes, importance, inputs
 
-N = 8192
+N, ROW = 8192, 2048
 TYPES = {"F16": 1, "BF16": 30, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12,
          "Q5_K": 13, "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40,
          "Q1_0": 41, "Q2_0": 42}
+WEIGHTED = {"Q4_0", "Q5_0"}
 READ_ONLY = {"IQ2_XXS": 16, "IQ2_XS": 17, "IQ3_XXS": 18, "IQ1_S": 19, "IQ3_S": 21, "IQ2_S": 22, "IQ1_M": 29}
 
 
@@ -41,6 +43,9 @@ def main():
             blocks = ggml.quantize_rows(type_id, x.reshape(1, -1))
             line(name, "encode", what, blocks)
             line(name, "decode", what, canonical(ggml.dequantize(type_id, blocks)))
+        for what, x in inputs(N) if name in WEIGHTED else ():
+            blocks = ggml.quantize_rows(type_id, x.reshape(-1, ROW), importance(ROW))
+            line(name, "weigh", what, blocks)
         data = codes(N // traits.blck_size * traits.type_size).tobytes()
         line(name, "decode", "CODES", canonical(ggml.dequantize(type_id, data)))
 

@@ -135,19 +135,21 @@ complete(struct phi_plan *plan, struct phi_err *err)
 static const struct phi_format memory_format = { .name = "memory", .complete = complete,
 	.sink = &mem_sink };
 
-/* ---- a conversion: U16 -> U32, failing on one value if told to */
+/* ---- a conversion: U16 -> U32, adding the importance of the column, failing on one value if told to */
 
 static int poison = -1;
+static bool demanding;
 
 static int
 widen(const struct phi_convert *c, const void *src, void *dst, uint64_t n, uint64_t row,
 	const float *importance, enum phi_overflow policy, uint64_t *bad)
 {
-	(void)c, (void)row, (void)importance, (void)policy;
+	(void)c, (void)policy;
+	assert_true(!importance || n % row == 0);
 	for (uint64_t i = 0; i < n; i++) {
 		uint16_t v;
 		memcpy(&v, (const uint8_t *)src + 2 * i, 2);
-		const uint32_t w = v;
+		const uint32_t w = v + (importance ? (uint32_t)importance[i % row] : 0);
 		memcpy((uint8_t *)dst + 4 * i, &w, 4);
 		if (v == poison) {
 			*bad = i;
@@ -163,7 +165,8 @@ find(const struct phi_type *from, const struct phi_type *to, struct phi_convert 
 {
 	if (from->id != PHI_U16 || to->id != PHI_U32)
 		return phi_fail(err, PHI_UNSUPPORTED, "no way from %s to %s", from->name, to->name);
-	*c = (struct phi_convert){ .from = from, .to = to, .run = widen };
+	*c = (struct phi_convert){ .from = from, .to = to, .run = widen,
+		.importance = demanding ? PHI_IMPORTANCE_NEEDED : PHI_IMPORTANCE_TAKEN };
 	return 0;
 }
 
@@ -191,6 +194,30 @@ add(struct phi_model *m, const char *name, enum phi_type_id type, uint64_t rows,
 	t->parts = phi_arena_calloc(m->arena, nparts, sizeof *parts, NULL);
 	memcpy(t->parts, parts, nparts * sizeof *parts);
 	return t;
+}
+
+/* How much column c of expert e matters. */
+static float
+importance_of(size_t e, size_t c)
+{
+	return 65536 * (float)(1 + (e * COLUMNS + c) % 50000);
+}
+
+enum { EXPERTS = 6 };
+
+/* Experts that begin and end within its parts and chunks. */
+static void
+add_experts(struct phi_model *m)
+{
+	static float importance[EXPERTS * COLUMNS];
+	const struct phi_part parts[] = { { .kind = PHI_PART_TENSOR, .tensor = 0, .rows = ROWS },
+		{ .kind = PHI_PART_TENSOR, .tensor = 1, .rows = ROWS } };
+	struct phi_tensor *const t = add(m, "experts", PHI_U32, EXPERTS, 2 * ROWS / EXPERTS, 2, parts);
+	t->rank = 3;
+	t->shape[2] = COLUMNS;
+	for (size_t i = 0; i < EXPERTS * COLUMNS; i++)
+		importance[i] = importance_of(i / COLUMNS, i % COLUMNS);
+	t->importance = importance;
 }
 
 static struct phi_part
@@ -221,6 +248,7 @@ wanted(const struct phi_model *origin, bool transposed)
 	add(m, "generate", PHI_U8, 600, 1000, 1, &g);
 	if (transposed)
 		add(m, "transpose", PHI_U32, 500, ROWS, 1, &t);
+	add_experts(m);
 	return m;
 }
 
@@ -293,6 +321,10 @@ test_bytes_are_what_was_asked(void **state)
 		for (size_t c = 0; c < ROWS; c++)
 			assert_int_equal(u32_at(bytes, at + 4 * (r * ROWS + c)),
 				weights[0][c * COLUMNS + 7 + r]);
+	at += 500 * ROWS * 4;
+	for (size_t i = 0; i < 2 * ROWS * COLUMNS; i++)
+		assert_int_equal(u32_at(bytes, at + 4 * i), weights[i / (ROWS * COLUMNS)][i % (ROWS * COLUMNS)] +
+			(uint32_t)importance_of(i / (2 * ROWS / EXPERTS * COLUMNS), i % COLUMNS));
 	test_free(bytes);
 }
 
@@ -339,6 +371,25 @@ test_first_offender_is_named(void **state)
 	poison = -1;
 }
 
+/* A type that is not made without importance is refused where there is none. */
+static void
+test_importance_may_be_demanded(void **state)
+{
+	(void)state;
+	struct phi_err err;
+	struct phi_source *const source = open_source(false);
+	struct phi_plan *const plan =
+		phi_plan_new(wanted(source->model, false), &memory_format, NULL, &err);
+	const struct phi_pump_options options = { .size = sizeof options, .converters = &converters };
+	assert_non_null(plan);
+	demanding = true;
+	assert_int_equal(phi_plan_measure(plan, source, &options, &err), -1);
+	assert_string_equal(err.text, "tensor convert: U32 is not made without importance");
+	demanding = false;
+	phi_plan_free(plan);
+	phi_source_close(source);
+}
+
 int
 main(void)
 {
@@ -346,6 +397,7 @@ main(void)
 		cmocka_unit_test(test_bytes_are_what_was_asked),
 		cmocka_unit_test(test_always_the_same_bytes),
 		cmocka_unit_test(test_first_offender_is_named),
+		cmocka_unit_test(test_importance_may_be_demanded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ place(const struct guarded *g, size_t size, bool at_end)
 enum { ELEMENTS_MAX = 9600, BYTES_MAX = ELEMENTS_MAX * 8, MARGIN = 512 };
 static struct guarded source, result;
 static uint8_t expected[BYTES_MAX];
-static float x[ELEMENTS_MAX];
+static float x[ELEMENTS_MAX], importance[ELEMENTS_MAX];
 
 static int
 open_pages(void **state)
@@ -68,6 +68,7 @@ struct job {
 	uint64_t n;
 	enum phi_overflow policy;
 	const char *what;
+	uint64_t row; /* with importance, of as many columns; else 0 */
 };
 
 static uint64_t
@@ -89,7 +90,8 @@ run(const struct job *job, const struct phi_level *level, bool at_end, uint8_t *
 	memset(start, 0xA5, size + MARGIN);
 	assert_int_equal(phi_convert_find(level, job->from, job->to, &convert, NULL), 0);
 	*bad = UINT64_MAX;
-	const int status = convert.run(&convert, in, *out, job->n, job->n, NULL, job->policy, bad);
+	const int status = convert.run(&convert, in, *out, job->n,
+		job->row ? job->row : job->n, job->row ? importance : NULL, job->policy, bad);
 	for (const uint8_t *p = start; p < start + size + MARGIN; p++)
 		if ((p < *out || p >= *out + size) && *p != 0xA5)
 			fail_msg("%s: %s: %s to %s wrote beside its %zu bytes", level->name, job->what,
@@ -164,9 +166,34 @@ encode_all(const struct phi_type *type)
 			policy <= PHI_OVERFLOW_KEEP; policy++)
 			for (int c = 0; c < 9; c += every) {
 				struct job job = { f32, type, (const uint8_t *)x, count(c, type),
-					(enum phi_overflow)policy, what };
+					(enum phi_overflow)policy, what, 0 };
 				compare(&job);
 				job.from = f16; /* the same bytes as halves: any bit pattern */
+				if (is_wild(input))
+					compare(&job);
+			}
+	}
+}
+
+/* With importance: one row, or rows that tiles and groups cut anywhere. */
+static void
+weigh_all(const struct phi_type *type)
+{
+	const struct phi_type *const f32 = phi_type_of(PHI_F32), *const f16 = phi_type_of(PHI_F16);
+	const uint64_t blocks = ELEMENTS_MAX / type->elements;
+	const uint64_t rows[] = { 1, 2, 3, 7, blocks };
+	for (int input = 0; input < INPUTS; input++) {
+		char what[32];
+		snprintf(what, sizeof what, "input %d with importance", input);
+		input_fill(input, x, ELEMENTS_MAX);
+		for (int policy = is_wild(input) ? PHI_OVERFLOW_FAIL : PHI_OVERFLOW_KEEP;
+			policy <= PHI_OVERFLOW_KEEP; policy++)
+			for (int r = 0; r < 5; r++) {
+				const uint64_t row = rows[r] * type->elements;
+				struct job job = { f32, type, (const uint8_t *)x, ELEMENTS_MAX / row * row,
+					(enum phi_overflow)policy, what, row };
+				compare(&job);
+				job.from = f16;
 				if (is_wild(input))
 					compare(&job);
 			}
@@ -182,7 +209,7 @@ decode_all(const struct phi_type *type)
 	for (int policy = PHI_OVERFLOW_FAIL; policy <= PHI_OVERFLOW_KEEP; policy++)
 		for (int c = 0; c < 9; c++) {
 			const struct job job = { type, phi_type_of(PHI_F32), data, count(c, type),
-				(enum phi_overflow)policy, "codes" };
+				(enum phi_overflow)policy, "codes", 0 };
 			compare(&job);
 		}
 }
@@ -197,8 +224,12 @@ all_levels_agree(void **state)
 		const struct phi_codec *const codec = phi_codec_of(&levels[0], (enum phi_type_id)id);
 		if (!codec || id == PHI_F32)
 			continue;
+		for (uint32_t i = 0; i < ELEMENTS_MAX; i++)
+			importance[i] = input_importance(i);
 		if (codec->encode)
 			encode_all(phi_type_of((enum phi_type_id)id));
+		if (phi_codec_importance(codec) != PHI_IMPORTANCE_NONE)
+			weigh_all(phi_type_of((enum phi_type_id)id));
 		if (codec->decode)
 			decode_all(phi_type_of((enum phi_type_id)id));
 		tried++;

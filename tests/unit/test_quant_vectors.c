@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-enum { N = 8192 };
-enum direction { encode, decode };
+enum { N = 8192, ROW = 2048 };
+enum direction { encode, decode, weigh };
 
 static const struct vector {
 	enum phi_type_id type;
@@ -27,7 +27,7 @@ static const struct vector {
 };
 enum { NVECTORS = sizeof vectors / sizeof *vectors };
 
-static float x[N];
+static float x[N], importance[ROW];
 static uint8_t blocks[N * 4];
 
 static void
@@ -44,12 +44,12 @@ digest_of(const void *data, size_t size, char text[33])
 
 static void
 run(const struct phi_level *level, const struct phi_type *from, const struct phi_type *to,
-	const void *src, void *dst)
+	const void *src, const float *weights, void *dst)
 {
 	struct phi_convert convert;
 	uint64_t bad;
 	assert_int_equal(phi_convert_find(level, from, to, &convert, NULL), 0);
-	assert_int_equal(convert.run(&convert, src, dst, N, N, NULL, PHI_OVERFLOW_KEEP, &bad), 0);
+	assert_int_equal(convert.run(&convert, src, dst, N, ROW, weights, PHI_OVERFLOW_KEEP, &bad), 0);
 }
 
 static void
@@ -63,10 +63,10 @@ check(const struct phi_level *level, const struct vector *v)
 			blocks[i] = input_code((uint32_t)i);
 	} else {
 		input_fill(v->input, x, N);
-		run(level, f32, type, x, blocks);
+		run(level, f32, type, x, v->direction == weigh ? importance : NULL, blocks);
 	}
 	if (v->direction == decode) {
-		run(level, type, f32, blocks, x);
+		run(level, type, f32, blocks, NULL, x);
 		for (int i = 0; i < N; i++)
 			if (isnan(x[i]))
 				x[i] = phi_float32(0x7FC00000);
@@ -75,7 +75,7 @@ check(const struct phi_level *level, const struct vector *v)
 		digest_of(blocks, size, text);
 	if (strcmp(text, v->digest))
 		fail_msg("%s: %s, %s, input %d: %s instead of %s", level->name, type->name,
-			v->direction == encode ? "encode" : "decode", v->input, text, v->digest);
+			(const char *[]){ "encode", "decode", "weigh" }[v->direction], v->input, text, v->digest);
 }
 
 static void
@@ -84,6 +84,8 @@ all_levels_give_the_references_bytes(void **state)
 	(void)state;
 	unsigned n;
 	const struct phi_level *const levels = phi_levels(&n);
+	for (uint32_t i = 0; i < ROW; i++)
+		importance[i] = input_importance(i);
 	for (unsigned l = 0; l < n; l++)
 		for (int i = 0; i < NVECTORS && phi_level_runs(&levels[l]); i++)
 			check(&levels[l], &vectors[i]);

@@ -1,0 +1,184 @@
+/* kernels LIBGGML [TYPE...]: every number type against ggml's kernels, one thread, in alternation: making it of
+ * F32 without importance and with, and decoding it. A line a type: our megabytes of F32 a second and how many times
+ * ggml's that is, or why there is no figure. Exits 1 if bytes differ.
+ *
+ * The lane width follows PHI_CPU= as everywhere. */
+#include "quant/convert.h"
+#include "tests/unit/quant_inputs.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <time.h>
+
+enum { ROW = 4096, RUNS = 5 };
+
+typedef size_t quantize_fn(int type, const float *src, void *dst, int64_t start, int64_t nrows, int64_t n_per_row,
+	const float *imatrix);
+typedef void decode_fn(const void *src, float *dst, int64_t n);
+/* The head of ggml's type traits. */
+struct traits {
+	const char *name;
+	int64_t block, interleave;
+	size_t bytes;
+	bool quantized;
+	decode_fn *decode;
+};
+
+static quantize_fn *ggml_quantize;
+static const struct traits *(*ggml_traits)(int type);
+static bool differ;
+
+enum job { PLAIN, WEIGHTED, DECODE, JOBS };
+
+struct bench {
+	const struct phi_type *type;
+	enum job job;
+	size_t n;
+	float *x, *importance, *ours_x, *theirs_x;
+	uint8_t *ours, *theirs;
+};
+
+static double
+now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+run_ours(const struct bench *b)
+{
+	const struct phi_type *const f32 = phi_type_of(PHI_F32);
+	struct phi_convert c;
+	uint64_t bad;
+	const bool decode = b->job == DECODE;
+	const void *const src = decode ? (const void *)b->theirs : b->x;
+	void *const dst = decode ? (void *)b->ours_x : b->ours;
+	if (phi_convert_find(phi_level_chosen(), decode ? b->type : f32, decode ? f32 : b->type, &c, NULL) < 0 ||
+		c.run(&c, src, dst, b->n, ROW, b->job == WEIGHTED ? b->importance : NULL, PHI_OVERFLOW_KEEP, &bad) < 0)
+		abort();
+}
+
+static void
+run_theirs(const struct bench *b)
+{
+	if (b->job == DECODE)
+		ggml_traits(b->type->ggml)->decode(b->theirs, b->theirs_x, (int64_t)b->n);
+	else
+		ggml_quantize(b->type->ggml, b->x, b->theirs, 0, (int64_t)(b->n / ROW), ROW,
+			b->job == WEIGHTED ? b->importance : NULL);
+}
+
+static double
+seconds(void (*run)(const struct bench *), const struct bench *b)
+{
+	const double start = now();
+	run(b);
+	return now() - start;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
+static bool
+same_bytes(const struct bench *b)
+{
+	if (b->job == DECODE)
+		return memcmp(b->ours_x, b->theirs_x, b->n * sizeof *b->ours_x) == 0;
+	return memcmp(b->ours, b->theirs, b->n / b->type->elements * b->type->bytes) == 0;
+}
+
+/* Is there such a job, on both sides? */
+static bool
+exists(const struct bench *b)
+{
+	const struct phi_codec *const codec = phi_codec_of(phi_level_chosen(), b->type->id);
+	const struct traits *const traits = ggml_traits(b->type->ggml);
+	if (!codec)
+		return false;
+	if (b->job == DECODE)
+		return codec->decode && traits->decode;
+	return b->job == PLAIN ? codec->encode != NULL : phi_codec_importance(codec) != PHI_IMPORTANCE_NONE;
+}
+
+static void
+bench(struct bench *b)
+{
+	double ours[RUNS], theirs[RUNS];
+	if (!exists(b)) {
+		printf("  %16s", "-");
+		return;
+	}
+	/* About a tenth of a second of ours, whatever the type. */
+	b->n = 16 * ROW;
+	run_theirs(b);
+	const double probe = seconds(run_ours, b), size = 0.05 / (probe > 1e-6 ? probe : 1e-6);
+	b->n *= size < 1 ? 1 : size > 16 ? 16 : (size_t)size;
+	for (int i = 0; i < RUNS; i++) {
+		theirs[i] = seconds(run_theirs, b);
+		ours[i] = seconds(run_ours, b);
+	}
+	qsort(ours, RUNS, sizeof *ours, by_size);
+	qsort(theirs, RUNS, sizeof *theirs, by_size);
+	const double mine = ours[RUNS / 2], ratio = theirs[RUNS / 2] / mine;
+	const bool same = same_bytes(b);
+	differ |= !same;
+	printf("  %6.0f %6.2fx%s", (double)b->n * 4e-6 / mine, ratio, same ? "  " : " !");
+}
+
+static void
+bench_type(const struct phi_type *type, struct bench *b)
+{
+	b->type = type;
+	printf("%-8s", type->name);
+	for (b->job = PLAIN; b->job < JOBS; b->job++)
+		bench(b);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static bool
+is_wanted(const struct phi_type *type, char **names)
+{
+	if (!*names)
+		return true;
+	for (; *names; names++)
+		if (strcasecmp(*names, type->name) == 0)
+			return true;
+	return false;
+}
+
+int
+main(int argc, char **argv)
+{
+	enum { MOST = 256 * ROW };
+	void *const lib = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
+	if (!lib) {
+		fprintf(stderr, "usage: kernels LIBGGML-BASE [TYPE...]\n");
+		return 2;
+	}
+	*(void **)&ggml_quantize = dlsym(lib, "ggml_quantize_chunk");
+	*(void **)&ggml_traits = dlsym(lib, "ggml_get_type_traits");
+	struct bench b = { .x = malloc(MOST * 4), .importance = malloc(ROW * 4), .ours_x = malloc(MOST * 4),
+		.theirs_x = malloc(MOST * 4), .ours = malloc(MOST * 4), .theirs = malloc(MOST * 4) };
+	input_fill(INPUT_WEIGHTS, b.x, MOST);
+	for (uint32_t i = 0; i < ROW; i++)
+		b.importance[i] = fabsf(input_gaussian(i + 12345)) + 0x1p-10f;
+	printf("%s, MB/s of F32 and times ggml's\n%-8s  %16s  %16s  %16s\n", phi_level_chosen()->name, "", "made",
+		"with importance", "decoded");
+	for (int id = 0; id < PHI_TYPES; id++) {
+		const struct phi_type *const type = phi_type_of((enum phi_type_id)id);
+		if (type->ggml >= 0 && type->class != PHI_CLASS_INTEGER && type->id != PHI_F32 && type->id != PHI_F64 &&
+			is_wanted(type, argv + 2))
+			bench_type(type, &b);
+	}
+	return differ;
+}
