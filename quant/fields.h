@@ -1,0 +1,53 @@
+/* Blocks taken apart: scales, minima and codes of any ggml type whose codes stand for numbers one by one (all but
+ * the grids of IQ1 to IQ3), and back. What --search works on; no kernel: those know their bytes themselves.
+ *
+ *   weight i of group g = step(g) * value(code i) - low(g)
+ *
+ * by the type's shape (facts/gguf.md 2, the byte pictures in the types' files):
+ *
+ *   scales       step(g)                       lows          low(g)
+ *   PHI_ONE      d                             PHI_NO_LOW    0
+ *   PHI_WHOLE    d * scale[g]                  PHI_ADDED     -dmin
+ *   PHI_TABLED   step(scale[g])                PHI_LOWERED   dmin * min[g]
+ */
+#ifndef PHI_QUANT_FIELDS_H
+#define PHI_QUANT_FIELDS_H
+
+#include "formats/core/type.h"
+
+enum { PHI_FIELD_GROUPS = 16, PHI_FIELD_CODES = 256 };
+
+struct phi_fields {
+	uint16_t d, dmin; /* F16 bits */
+	int16_t scale[PHI_FIELD_GROUPS], min[PHI_FIELD_GROUPS];
+	uint8_t code[PHI_FIELD_CODES];
+};
+
+enum phi_scales { PHI_ONE, PHI_WHOLE, PHI_TABLED };
+enum phi_lows { PHI_NO_LOW, PHI_ADDED, PHI_LOWERED };
+
+struct phi_shape {
+	enum phi_type_id id;
+	unsigned groups, group;	     /* so many groups of so many weights, a multiple of 16 */
+	unsigned codes;		     /* 0 .. codes - 1 */
+	float first;		     /* the value of code 0, the others follow one by one; or: */
+	const float *values;	     /* `codes` of them, rising */
+	const uint8_t *order;	     /* the code of values[i]; NULL: i */
+	enum phi_scales scales;
+	int least, most;	     /* of scale[g] */
+	float (*step)(int scale);    /* PHI_TABLED: of 0 .. most, rising */
+	enum phi_lows lows;
+	int most_low;		     /* of min[g]; the least is 0 */
+	void (*unpack)(const uint8_t *block, struct phi_fields *fields);
+	void (*pack)(const struct phi_fields *fields, uint8_t *block);
+};
+
+/* NULL if the type has none. */
+const struct phi_shape *phi_shape_of(enum phi_type_id id);
+
+float phi_fields_step(const struct phi_shape *shape, const struct phi_fields *fields, unsigned group);
+float phi_fields_low(const struct phi_shape *shape, const struct phi_fields *fields, unsigned group);
+/* What the decoder gives, to the bit (but for the sign of a zero). */
+void phi_fields_values(const struct phi_shape *shape, const struct phi_fields *fields, float *dst);
+
+#endif
