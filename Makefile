@@ -55,7 +55,7 @@ LEVEL_sse2   := -DPHI_LANES=4
 LEVEL_neon   := -DPHI_LANES=4
 LEVEL_avx2   := -DPHI_LANES=8 -mavx2 -mf16c
 LEVEL_avx512 := -DPHI_LANES=16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mf16c -mprefer-vector-width=512
-CODECS   := families $(shell sed -n 's/^CODEC(\(.*\))$$/\1/p' quant/codecs.def)
+CODECS   := families refine $(shell sed -n 's/^CODEC(\(.*\))$$/\1/p' quant/codecs.def)
 CODEC_OBJ := $(foreach level,$(LEVELS),$(CODECS:%=$(B)/quant/%.$(level).o))
 
 LIB_SRC := $(filter-out $(CODECS:%=quant/%.c),$(sort $(wildcard formats/*.c formats/*/*.c quant/*.c inspect/*.c)))

@@ -12,6 +12,7 @@
 #define PHI_QUANT_CODEC_H
 
 #include "formats/core/convert.h"
+#include "quant/refine.h"
 
 struct phi_codec {
 	enum phi_type_id id;
@@ -62,6 +63,7 @@ struct phi_level {
 	const char *name; /* "avx2" */
 	unsigned lanes;
 	const struct phi_codec *const *families; /* NULL-ended */
+	phi_refine_fn *refine;
 };
 
 /* All levels of this build, narrowest first; `n` of them. Whether one runs here is phi_level_runs. */

@@ -25,13 +25,16 @@ cpu_avx512(void)
 }
 #endif
 
-#define LEVEL(level, lanes, runs) extern const struct phi_codec *const phi_codec_families_##level[];
+#define LEVEL(level, lanes, runs)                                                                          \
+	extern const struct phi_codec *const phi_codec_families_##level[];                                 \
+	extern phi_refine_fn phi_refine_##level;
 #include "quant/levels.def"
 #undef LEVEL
 
 static const struct phi_level levels[] = {
 #define LEVEL(level, width, runs) \
-	{ .name = #level, .lanes = width, .families = phi_codec_families_##level },
+	{ .name = #level, .lanes = width, .families = phi_codec_families_##level,                          \
+		.refine = phi_refine_##level },
 #include "quant/levels.def"
 #undef LEVEL
 };

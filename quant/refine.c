@@ -4,6 +4,10 @@
 #include "quant/codec.h"
 #include "quant/refine_fit.h"
 
+/* This function at the level being compiled. */
+#define REFINE_LEVEL PHI_LEVEL_NAME(phi_refine, PHI_LEVEL)
+phi_refine_fn REFINE_LEVEL;
+
 /* A block being searched. */
 struct search {
 	const struct phi_shape *shape;
@@ -220,7 +224,7 @@ block_error(const struct phi_shape *shape, const struct phi_fields *f, const flo
 }
 
 void
-PHI_REFINE(const struct phi_shape *shape, const float *src, const float *importance, uint8_t *dst,
+REFINE_LEVEL(const struct phi_shape *shape, const float *src, const float *importance, uint8_t *dst,
 	size_t blocks)
 {
 	static void (*const ways[])(struct search *, const struct phi_fields *) = {

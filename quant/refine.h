@@ -16,7 +16,4 @@
 typedef void phi_refine_fn(const struct phi_shape *shape, const float *src, const float *importance,
 	uint8_t *dst, size_t blocks);
 
-/* The function at the level being compiled. */
-#define PHI_REFINE PHI_LEVEL_NAME(phi_refine, PHI_LEVEL)
-
 #endif
