@@ -267,7 +267,8 @@ pump_options(const struct job *job)
 {
 	return (struct phi_pump_options){.size = sizeof(struct phi_pump_options),
 		.jobs = job->cli->jobs, .overflow = job->cli->overflow,
-		.converters = &phi_quant_converters, .memory = job->cli->memory, .spool = &job->spool};
+		.converters = job->cli->search ? &phi_quant_searching : &phi_quant_converters,
+		.memory = job->cli->memory, .spool = &job->spool};
 }
 
 static int

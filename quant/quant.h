@@ -9,6 +9,10 @@
  * direct kernel. */
 extern const struct phi_converters phi_quant_converters;
 
+/* The same, for --search: block types get scales and codes of lower error than the reference's, never of
+ * higher error in any block (quant/refine.h); IQ1 to IQ3 are made as ever. */
+extern const struct phi_converters phi_quant_searching;
+
 /* What a type makes of importance. */
 enum phi_importance phi_quant_importance(const struct phi_type *type);
 

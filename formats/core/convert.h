@@ -32,6 +32,7 @@ struct phi_convert {
 	int (*run)(const struct phi_convert *convert, const void *src, void *dst, uint64_t n,
 		uint64_t row, const float *importance, enum phi_overflow policy, uint64_t *bad);
 	const void *decoder, *encoder; /* the table's own: how each half is done */
+	const void *searcher;	       /* the table's own: how what was made is made better, or NULL */
 	enum phi_importance importance;
 };
 

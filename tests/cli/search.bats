@@ -1,0 +1,30 @@
+# phi-quant --search: lower error in the same format.
+load common
+
+# Root mean square error of each tensor that differs, "name rmse" a line.
+errors() {
+	phi-diff --json Phi-4-mini "$1" | jq -r '.tensors[] | select(.rmse > 0) | "\(.name) \(.rmse)"' | sort
+}
+
+@test "no tensor is worse, the size is the same, the types are" {
+	for t in q4_0 q8_0 q4_k q6_k iq4_nl mxfp4; do
+		phi-quant --pure -t $t Phi-4-mini -o plain.gguf
+		phi-quant --search --pure -t $t Phi-4-mini -o searched.gguf
+		[ "$(stat -c %s plain.gguf)" = "$(stat -c %s searched.gguf)" ]
+		[ "$(phi-inspect --json plain.gguf | jq -c '[.tensors[] | [.name, .dtype]]')" = \
+			"$(phi-inspect --json searched.gguf | jq -c '[.tensors[] | [.name, .dtype]]')" ]
+		join <(errors plain.gguf) <(errors searched.gguf) >both
+		awk '$3 > $2 { exit 1 } $3 < $2 { n++ } END { exit n == 0 }' both || { echo $t; cat both; return 1; }
+		rm plain.gguf searched.gguf
+	done
+}
+
+@test "a search does the same in a pipe, with any number of threads" {
+	phi-quant --search -t q4_0 -j1 Phi-4-mini -o want.gguf
+	phi-quant --search -t q4_0 -j8 Phi-4-mini -o threads.gguf
+	phi-repack Phi-4-mini | phi-quant --search -t q4_0 | phi-repack -o piped.gguf
+	cmp want.gguf threads.gguf
+	cmp want.gguf piped.gguf
+	phi-quant -t q4_0 Phi-4-mini -o plain.gguf
+	! cmp -s want.gguf plain.gguf
+}
