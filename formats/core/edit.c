@@ -13,15 +13,6 @@ struct editor {
 	const struct phi_format *target;
 };
 
-static bool
-only_strings(const struct phi_metadata *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].value.kind != PHI_VALUE_STRING)
-			return false;
-	return true;
-}
-
 /* Does a config.json say the keys, other than those of the files themselves? */
 static int
 check_key(const struct editor *e, const char *key, struct phi_err *err)
@@ -44,7 +35,7 @@ target_key(const struct editor *e, const char *key, struct phi_err *err)
 {
 	static const char own[] = PHI_ST_METADATA;
 	if (!(e->target->flags & PHI_FORMAT_STRINGS) || !strncmp(key, own, strlen(own)) ||
-		only_strings(&e->model->metadata))
+		phi_metadata_only_strings(&e->model->metadata))
 		return key;
 	return phi_arena_printf(e->model->arena, err, "%s%s", own, key);
 }

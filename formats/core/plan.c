@@ -1,5 +1,6 @@
 #include "formats/core/plan.h"
 
+#include "formats/core/buffer.h"
 #include "formats/core/escape.h"
 #include "formats/core/format.h"
 #include "formats/core/memory.h"
@@ -157,6 +158,44 @@ phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *neares
 	struct phi_quoted q;
 	return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s cannot hold %s; the nearest it can is %s",
 		phi_quote(&q, t->name), plan->format->name, t->type->name, nearest);
+}
+
+/* The names of side files or keys, joined by commas; cut where that gets long. */
+static int
+list_left_out(const struct phi_model *model, struct phi_buffer *list, struct phi_err *err)
+{
+	const size_t n = model->nsides ? model->nsides : model->metadata.count;
+	for (size_t i = 0; i < n; i++) {
+		struct phi_quoted q;
+		if (list->size >= 200)
+			return phi_buffer_printf(list, err, ", ...");
+		if (phi_buffer_printf(list, err, "%s%s", i ? ", " : "",
+			    phi_quote(&q, model->nsides ? model->sides[i].name
+							: model->metadata.items[i].key)))
+			return -1;
+	}
+	return 0;
+}
+
+int
+phi_plan_warn_left_out(struct phi_plan *plan, bool strings, struct phi_err *err)
+{
+	struct phi_model *const model = plan->model;
+	const struct phi_metadata *const metadata = &model->metadata;
+	struct phi_buffer list = { 0 };
+	/* What a safetensors file says of itself is not worth a word. */
+	const bool plain = metadata->count == 1 && phi_metadata_only_strings(metadata) &&
+			   !strcmp(metadata->items[0].key, "format");
+	if (!model->nsides && (plain || !metadata->count ||
+				      (strings && phi_metadata_only_strings(metadata))))
+		return 0;
+	int result = list_left_out(model, &list, err);
+	if (!result)
+		result = phi_model_warn(model, err, "left out, as %s has no place for %s: %.*s",
+			plan->format->name, model->nsides ? "files" : "such metadata",
+			(int)list.size, (const char *)list.data);
+	phi_buffer_free(&list);
+	return result;
 }
 
 uint64_t

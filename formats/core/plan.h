@@ -78,6 +78,9 @@ int phi_plan_add_literal(struct phi_plan *plan, const char *name, unsigned file,
 /* For complete(): refuses a tensor's type, naming the nearest one it can hold. Returns -1. */
 int phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *nearest,
 	struct phi_err *err);
+/* For complete(): warns, once, of what the format has no place for: the model's side files, else its
+ * metadata (`strings`: only if there is more in it than strings, which the format does hold). */
+int phi_plan_warn_left_out(struct phi_plan *plan, bool strings, struct phi_err *err);
 
 /* The sum of the items' sizes that the pump makes (no literals). */
 uint64_t phi_plan_bytes(const struct phi_plan *plan);

@@ -69,15 +69,6 @@ phi_st_plan_choose(struct phi_plan *plan, uint32_t **tensors, size_t *count, str
 	return 0;
 }
 
-static bool
-only_strings(const struct phi_metadata *metadata)
-{
-	for (size_t i = 0; i < metadata->count; i++)
-		if (metadata->items[i].value.kind != PHI_VALUE_STRING)
-			return false;
-	return true;
-}
-
 /* The key under which an item stands in __metadata__, or NULL: it does not. */
 static const char *
 carried_key(const struct phi_meta *meta, bool all)
@@ -95,7 +86,7 @@ static int
 gather_metadata(struct phi_plan *plan, struct phi_metadata *out, struct phi_err *err)
 {
 	const struct phi_metadata *const from = &plan->model->metadata;
-	const bool all = only_strings(from);
+	const bool all = phi_metadata_only_strings(from);
 	bool format = false;
 	for (size_t i = 0; i < from->count; i++) {
 		const char *const key = carried_key(&from->items[i], all);
@@ -109,28 +100,6 @@ gather_metadata(struct phi_plan *plan, struct phi_metadata *out, struct phi_err 
 			return -1;
 	}
 	return 0;
-}
-
-int
-phi_st_warn_left_out(struct phi_plan *plan, struct phi_err *err)
-{
-	struct phi_model *const model = plan->model;
-	struct phi_buffer list = { 0 };
-	struct phi_quoted q;
-	int result = 0;
-	const bool sides = model->nsides != 0;
-	const size_t n = sides ? model->nsides : model->metadata.count;
-	if (!sides && only_strings(&model->metadata))
-		return 0;
-	for (size_t i = 0; !result && i < n && list.size < 200; i++)
-		result = phi_buffer_printf(&list, err, "%s%s", i ? ", " : "",
-			phi_quote(&q, sides ? model->sides[i].name : model->metadata.items[i].key));
-	if (!result)
-		result = phi_model_warn(model, err, "left out, as %s has no place for %s: %.*s%s",
-			plan->format->name, sides ? "files" : "such metadata", (int)list.size,
-			(const char *)list.data, list.size < 200 ? "" : ", ...");
-	phi_buffer_free(&list);
-	return result;
 }
 
 static struct phi_st_entry *

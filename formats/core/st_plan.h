@@ -25,7 +25,4 @@ int phi_st_plan_choose(
 int phi_st_plan_file(struct phi_plan *plan, unsigned file, const uint32_t *tensors, size_t count,
 	struct phi_err *err);
 
-/* Warns, once, of what a lone file has no place for: side files, metadata other than strings. */
-int phi_st_warn_left_out(struct phi_plan *plan, struct phi_err *err);
-
 #endif

@@ -175,3 +175,12 @@ phi_value_string(const struct phi_value *v)
 		return NULL;
 	return v->s.data;
 }
+
+bool
+phi_metadata_only_strings(const struct phi_metadata *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].value.kind != PHI_VALUE_STRING)
+			return false;
+	return true;
+}

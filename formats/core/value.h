@@ -77,6 +77,9 @@ int phi_metadata_set(struct phi_metadata *list, struct phi_arena *arena, const c
 /* Takes a key out, keeping the order of the rest; no error if it is not there. */
 void phi_metadata_remove(struct phi_metadata *list, const char *key);
 
+/* Are all values strings? Also of no values at all. */
+bool phi_metadata_only_strings(const struct phi_metadata *list);
+
 /* Makers. Strings are copied into the arena by phi_metadata_add_string only. */
 int phi_metadata_add_string(struct phi_metadata *list, struct phi_arena *arena, const char *key,
 	const char *s, struct phi_err *err);

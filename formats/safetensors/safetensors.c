@@ -28,8 +28,9 @@ complete(struct phi_plan *plan, struct phi_err *err)
 	size_t count;
 	if (phi_st_plan_choose(plan, &tensors, &count, err) || phi_plan_add_file(plan, NULL, err))
 		return -1;
-	return phi_st_plan_file(plan, 0, tensors, count, err) ? -1
-							      : phi_st_warn_left_out(plan, err);
+	return phi_st_plan_file(plan, 0, tensors, count, err)
+		       ? -1
+		       : phi_plan_warn_left_out(plan, true, err);
 }
 
 const struct phi_format phi_format_safetensors = {
