@@ -1,7 +1,9 @@
 /* NumPy's files: .npy, one array; .npz, a zip of them. */
 #include "formats/numpy/read.h"
+#include "formats/numpy/write.h"
 
 #include "formats/core/bytes.h"
+#include "formats/core/st_plan.h"
 
 #include <string.h>
 
@@ -36,6 +38,11 @@ bid(const struct phi_probe *probe)
 const struct phi_format phi_format_numpy = {
 	.name = "numpy",
 	.summary = ".npy, one array; .npz, an archive of them; objects in them are not read",
+	.suffixes = (const char *const[]){ ".npz", ".npy", NULL },
+	.flags = PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_MEMBERS,
 	.bid = bid,
 	.open = phi_numpy_open,
+	.lower = phi_st_lower,
+	.complete = phi_numpy_complete,
+	.sink = &phi_sink_flat,
 };
