@@ -267,17 +267,24 @@ by_header(const void *a, const void *b)
 	return x->header < y->header ? -1 : x->header > y->header;
 }
 
+const struct phi_zip_entry **
+phi_zip_sorted(const struct phi_zip *zip, struct phi_err *err)
+{
+	const struct phi_zip_entry **const sorted =
+		phi_calloc(zip->count + 1, sizeof(struct phi_zip_entry *), err);
+	for (size_t i = 0; sorted && i < zip->count; i++)
+		sorted[i] = &zip->entries[i];
+	if (sorted)
+		qsort(sorted, zip->count, sizeof *sorted, by_header);
+	return sorted;
+}
+
 /* One range of bytes under many names is how ten megabytes become terabytes. */
 static int
 check_overlap(const struct phi_zip *zip, struct phi_err *err)
 {
-	const struct phi_zip_entry **const sorted =
-		phi_calloc(zip->count, sizeof(struct phi_zip_entry *), err);
+	const struct phi_zip_entry **const sorted = phi_zip_sorted(zip, err);
 	int result = sorted ? 0 : -1;
-	for (size_t i = 0; sorted && i < zip->count; i++)
-		sorted[i] = &zip->entries[i];
-	if (sorted && zip->count)
-		qsort(sorted, zip->count, sizeof *sorted, by_header);
 	for (size_t i = 1; !result && i < zip->count; i++) {
 		struct phi_quoted q;
 		if (sorted[i - 1]->data + sorted[i - 1]->stored > sorted[i]->header)
@@ -313,6 +320,8 @@ phi_zip_open(struct phi_zip *zip, struct phi_member *member, struct phi_arena *a
 	if (!zip->names || locate_directory(member, &d, &limit, err) ||
 		load_directory(zip, arena, &d, limit, err))
 		return -1;
+	zip->directory = d.offset;
+	zip->end = limit;
 	return check_entries(zip, d.offset, err);
 }
 
@@ -333,7 +342,7 @@ phi_zip_find(const struct phi_zip *zip, const char *name)
 
 /* Data */
 
-/* Where inflated bytes go: memory of just the right size, or a spool. */
+/* Where inflated bytes go: memory of just the right size, a spool, or nowhere. */
 struct drain {
 	uint8_t *memory;
 	struct phi_spool *spool;
@@ -462,6 +471,17 @@ phi_zip_load(const struct phi_zip *zip, const struct phi_zip_entry *e, uint64_t 
 		return -1;
 	}
 	*data = to.memory;
+	*crc_right = to.crc == e->crc;
+	return 0;
+}
+
+int
+phi_zip_verify(const struct phi_zip *zip, const struct phi_zip_entry *e, bool *crc_right,
+	struct phi_err *err)
+{
+	struct drain to = { 0 };
+	if (check_ratio(e, err) || extract(zip, e, &to, err))
+		return -1;
 	*crc_right = to.crc == e->crc;
 	return 0;
 }

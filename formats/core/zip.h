@@ -35,6 +35,8 @@ struct phi_zip {
 	struct phi_zip_entry *entries; /* in the order of the central directory */
 	size_t count;
 	struct phi_names *names;
+	uint64_t directory; /* offset of the central directory, where the entries end */
+	uint64_t end; /* and where that ends: at the first end record */
 };
 
 /* Reads and checks the directory of a random member into a zeroed zip. Free it also after a
@@ -46,10 +48,16 @@ void phi_zip_free(struct phi_zip *zip);
 /* The entry of this name, or NULL. */
 const struct phi_zip_entry *phi_zip_find(const struct phi_zip *zip, const char *name);
 
+/* The entries in the order of the file, to be freed; NULL: out of memory. */
+const struct phi_zip_entry **phi_zip_sorted(const struct phi_zip *zip, struct phi_err *err);
+
 /* A whole entry of at most `limit` bytes into fresh memory (phi_free). *crc_right: does the
  * checksum agree? (torch can be told to write none, so that is for the caller to judge.) */
 int phi_zip_load(const struct phi_zip *zip, const struct phi_zip_entry *entry, uint64_t limit,
 	void **data, bool *crc_right, struct phi_err *err);
+/* Reads a whole entry only to see whether its checksum agrees. */
+int phi_zip_verify(const struct phi_zip *zip, const struct phi_zip_entry *entry, bool *crc_right,
+	struct phi_err *err);
 /* Inflates an entry to the end of the spool: exactly entry->size bytes. */
 int phi_zip_inflate(const struct phi_zip *zip, const struct phi_zip_entry *entry,
 	struct phi_spool *spool, struct phi_err *err);

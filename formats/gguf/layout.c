@@ -2,6 +2,7 @@
 
 #include "formats/core/checked.h"
 #include "formats/core/memory.h"
+#include "formats/core/tile.h"
 #include "formats/gguf/gguf.h"
 #include "formats/gguf/parts.h"
 
@@ -37,23 +38,8 @@ phi_gguf_layout_close(struct phi_gguf_layout *layout)
 
 struct walk {
 	const struct phi_gguf_layout *layout;
-	const struct phi_regions *regions;
-	uint64_t at;
+	struct phi_tiler tiler;
 };
-
-static int
-emit(struct walk *w, uint64_t end, const char *what, const char *name, struct phi_err *err)
-{
-	const struct phi_region region = { .file = w->layout->file,
-		.offset = w->at,
-		.size = end - w->at,
-		.what = what,
-		.name = name };
-	if (end <= w->at)
-		return 0;
-	w->at = end;
-	return w->regions->emit(w->regions->ctx, &region, err);
-}
 
 /* What lies before `next`: padding up to the alignment, then what should not be there. */
 static int
@@ -61,12 +47,12 @@ emit_between(struct walk *w, uint64_t next, const char *beyond, struct phi_err *
 {
 	const struct phi_gguf_header *const h = &w->layout->header;
 	uint64_t end;
-	if (w->at < h->data || !phi_round_up(w->at - h->data, h->alignment, &end))
+	if (w->tiler.at < h->data || !phi_round_up(w->tiler.at - h->data, h->alignment, &end))
 		end = h->data;
 	else
 		end += h->data;
-	return emit(w, end < next ? end : next, "padding", NULL, err) ||
-			emit(w, next, beyond, NULL, err)
+	return phi_tile(&w->tiler, end < next ? end : next, "padding", NULL, err) ||
+			phi_tile(&w->tiler, next, beyond, NULL, err)
 		? -1
 		: 0;
 }
@@ -85,20 +71,20 @@ phi_gguf_layout_walk(const struct phi_gguf_layout *l, const struct phi_regions *
 	struct phi_err *err)
 {
 	const struct phi_gguf_header *const h = &l->header;
-	struct walk w = { .layout = l, .regions = regions };
+	struct walk w = { .layout = l, .tiler = { .regions = regions, .file = l->file } };
 	struct phi_gguf_extent *const sorted = phi_calloc(h->ntensors + 1, sizeof *sorted, err);
 	if (!sorted)
 		return -1;
 	if (h->ntensors)
 		memcpy(sorted, h->extents, h->ntensors * sizeof *sorted);
 	qsort(sorted, h->ntensors, sizeof *sorted, by_offset);
-	int result = emit(&w, l->end, "header", NULL, err);
+	int result = phi_tile(&w.tiler, l->end, "header", NULL, err);
 	if (!result)
-		result = emit(&w, h->data, "padding", NULL, err);
+		result = phi_tile(&w.tiler, h->data, "padding", NULL, err);
 	for (size_t i = 0; !result && i < h->ntensors; i++) {
 		const uint64_t start = h->data + sorted[i].offset;
 		result = emit_between(&w, start, "gap", err) ||
-				emit(&w, start + sorted[i].size, "tensor",
+				phi_tile(&w.tiler, start + sorted[i].size, "tensor",
 					l->model->tensors[sorted[i].tensor].name, err)
 			? -1
 			: 0;

@@ -84,10 +84,15 @@ static int
 parse_index(struct parser *p, const json_t *root, struct phi_err *err)
 {
 	json_t *const map = json_object_get(root, "weight_map");
+	const json_t *const total = json_object_get(json_object_get(root, "metadata"), "total_size");
 	const char *key;
 	json_t *value;
 	if (!json_is_object(map))
 		return phi_fail(err, PHI_FORMAT, "weight_map is missing");
+	if (json_is_integer(total) && json_integer_value(total) >= 0) {
+		p->index->has_total = true;
+		p->index->total = (uint64_t)json_integer_value(total);
+	}
 	json_object_foreach(map, key, value) if (add_entry(p, key, value, err)) return -1;
 	return 0;
 }

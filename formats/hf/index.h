@@ -11,6 +11,7 @@
 #include "formats/core/names.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct phi_hf_entry {
 	const char *tensor;
@@ -24,6 +25,8 @@ struct phi_hf_index {
 	size_t count, capacity;
 	const char **files; /* sorted bytewise */
 	size_t nfiles, files_capacity;
+	bool has_total; /* metadata.total_size is an integer: */
+	uint64_t total; /* bytes of all tensors */
 };
 
 /* Parses into a zeroed index; strings go to the arena. Duplicate tensors, file names that are not

@@ -9,31 +9,19 @@
 
 #include <string.h>
 
-struct child {
-	struct phi_source *source;
-	uint32_t base; /* its storage 0 among ours */
-};
-
-struct state {
-	struct phi_store *folder; /* opened by us for a lone index, or NULL */
-	struct child *children;
-	size_t nchildren, capacity;
-	struct phi_names *said; /* keys of the files' own metadata */
-};
-
 static int
 read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void *dst, size_t n,
 	struct phi_err *err)
 {
-	const struct state *const s = source->state;
-	const struct child *const child = &s->children[source->model->storages[storage].inner];
+	const struct phi_hf *const s = source->state;
+	const struct phi_hf_child *const child = &s->children[source->model->storages[storage].inner];
 	return phi_source_read(child->source, storage - child->base, offset, dst, n, err);
 }
 
 static void
 close_state(struct phi_source *source)
 {
-	struct state *const s = source->state;
+	struct phi_hf *const s = source->state;
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->nchildren; i++)
@@ -44,7 +32,12 @@ close_state(struct phi_source *source)
 	phi_free(s);
 }
 
-static const struct phi_source_ops ops = { .read = read_storage, .close = close_state };
+static const struct phi_source_ops ops = {
+	.read = read_storage,
+	.check = phi_hf_check,
+	.layout = phi_hf_layout,
+	.close = close_state,
+};
 
 /* Side files */
 
@@ -122,7 +115,7 @@ take_tensors(struct phi_model *model, const struct phi_model *from, uint32_t chi
  * config.json's, the first file's word first. */
 static int
 take_metadata(
-	struct state *s, struct phi_model *model, const struct phi_model *from, struct phi_err *err)
+	struct phi_hf *s, struct phi_model *model, const struct phi_model *from, struct phi_err *err)
 {
 	for (size_t i = 0; i < from->metadata.count; i++) {
 		const struct phi_meta *const meta = &from->metadata.items[i];
@@ -145,14 +138,14 @@ static const struct phi_model *
 open_child(struct phi_source *source, struct phi_store *store, const char *name,
 	const struct phi_open_options *options, struct phi_err *err)
 {
-	struct state *const s = source->state;
+	struct phi_hf *const s = source->state;
 	if (phi_grow(&s->children, &s->capacity, s->nchildren, sizeof *s->children, err))
 		return NULL;
 	struct phi_source *const child = options->registry->open_member(store, name, options, err);
 	if (!child)
 		return NULL;
 	const uint32_t base = (uint32_t)source->model->nstorages;
-	s->children[s->nchildren++] = (struct child){ .source = child, .base = base };
+	s->children[s->nchildren++] = (struct phi_hf_child){ .source = child, .base = base };
 	if (take_metadata(s, source->model, child->model, err) ||
 		take_tensors(source->model, child->model, (uint32_t)s->nchildren - 1, base, err))
 		return NULL;
@@ -225,18 +218,23 @@ open_shards(struct phi_source *source, struct phi_store *store, struct phi_hf_in
 }
 
 static int
-parse_index(struct phi_model *model, struct phi_store *store, const char *name,
+parse_index(struct phi_source *source, struct phi_store *store, const char *name,
 	struct phi_hf_index *index, struct phi_err *err)
 {
+	struct phi_hf *const s = source->state;
 	struct phi_member *const member = phi_store_member(store, name, err);
 	void *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int result = member ? phi_member_load(member, PHI_SIDE_MAX, &text, &size, err) : -1;
 	if (!result)
-		result = phi_hf_index_parse(index, model->arena, text, size, err);
+		result = phi_hf_index_parse(index, source->model->arena, text, size, err);
 	phi_free(text);
 	phi_member_close(member);
-	return result ? phi_context(err, "%s", name) : 0;
+	s->index = phi_arena_strdup(source->model->arena, name, err);
+	s->index_size = size;
+	s->has_total = index->has_total;
+	s->total = index->total;
+	return result || !s->index ? phi_context(err, "%s", name) : 0;
 }
 
 static int
@@ -252,7 +250,7 @@ open_weights(struct phi_source *source, struct phi_store *store,
 			"of "
 			"such files");
 	struct phi_hf_index index = { 0 };
-	int result = parse_index(source->model, store, weights->index, &index, err);
+	int result = parse_index(source, store, weights->index, &index, err);
 	if (!result)
 		result = open_shards(source, store, &index, weights->index, options, err);
 	phi_hf_index_free(&index);
@@ -278,7 +276,7 @@ static int
 describe(struct phi_source *source, struct phi_store *store, const struct phi_open_options *options,
 	struct phi_err *err)
 {
-	struct state *const s = source->state;
+	struct phi_hf *const s = source->state;
 	struct phi_model *const model = source->model;
 	struct phi_hf_weights weights = { 0 };
 	const enum phi_store_kind kind = phi_store_kind(store);
@@ -302,7 +300,7 @@ struct phi_source *
 phi_hf_open(struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
 	struct phi_source *const source = phi_source_new("hf", &ops, err);
-	struct state *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
+	struct phi_hf *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
 	if (s) {
 		source->state = s;
 		s->said = phi_names_new(err);

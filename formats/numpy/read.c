@@ -65,6 +65,8 @@ close_state(struct phi_source *source)
 
 static const struct phi_source_ops ops = {
 	.read = read_storage,
+	.check = phi_numpy_check,
+	.layout = phi_numpy_layout,
 	.close = close_state,
 };
 

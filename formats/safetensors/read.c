@@ -9,17 +9,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct state {
-	struct phi_member *member;
-	uint64_t end; /* of the data, in the file */
-	uint64_t at; /* sequential: how far it was read */
-};
-
 static int
 read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void *dst, size_t n,
 	struct phi_err *err)
 {
-	struct state *const s = source->state;
+	struct phi_safetensors *const s = source->state;
 	const struct phi_storage *const range = &source->model->storages[storage];
 	if (!phi_fits(offset, n, range->size))
 		return phi_fail(err, PHI_ARGUMENT, "read beyond the end of a storage");
@@ -34,7 +28,7 @@ read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void 
 static int
 finish(struct phi_source *source, struct phi_err *err)
 {
-	struct state *const s = source->state;
+	struct phi_safetensors *const s = source->state;
 	char bytes[8 << 10];
 	size_t got = 0;
 	while (s->at < s->end) {
@@ -55,7 +49,7 @@ finish(struct phi_source *source, struct phi_err *err)
 static void
 close_state(struct phi_source *source)
 {
-	struct state *const s = source->state;
+	struct phi_safetensors *const s = source->state;
 	if (s)
 		phi_member_close(s->member);
 	phi_free(s);
@@ -64,6 +58,8 @@ close_state(struct phi_source *source)
 static const struct phi_source_ops ops = {
 	.read = read_storage,
 	.finish = finish,
+	.check = phi_safetensors_check,
+	.layout = phi_safetensors_layout,
 	.close = close_state,
 };
 
@@ -146,7 +142,7 @@ add_tensor(struct phi_model *model, const char *file, uint64_t start, const stru
 static int
 describe(struct phi_source *source, struct phi_store *store, struct phi_err *err)
 {
-	struct state *const s = source->state;
+	struct phi_safetensors *const s = source->state;
 	struct phi_model *const model = source->model;
 	struct phi_st_header header = { 0 };
 	uint64_t length, end = 0;
@@ -157,7 +153,7 @@ describe(struct phi_source *source, struct phi_store *store, struct phi_err *err
 	if (!result)
 		result = check_end(s->member, end, err);
 	s->end = end;
-	s->at = 8 + length;
+	s->at = s->start = 8 + length;
 	model->name = phi_arena_strdup(model->arena, phi_store_base(store), err);
 	model->metadata = header.metadata;
 	if (!file || !model->name)
@@ -173,7 +169,7 @@ phi_safetensors_open(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
 	struct phi_source *const source = phi_source_new("safetensors", &ops, err);
-	struct state *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
+	struct phi_safetensors *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
 	(void)options;
 	if (s) {
 		source->state = s;

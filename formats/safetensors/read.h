@@ -8,4 +8,16 @@
 struct phi_source *phi_safetensors_open(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err);
 
+struct phi_safetensors {
+	struct phi_member *member;
+	uint64_t start, end; /* of the data, in the file */
+	uint64_t at; /* sequential: how far it was read */
+};
+
+/* check.c: the source's ops. */
+int phi_safetensors_check(
+	struct phi_source *source, const struct phi_findings *findings, struct phi_err *err);
+int phi_safetensors_layout(
+	struct phi_source *source, const struct phi_regions *regions, struct phi_err *err);
+
 #endif
