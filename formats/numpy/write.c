@@ -51,6 +51,6 @@ phi_numpy_complete(struct phi_plan *plan, struct phi_err *err)
 	if (check_types(plan, err))
 		return -1;
 	if (!is_lone(plan))
-		return phi_fail(err, PHI_UNSUPPORTED, "not yet");
+		return phi_fail(err, PHI_UNSUPPORTED, "an archive of arrays is not written yet; name the output .npy");
 	return complete_lone(plan, err) ? -1 : phi_plan_warn_left_out(plan, false, err);
 }
