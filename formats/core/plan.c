@@ -143,6 +143,25 @@ phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, uint6
 }
 
 int
+phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,
+	unsigned file, uint64_t offset, struct phi_err *err)
+{
+	struct phi_tensor *const t = &plan->model->tensors[tensor];
+	struct phi_part *const part = phi_arena_alloc(plan->arena, sizeof *part, err);
+	uint64_t size;
+	if (!part)
+		return -1;
+	if (!phi_tensor_bytes(view, &size))
+		return phi_fail(err, PHI_LIMIT, "the tensors are too large");
+	*part = t->parts[0];
+	part->view = view;
+	part->rows = view->shape[0];
+	t->parts = part;
+	return add_item(plan, &(struct phi_item){ .making = PHI_MAKE_COPY, .tensor = tensor,
+		.name = t->name, .file = file, .offset = offset, .size = size }, err);
+}
+
+int
 phi_plan_add_literal(struct phi_plan *plan, const char *name, unsigned file, uint64_t offset,
 	const void *bytes, uint64_t size, struct phi_err *err)
 {
@@ -158,6 +177,15 @@ phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *neares
 	struct phi_quoted q;
 	return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s cannot hold %s; the nearest it can is %s",
 		phi_quote(&q, t->name), plan->format->name, t->type->name, nearest);
+}
+
+bool
+phi_plan_is_repeated(const struct phi_plan *plan, uint32_t tensor)
+{
+	const struct phi_model *const model = plan->model;
+	const struct phi_tensor *const t = &model->tensors[tensor];
+	return t->alias != PHI_NONE && t->alias < model->ntensors &&
+		model->tensors[t->alias].type == t->type;
 }
 
 /* The names of side files or keys, joined by commas; cut where that gets long. */

@@ -73,6 +73,10 @@ void phi_plan_free(struct phi_plan *plan);
 int phi_plan_add_file(struct phi_plan *plan, const char *name, struct phi_err *err);
 int phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, uint64_t offset,
 	struct phi_err *err);
+/* The same with, instead of a tensor that is a copy, the run of a storage that it is a view of: rank 1,
+ * in the tensor's type, in the plan's arena. */
+int phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,
+	unsigned file, uint64_t offset, struct phi_err *err);
 int phi_plan_add_literal(struct phi_plan *plan, const char *name, unsigned file, uint64_t offset,
 	const void *bytes, uint64_t size, struct phi_err *err);
 /* For complete(): refuses a tensor's type, naming the nearest one it can hold. Returns -1. */
@@ -81,6 +85,9 @@ int phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *ne
 /* For complete(): warns, once, of what the format has no place for: the model's side files, else its
  * metadata (`strings`: only if there is more in it than strings, which the format does hold). */
 int phi_plan_warn_left_out(struct phi_plan *plan, bool strings, struct phi_err *err);
+
+/* Are the bytes of a tensor those of an earlier one (tied weights)? */
+bool phi_plan_is_repeated(const struct phi_plan *plan, uint32_t tensor);
 
 /* The sum of the items' sizes that the pump makes (no literals). */
 uint64_t phi_plan_bytes(const struct phi_plan *plan);

@@ -65,7 +65,7 @@ static int
 set_tensor(struct phi_segment *s, const struct phi_model *origin,
 	const struct phi_converters *converters, struct phi_err *err)
 {
-	s->from = &origin->tensors[s->part->tensor];
+	s->from = s->part->view ? s->part->view : &origin->tensors[s->part->tensor];
 	s->type = phi_type_read(s->from->type);
 	uint64_t n;
 	phi_tensor_elements(s->from, &n); /* fits: phi_model_check saw it */

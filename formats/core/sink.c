@@ -36,12 +36,7 @@ phi_sink_close(struct phi_sink *sink)
 	phi_free(sink);
 }
 
-/* The flat sink. On a pipe it walks the items of the one file: `at` is what was written, `next` the
- * first item that has not begun. */
-struct flat {
-	uint64_t at;
-	size_t next;
-};
+/* The flat sink. */
 
 static bool
 flat_sequential(const struct phi_sink *sink)
@@ -49,33 +44,40 @@ flat_sequential(const struct phi_sink *sink)
 	return phi_output_sequential(sink->output);
 }
 
+static const void *
+literal_of(struct phi_sink *sink, const struct phi_item *item, struct phi_err *err)
+{
+	return sink->ops->literal ? sink->ops->literal(sink, item, err) : item->literal;
+}
+
 static int
-pad_to(struct phi_sink *sink, struct flat *flat, uint64_t offset, struct phi_err *err)
+pad_to(struct phi_sink *sink, uint64_t offset, struct phi_err *err)
 {
 	static const uint8_t zeros[4096];
-	while (flat->at < offset) {
-		const uint64_t gap = offset - flat->at;
+	while (sink->at < offset) {
+		const uint64_t gap = offset - sink->at;
 		const size_t n = gap < sizeof zeros ? (size_t)gap : sizeof zeros;
 		if (phi_output_append(sink->output, 0, zeros, n, err) < 0)
 			return -1;
-		flat->at += n;
+		sink->at += n;
 	}
 	return 0;
 }
 
 /* Sequential: writes the literals that come before `item` (before the end, if NULL). */
 static int
-catch_up(struct phi_sink *sink, struct flat *flat, const struct phi_item *item, struct phi_err *err)
+catch_up(struct phi_sink *sink, const struct phi_item *item, struct phi_err *err)
 {
 	const struct phi_plan *const plan = sink->plan;
-	for (; flat->next < plan->nitems && &plan->items[flat->next] != item; flat->next++) {
-		const struct phi_item *const i = &plan->items[flat->next];
+	for (; sink->next < plan->nitems && &plan->items[sink->next] != item; sink->next++) {
+		const struct phi_item *const i = &plan->items[sink->next];
 		if (i->tensor != PHI_NONE)
 			continue; /* written by data(), or without bytes */
-		if (pad_to(sink, flat, i->offset, err) < 0 ||
-			phi_output_append(sink->output, 0, i->literal, (size_t)i->size, err) < 0)
+		const void *const bytes = literal_of(sink, i, err);
+		if ((!bytes && i->size) || pad_to(sink, i->offset, err) < 0 ||
+			phi_output_append(sink->output, 0, bytes, (size_t)i->size, err) < 0)
 			return -1;
-		flat->at += i->size;
+		sink->at += i->size;
 	}
 	return 0;
 }
@@ -90,6 +92,23 @@ add_files(struct phi_sink *sink, struct phi_err *err)
 }
 
 static int
+write_literals(struct phi_sink *sink, struct phi_err *err)
+{
+	const struct phi_plan *const plan = sink->plan;
+	for (size_t i = 0; i < plan->nitems; i++) {
+		const struct phi_item *const item = &plan->items[i];
+		if (item->tensor != PHI_NONE)
+			continue;
+		const void *const bytes = literal_of(sink, item, err);
+		if ((!bytes && item->size) ||
+			phi_output_write_at(sink->output, item->file, item->offset, bytes,
+				(size_t)item->size, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
 flat_begin(struct phi_sink *sink, struct phi_err *err)
 {
 	const struct phi_plan *const plan = sink->plan;
@@ -98,55 +117,38 @@ flat_begin(struct phi_sink *sink, struct phi_err *err)
 			return phi_fail(err, PHI_ARGUMENT,
 				"%s makes %u files and cannot be written to a pipe",
 				plan->format->name, plan->nfiles);
-		sink->state = phi_calloc(1, sizeof(struct flat), err);
-		return sink->state ? add_files(sink, err) : -1;
+		return add_files(sink, err);
 	}
 	if (add_files(sink, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < plan->nfiles; i++)
 		if (phi_output_size(sink->output, i, plan->files[i].size, err) < 0)
 			return -1;
-	for (size_t i = 0; i < plan->nitems; i++) {
-		const struct phi_item *const item = &plan->items[i];
-		if (item->tensor == PHI_NONE &&
-			phi_output_write_at(sink->output, item->file, item->offset, item->literal,
-				(size_t)item->size, err) < 0)
-			return -1;
-	}
-	return 0;
+	return sink->ops->literal ? 0 : write_literals(sink, err);
 }
 
 static int
 flat_data(struct phi_sink *sink, const struct phi_item *item, uint64_t offset, const void *src,
 	size_t n, struct phi_err *err)
 {
-	struct flat *const flat = sink->state;
-	if (!flat)
+	if (!flat_sequential(sink))
 		return phi_output_write_at(sink->output, item->file, item->offset + offset, src, n,
 			err);
-	if (catch_up(sink, flat, item, err) < 0 ||
-		pad_to(sink, flat, item->offset + offset, err) < 0 ||
+	if (catch_up(sink, item, err) < 0 || pad_to(sink, item->offset + offset, err) < 0 ||
 		phi_output_append(sink->output, 0, src, n, err) < 0)
 		return -1;
-	flat->at += n;
+	sink->at += n;
 	return 0;
 }
 
 static int
 flat_end(struct phi_sink *sink, struct phi_err *err)
 {
-	struct flat *const flat = sink->state;
-	if (!flat)
-		return 0;
-	if (catch_up(sink, flat, NULL, err) < 0)
+	if (!flat_sequential(sink))
+		return sink->ops->literal ? write_literals(sink, err) : 0;
+	if (catch_up(sink, NULL, err) < 0)
 		return -1;
-	return pad_to(sink, flat, sink->plan->files[0].size, err);
-}
-
-static void
-flat_close(struct phi_sink *sink)
-{
-	phi_free(sink->state);
+	return pad_to(sink, sink->plan->files[0].size, err);
 }
 
 const struct phi_sink_ops phi_sink_flat = {
@@ -154,5 +156,4 @@ const struct phi_sink_ops phi_sink_flat = {
 	.begin = flat_begin,
 	.data = flat_data,
 	.end = flat_end,
-	.close = flat_close,
 };

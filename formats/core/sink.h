@@ -16,6 +16,11 @@ struct phi_sink_ops {
 	/* n bytes at `offset` of the item. From any thread unless sequential. */
 	int (*data)(struct phi_sink *sink, const struct phi_item *item, uint64_t offset, const void *src,
 		size_t n, struct phi_err *err);
+	/* For sinks built on phi_sink_flat whose literals depend on the data: the bytes of one, lent until
+	 * the next is asked for, or NULL. Asked for each literal item once, in their order, when all data
+	 * before it was written. NULL: literals are as the plan has them. */
+	const void *(*literal)(struct phi_sink *sink, const struct phi_item *item,
+		struct phi_err *err);
 	/* Everything was written: trailers, padding. The output is committed by phi_sink_end. */
 	int (*end)(struct phi_sink *sink, struct phi_err *err);
 	/* Frees state; also after a failure. */
@@ -27,6 +32,9 @@ struct phi_sink {
 	const struct phi_plan *plan;
 	struct phi_output *output;
 	void *state;
+	/* Of phi_sink_flat on a pipe: what was written, and the first item that has not begun. */
+	uint64_t at;
+	size_t next;
 };
 
 /* Planned files at planned offsets: literals in begin, gaps as zeros, sizes in end. */

@@ -22,14 +22,6 @@ phi_st_lower(
 	return lowered;
 }
 
-/* Are the bytes of t those of an earlier tensor that is written? */
-static bool
-is_repeated(const struct phi_model *model, const struct phi_tensor *t)
-{
-	return t->alias != PHI_NONE && t->alias < model->ntensors &&
-	       model->tensors[t->alias].type == t->type;
-}
-
 static int
 check_tensor(const struct phi_plan *plan, uint32_t index, struct phi_err *err)
 {
@@ -56,7 +48,7 @@ phi_st_plan_choose(struct phi_plan *plan, uint32_t **tensors, size_t *count, str
 	for (uint32_t i = 0; i < model->ntensors; i++) {
 		const struct phi_tensor *const t = &model->tensors[i];
 		struct phi_quoted a, b;
-		if (!is_repeated(model, t)) {
+		if (!phi_plan_is_repeated(plan, i)) {
 			if (check_tensor(plan, i, err))
 				return -1;
 			(*tensors)[(*count)++] = i;
