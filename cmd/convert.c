@@ -283,7 +283,7 @@ make_plan(struct job *job, struct phi_err *err)
 		.compress = job->cli->compress, .shard_size = job->cli->shard_size,
 		.shard_count = job->cli->shard_count};
 	const struct phi_pump_options pump = pump_options(job);
-	job->plan = phi_plan_new(lowered, job->format, &options, err);
+	job->plan = phi_plan_make(lowered, job->format, &options, err);
 	return job->plan ? phi_plan_measure(job->plan, job->source, &pump, err) : -1;
 }
 

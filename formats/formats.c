@@ -23,7 +23,9 @@ const struct phi_format *const phi_formats[] = {
 
 static struct phi_source *open_member(struct phi_store *, const char *,
 	const struct phi_open_options *, struct phi_err *);
-static const struct phi_registry registry = { .open_member = open_member };
+static int plan_file(const char *, struct phi_plan *, unsigned, const uint32_t *, size_t,
+	struct phi_err *);
+static const struct phi_registry registry = { .open_member = open_member, .plan_file = plan_file };
 
 const struct phi_format *
 phi_format_named(const char *name)
@@ -65,6 +67,25 @@ phi_lower(const struct phi_model *model, const struct phi_format *target,
 		return NULL;
 	}
 	return lowered;
+}
+
+static int
+plan_file(const char *format, struct phi_plan *plan, unsigned file, const uint32_t *tensors,
+	size_t count, struct phi_err *err)
+{
+	const struct phi_format *const f = phi_format_named(format);
+	if (!f || !f->plan_file)
+		return phi_fail(err, PHI_UNSUPPORTED, "format %s cannot be written", format);
+	return f->plan_file(plan, file, tensors, count, err);
+}
+
+struct phi_plan *
+phi_plan_make(struct phi_model *lowered, const struct phi_format *format,
+	const struct phi_plan_options *options, struct phi_err *err)
+{
+	struct phi_plan_options inner = *options;
+	inner.registry = &registry;
+	return phi_plan_new(lowered, format, &inner, err);
 }
 
 /* The highest bid among the readable formats; two equal ones are an error of ours or a file made to be

@@ -40,4 +40,8 @@ const struct phi_format *phi_format_suffix(const char *path);
 struct phi_model *phi_lower(const struct phi_model *model, const struct phi_format *target,
 	const struct phi_lower_options *options, struct phi_err *err);
 
+/* phi_plan_new for a format whose files other formats lay out too. */
+struct phi_plan *phi_plan_make(struct phi_model *lowered, const struct phi_format *format,
+	const struct phi_plan_options *options, struct phi_err *err);
+
 #endif

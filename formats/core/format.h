@@ -32,11 +32,15 @@ struct phi_open_options {
 	const struct phi_registry *registry;
 };
 
-/* A format folder knows no other format folder: it opens members through this. */
+/* A format folder knows no other format folder: it opens members, and has files of its output laid out,
+ * through this. */
 struct phi_registry {
 	/* Opens member `name` of a store as a model of its own. The store stays the caller's. */
 	struct phi_source *(*open_member)(struct phi_store *store, const char *name,
 		const struct phi_open_options *options, struct phi_err *err);
+	/* Lays out a planned file as format `format` does (its plan_file). */
+	int (*plan_file)(const char *format, struct phi_plan *plan, unsigned file,
+		const uint32_t *tensors, size_t count, struct phi_err *err);
 };
 
 struct phi_lower_options {
@@ -84,6 +88,10 @@ struct phi_format {
 		struct phi_patch *patch, struct phi_err *err);
 	/* Completes a plan, or refuses. NULL: cannot be written. */
 	int (*complete)(struct phi_plan *plan, struct phi_err *err);
+	/* Lays out planned file number `file`, just added and empty, with these tensors of the plan's model:
+	 * the weights of another format's folder. That format's sink is this one's. NULL: not to be had. */
+	int (*plan_file)(struct phi_plan *plan, unsigned file, const uint32_t *tensors, size_t count,
+		struct phi_err *err);
 	const struct phi_sink_ops *sink;
 };
 

@@ -37,6 +37,7 @@ struct phi_planned_file {
 };
 
 struct phi_format;
+struct phi_registry;
 
 /* What the user asked of the target; option structs start with their size. */
 struct phi_plan_options {
@@ -46,6 +47,7 @@ struct phi_plan_options {
 	const char *output;  /* base name for the names of files, or NULL */
 	bool compress;	     /* -z */
 	uint32_t shard_count; /* cut into that many files; 0: by shard_size */
+	const struct phi_registry *registry; /* set by phi_plan_make, for folders */
 };
 
 struct phi_plan {

@@ -79,7 +79,8 @@ add_record(struct phi_zip_file *zip, const char *name, uint64_t size, struct phi
 	set->records = records;
 	struct phi_zip_record *const r = &records[set->nrecords];
 	*r = (struct phi_zip_record){ .header = zip->at, .size = size, .item = SIZE_MAX };
-	r->name = phi_arena_printf(zip->plan->arena, err, "%s/%s", zip->folder, name);
+	r->name = phi_arena_printf(zip->plan->arena, err, "%s%s%s", zip->folder,
+		*zip->folder ? "/" : "", name);
 	if (!r->name)
 		return NULL;
 	set->nrecords++;
@@ -229,6 +230,7 @@ phi_zip_plan_data(struct phi_zip_file *zip, const char *name, uint64_t size, str
 	if (!r || gather_local(zip, r, err) || flush(zip, "header", err))
 		return -1;
 	r->item = zip->plan->nitems;
+	zip->data = zip->at;
 	zip->at += size;
 	return gather_descriptor(zip, record, err);
 }

@@ -33,8 +33,8 @@ struct phi_zip_record {
 };
 
 /* Makes the `size` bytes of a record from those before it in its file: records[0 .. n), crcs alike. */
-typedef void phi_zip_seal(const struct phi_zip_record *records, const uint32_t *crcs, size_t n,
-	void *dst, size_t size);
+typedef int phi_zip_seal(const struct phi_zip_record *records, const uint32_t *crcs, size_t n,
+	void *dst, size_t size, struct phi_err *err);
 
 /* Four bytes, or those of a sealed record, that a literal item leaves open. In the order of the items. */
 struct phi_zip_patch {
@@ -57,10 +57,11 @@ struct phi_zip_set {
 struct phi_zip_file {
 	struct phi_plan *plan;
 	struct phi_zip_set *set;
-	const char *folder;  /* of all names; lent */
+	const char *folder;  /* of all names, or ""; lent */
 	unsigned file;
 	uint32_t first;	     /* its records begin here */
 	uint64_t at;	     /* where the next byte goes */
+	uint64_t data;	     /* where the data of the last record begins */
 	struct phi_buffer gathered; /* the bytes that end there and belong to no item yet */
 	size_t open;	     /* patches from here on lie in them */
 };
@@ -73,7 +74,7 @@ void phi_zip_plan_free(struct phi_zip_file *zip);
 /* A record whose bytes are known. */
 int phi_zip_plan_bytes(struct phi_zip_file *zip, const char *name, const void *bytes, size_t size,
 	struct phi_err *err);
-/* A record whose data is the plan's next item, to be added by the caller at zip->at less `size`. */
+/* A record whose data is the plan's next item, to be added by the caller at zip->data. */
 int phi_zip_plan_data(struct phi_zip_file *zip, const char *name, uint64_t size, struct phi_err *err);
 /* A record whose bytes follow from the checksums before it. */
 int phi_zip_plan_sealed(struct phi_zip_file *zip, const char *name, size_t size, phi_zip_seal *seal,

@@ -70,18 +70,21 @@ data(struct phi_sink *sink, const struct phi_item *item, uint64_t offset, const 
 	return phi_sink_flat.data(sink, item, offset, src, n, err);
 }
 
-static void
-apply(struct state *s, const struct phi_zip_set *set, const struct phi_zip_patch *p, uint8_t *dst)
+static int
+apply(struct state *s, const struct phi_zip_set *set, const struct phi_zip_patch *p, uint8_t *dst,
+	struct phi_err *err)
 {
-	const struct phi_zip_record *const r = &set->records[p->record];
+	const size_t size = (size_t)set->records[p->record].size;
 	if (p->seal) {
-		p->seal(set->records + p->first, s->crcs + p->first, p->record - p->first, dst,
-			(size_t)r->size);
-		atomic_store(&s->running[p->record], (uint32_t)crc32_z(0, dst, (size_t)r->size));
-		return;
+		if (p->seal(set->records + p->first, s->crcs + p->first, p->record - p->first, dst,
+			    size, err))
+			return -1;
+		atomic_store(&s->running[p->record], (uint32_t)crc32_z(0, dst, size));
+		return 0;
 	}
 	s->crcs[p->record] = atomic_load(&s->running[p->record]);
 	phi_store32(dst, s->crcs[p->record]);
+	return 0;
 }
 
 static const void *
@@ -97,7 +100,8 @@ literal(struct phi_sink *sink, const struct phi_item *item, struct phi_err *err)
 		return NULL;
 	for (; s->next < set->npatches && set->patches[s->next].item == index; s->next++) {
 		const struct phi_zip_patch *const p = &set->patches[s->next];
-		apply(s, set, p, s->literal.data + (p->offset - item->offset));
+		if (apply(s, set, p, s->literal.data + (p->offset - item->offset), err))
+			return NULL;
 	}
 	return s->literal.data;
 }

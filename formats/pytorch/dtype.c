@@ -68,3 +68,12 @@ phi_torch_dtype(const struct phi_pickle *global)
 			return &dtypes[i];
 	return NULL;
 }
+
+const struct phi_torch_dtype *
+phi_torch_dtype_of(const struct phi_type *type)
+{
+	for (size_t i = 0; i < NDTYPES; i++)
+		if (dtypes[i].id == (int)type->id)
+			return &dtypes[i];
+	return NULL;
+}

@@ -19,5 +19,7 @@ struct phi_torch_dtype {
 const struct phi_torch_dtype *phi_torch_storage_class(const struct phi_pickle *global);
 /* Of a global that is a dtype; NULL if it is none. */
 const struct phi_torch_dtype *phi_torch_dtype(const struct phi_pickle *global);
+/* That of a type, or NULL: torch has none. */
+const struct phi_torch_dtype *phi_torch_dtype_of(const struct phi_type *type);
 
 #endif

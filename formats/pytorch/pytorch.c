@@ -1,8 +1,11 @@
 /* PyTorch checkpoints: zip files of torch 1.6 and later, TorchScript archives, the files before
  * them. */
 #include "formats/pytorch/read.h"
+#include "formats/pytorch/write.h"
 
 #include "formats/core/bytes.h"
+#include "formats/core/st_plan.h"
+#include "formats/core/zip_plan.h"
 
 #include <string.h>
 
@@ -51,6 +54,12 @@ bid(const struct phi_probe *probe)
 const struct phi_format phi_format_pytorch = {
 	.name = "pytorch",
 	.summary = "checkpoints of torch.save and TorchScript; nothing in them is run",
+	.suffixes = (const char *const[]){ ".pt", ".pth", ".bin", ".ckpt", NULL },
+	.flags = PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_MEMBERS,
 	.bid = bid,
 	.open = phi_pytorch_open,
+	.lower = phi_st_lower,
+	.complete = phi_pytorch_complete,
+	.plan_file = phi_pytorch_plan_file,
+	.sink = &phi_sink_zip,
 };
