@@ -261,18 +261,20 @@ put_metadata(struct writer *w, const struct phi_metadata *list, const bool *know
 }
 
 /* Does the order of a target depend on the files? Not if there is one, a safetensors file, whose tensors
- * converters sort; and one that came through a pipe ("-") must give what the named one gives. */
+ * converters sort, or one outside a checkpoint folder, which no converter takes; and one that came through
+ * a pipe ("-") must give what the named one gives. */
 static bool
 by_files(const struct phi_model *model)
 {
 	const char *first = NULL;
+	const bool folder = phi_model_side(model, "config.json");
 	for (size_t i = 0; i < model->ntensors && !strcmp(model->view, "canonical"); i++) {
 		const char *const file = phi_model_file(model, &model->tensors[i]);
 		const char *const suffix = file ? strrchr(file, '.') : NULL;
 		if (!file)
 			continue;
 		if ((first && strcmp(first, file)) ||
-			(strcmp(file, "-") && (!suffix || strcmp(suffix, ".safetensors"))))
+			(folder && strcmp(file, "-") && (!suffix || strcmp(suffix, ".safetensors"))))
 			return true;
 		first = file;
 	}

@@ -2,8 +2,9 @@
 # thread and with eight: the weights are the same, and so are the bytes.
 load common
 
-formats="safetensors hf gguf stream"
-declare -gA suffix=([safetensors]=.safetensors [hf]=/ [gguf]=.gguf [stream]=.tar)
+formats="safetensors hf gguf pytorch stream"
+files="safetensors gguf pytorch stream" # those that are one file, and go through a pipe
+declare -gA suffix=([safetensors]=.safetensors [hf]=/ [gguf]=.gguf [pytorch]=.pt [stream]=.tar)
 
 write() # FORMAT FROM TO [OPTION...]
 {
@@ -25,10 +26,10 @@ sums() # digests of the weights by canonical name do not depend on the container
 @test "without a family: tensors untouched by any two steps" {
 	safetensors in.safetensors 'b=F32:2x32:'"$(seq -s, 64)" 'a=I32:3:7,8,9' 'c=F64:2:0.5,-2'
 	want=$(sums in.safetensors)
-	for f in safetensors gguf stream; do
+	for f in $files; do
 		write $f in.safetensors $f
 		[ "$(sums $f${suffix[$f]})" = "$want" ]
-		for g in safetensors gguf stream; do
+		for g in $files; do
 			write $g $f${suffix[$f]} $f-$g
 			[ "$(sums $f-$g${suffix[$g]})" = "$want" ] || { echo "$f to $g"; return 1; }
 			phi-diff --brief $f-$g${suffix[$g]} in.safetensors
@@ -56,14 +57,14 @@ sums() # digests of the weights by canonical name do not depend on the container
 }
 
 @test "a pipe gives what a file gives, one thread what eight give" {
-	for f in safetensors gguf stream; do
+	for f in $files; do
 		write $f Phi-4-mini want -j1
 		write $f Phi-4-mini eight -j8
 		cmp want${suffix[$f]} eight${suffix[$f]}
 		for j in 1 8; do
 			phi-repack -q -j$j -f $f Phi-4-mini | cat >out
 			cmp out want${suffix[$f]} || { echo "$f -j$j, out"; return 1; }
-			for g in safetensors gguf stream; do
+			for g in $files; do
 				phi-repack -q -j$j -f $g want${suffix[$f]} --name Phi-4-mini >a
 				cat want${suffix[$f]} | phi-repack -q -j$j -f $g --name Phi-4-mini >b
 				cat want${suffix[$f]} | phi-repack -q -j$j -f $g --name Phi-4-mini -o c
