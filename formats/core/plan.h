@@ -75,6 +75,7 @@ void phi_plan_free(struct phi_plan *plan);
 int phi_plan_add_file(struct phi_plan *plan, const char *name, struct phi_err *err);
 int phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, uint64_t offset,
 	struct phi_err *err);
+
 /* The same with, instead of a tensor that is a copy, the run of a storage that it is a view of: rank 1,
  * in the tensor's type, in the plan's arena. */
 int phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,

@@ -351,16 +351,6 @@ phi_pytorch_plan_file(struct phi_plan *plan, unsigned file, const uint32_t *tens
 	return result ? -1 : 0;
 }
 
-/* What every safetensors file says of itself is nothing to be missed. */
-static bool
-says_nothing(const struct phi_model *model)
-{
-	for (size_t i = 0; i < model->metadata.count; i++)
-		if (strcmp(model->metadata.items[i].key, "format") != 0)
-			return false;
-	return !model->nsides;
-}
-
 int
 phi_pytorch_complete(struct phi_plan *plan, struct phi_err *err)
 {
@@ -373,7 +363,5 @@ phi_pytorch_complete(struct phi_plan *plan, struct phi_err *err)
 	const int result = phi_plan_add_file(plan, NULL, err) ||
 		phi_pytorch_plan_file(plan, 0, all, n, err);
 	phi_free(all);
-	if (result)
-		return -1;
-	return says_nothing(plan->model) ? 0 : phi_plan_warn_left_out(plan, err);
+	return result ? -1 : phi_plan_warn_left_out(plan, false, err);
 }
