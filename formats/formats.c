@@ -253,6 +253,14 @@ phi_open(const char *path, const struct phi_open_options *options, struct phi_er
 	return NULL;
 }
 
+int
+phi_check_format(struct phi_source *source, const struct phi_findings *findings, struct phi_err *err)
+{
+	if (source->ops->check && source->ops->check(source, findings, err))
+		return -1;
+	return phi_packed_check(source, findings, err);
+}
+
 static int
 patch_store(struct phi_store *store, const struct phi_edit *edits, size_t nedits,
 	struct phi_patch *patch, struct phi_err *err)

@@ -23,6 +23,11 @@ struct phi_source *phi_open_adapted(struct phi_source *base, const char *path, d
 	const struct phi_converters *converters, const struct phi_open_options *options,
 	struct phi_err *err);
 
+/* --check of an opened model but for its family and its numbers: what its format says of the file
+ * (source.h), and of members that do not make a packed weight. Random sources only. */
+int phi_check_format(struct phi_source *source, const struct phi_findings *findings,
+	struct phi_err *err);
+
 /* What edits would make of the start of a file whose data stays where it is (patch.h); `patch` is
  * the caller's to free, also after a failure. */
 int phi_edit_in_place(const char *path, const struct phi_edit *edits, size_t nedits,

@@ -1,5 +1,6 @@
 /* --check and --layout. */
 #include "formats/core/finite.h"
+#include "formats/formats.h"
 #include "formats/models/family.h"
 #include "inspect/findings.h"
 #include "inspect/inspect.h"
@@ -35,6 +36,24 @@ check_family(const struct phi_model *model, const struct phi_findings *findings,
 		why.text);
 }
 
+/* Reads to the end what comes in order. What is cut, or not what its digests say, is a finding: what
+ * was read up to there is of no use. */
+static int
+settle(struct phi_source *source, const struct phi_inspect_options *options,
+	const struct phi_findings *findings, bool *damaged, struct phi_err *err)
+{
+	struct phi_err why = {0};
+	if (phi_source_settle(source, options->spool, &why) == 0)
+		return 0;
+	if (why.kind != PHI_FORMAT && why.kind != PHI_TRUNCATED) {
+		*err = why;
+		return -1;
+	}
+	*damaged = true;
+	return phi_finding_emit(findings, PHI_FINDING_INVALID, "model.damaged", NULL, NULL, UINT64_MAX,
+		err, "%s", why.text);
+}
+
 static const char *
 path_of(const struct phi_source *source)
 {
@@ -50,10 +69,11 @@ phi_check_print(struct phi_source *source, const struct phi_inspect_options *opt
 	phi_findings_begin(&print, path_of(source), options->json, out);
 	const struct phi_findings findings = phi_findings_to(&print);
 	const bool random = !source->sequential;
-	int result = phi_source_settle(source, options->spool, err);
-	if (!result && random && source->ops->check)
-		result = source->ops->check(source, &findings, err);
-	if (!result && (check_family(source->model, &findings, err) ||
+	bool damaged = false;
+	int result = settle(source, options, &findings, &damaged, err);
+	if (!result && random)
+		result = phi_check_format(source, &findings, err);
+	if (!result && !damaged && (check_family(source->model, &findings, err) ||
 			       phi_check_finite(source, &findings, err)))
 		result = -1;
 	*valid = !print.count[PHI_FINDING_INVALID];
@@ -155,6 +175,20 @@ print_layout(const struct layout *l, const struct phi_inspect_options *options, 
 	return 0;
 }
 
+/* Where the bytes are is known of files only; of those that are read in order, after that. */
+static bool
+has_places(struct phi_source *source, const struct phi_inspect_options *options, int *result,
+	struct phi_err *err)
+{
+	if (!source->ops->layout)
+		return false;
+	if (source->sequential && (!source->ops->settle || !source->outer ||
+			phi_store_kind(source->outer) != PHI_STORE_FILE))
+		return false;
+	*result = phi_source_settle(source, options->spool, err);
+	return true;
+}
+
 int
 phi_layout_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
 	struct phi_err *err)
@@ -162,7 +196,7 @@ phi_layout_print(struct phi_source *source, const struct phi_inspect_options *op
 	struct layout l = {.arena = phi_arena_new(err)};
 	const struct phi_regions regions = {.emit = keep, .ctx = &l};
 	int result = l.arena ? 0 : -1;
-	if (!result && (!source->ops->layout || source->sequential))
+	if (!result && !has_places(source, options, &result, err))
 		result = phi_fail(err, PHI_UNSUPPORTED, "%s: the layout of %s is not shown",
 			path_of(source), source->model->format);
 	if (!result)

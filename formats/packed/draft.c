@@ -14,15 +14,20 @@ int
 phi_left_raw(struct phi_draft *draft, const char *fmt, ...)
 {
 	struct phi_unpacking *const u = draft->u;
-	if (u->left++ == 0) {
-		struct phi_quoted q;
-		const struct phi_tensor *const t = &u->model->tensors[draft->trigger];
-		const int n = snprintf(u->first, sizeof u->first, "%s: ", phi_quote(&q, t->name));
-		va_list ap;
-		va_start(ap, fmt);
-		vsnprintf(u->first + n, sizeof u->first - (size_t)n, fmt, ap);
-		va_end(ap);
-	}
+	const struct phi_tensor *const t = &u->model->tensors[draft->trigger];
+	char why[384];
+	struct phi_quoted q;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	if (u->left++ == 0)
+		snprintf(u->first, sizeof u->first, "%s: %s", phi_quote(&q, t->name), why);
+	if (u->findings && !u->failed.kind)
+		(void)phi_finding_emit(u->findings, PHI_FINDING_INVALID, "packed.members",
+			t->nplanes ? u->model->storages[t->plane[0].storage].file : NULL, NULL,
+			UINT64_MAX, &u->failed,
+			"tensor %s: %s", phi_quote(&q, t->name), why);
 	return 0;
 }
 

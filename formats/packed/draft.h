@@ -17,6 +17,9 @@ struct phi_unpacking {
 	char first[512]; /* of which one, and why */
 	const struct phi_type **types; /* in the arena; made so far */
 	size_t ntypes, types_capacity;
+	/* Where each that is left is said, or NULL; the first failure of that. */
+	const struct phi_findings *findings;
+	struct phi_err failed;
 };
 
 /* A recogniser is called with each tensor whose name ends in its suffix; `stem` is the name without

@@ -20,6 +20,11 @@
 int phi_packed_view(struct phi_source *source, const struct phi_spool_options *spool,
 	struct phi_err *err);
 
+/* --check: emits "packed.members" for each packed weight that phi_packed_view leaves as it is stored.
+ * The model stays as it is: described with its members. A random source. */
+int phi_packed_check(struct phi_source *source, const struct phi_findings *findings,
+	struct phi_err *err);
+
 /* What every lowering of a model with packed tensors has in common, after the target's own: where the
  * target had no say, they become F16 (BF16 where their scales are), and if all were understood,
  * quantization_config goes from the metadata and from config.json: the model is what it was before it

@@ -208,3 +208,31 @@ phi_packed_view(struct phi_source *source, const struct phi_spool_options *spool
 	phi_free(u.types);
 	return result;
 }
+
+/* The view is made on the model itself, which is then put back. */
+int
+phi_packed_check(struct phi_source *source, const struct phi_findings *findings, struct phi_err *err)
+{
+	struct phi_model *const model = source->model;
+	if (!has_triggers(model))
+		return 0;
+	const size_t n = model->ntensors, warnings = model->nwarnings;
+	struct phi_tensor *const tensors = phi_calloc(n, sizeof *tensors, err);
+	if (!tensors)
+		return -1;
+	memcpy(tensors, model->tensors, n * sizeof *tensors);
+	struct phi_unpacking u = { .source = source, .model = model, .findings = findings };
+	int result = view(&u, err);
+	if (!result && u.failed.kind) {
+		*err = u.failed;
+		result = -1;
+	}
+	memcpy(model->tensors, tensors, n * sizeof *tensors);
+	model->ntensors = n;
+	model->nwarnings = warnings;
+	phi_free(tensors);
+	phi_names_free(u.names);
+	phi_free(u.taken);
+	phi_free(u.types);
+	return result;
+}

@@ -80,9 +80,9 @@ check_alignment(const struct check *c, struct phi_err *err)
 	return !count ? 0
 		      : phi_finding_emit(c->findings, PHI_FINDING_INFO, "safetensors.alignment",
 				c->file, NULL, c->model->storages[first->plane[0].storage].offset, err,
-				"%" PRIu64 " tensors are not at multiples of their elements' size, "
-				"the first: %s",
-				count, phi_quote(&q, first->name));
+				"tensor %s: not at a multiple of its elements' size (%" PRIu64
+				" in all)",
+				phi_quote(&q, first->name), count);
 }
 
 /* The order in which the reference writes: it lets vectors be mapped, and gives every file of the same

@@ -452,10 +452,18 @@ close_reader(struct phi_source *source)
 	phi_free(r);
 }
 
+struct phi_stream_place
+phi_stream_place(const struct phi_source *source)
+{
+	const struct reader *const r = source->state;
+	return (struct phi_stream_place){.member = r->member, .weights = r->weights, .start = r->start};
+}
+
 static const struct phi_source_ops ops = {
 	.read = read_storage,
 	.finish = finish,
 	.settle = settle,
+	.layout = phi_stream_layout,
 	.close = close_reader,
 };
 

@@ -54,6 +54,17 @@ struct phi_stream_plan {
 	size_t first_tensor;   /* index of the first tensor's item */
 };
 
+/* Of a stream read from a file: where model.safetensors begins in it, once that was read through (0
+ * before, and if it is compressed), and its data so many bytes further on. */
+struct phi_stream_place {
+	struct phi_member *member;
+	uint64_t weights, start;
+};
+struct phi_stream_place phi_stream_place(const struct phi_source *source);
+/* layout.c: the source's op. */
+int phi_stream_layout(struct phi_source *source, const struct phi_regions *regions,
+	struct phi_err *err);
+
 extern const struct phi_sink_ops phi_stream_sink;
 struct phi_source *phi_stream_open(struct phi_store *store, const struct phi_open_options *options,
 	struct phi_err *err);
