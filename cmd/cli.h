@@ -48,7 +48,7 @@ struct cli_tool {
 struct cli {
 	const struct cli_tool *tool;
 	const char *output, *format, *type, *pre, *name;
-	bool pure, search, explain, compress, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
+	bool pure, search, report, explain, compress, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
 	bool in_place, undo, check, layout, merge;
 	bool quiet, verbose, help, version;
 	struct cli_rules rules;

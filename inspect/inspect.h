@@ -3,6 +3,7 @@
 #ifndef PHI_INSPECT_H
 #define PHI_INSPECT_H
 
+#include "formats/core/loss.h"
 #include "formats/core/plan.h"
 #include "formats/core/reduce.h"
 #include "formats/core/source.h"
@@ -65,6 +66,10 @@ struct phi_plan_print_options {
 /* Prints every item of a completed, measured plan: how it is made, types, name, file, offset, size. */
 int phi_plan_print(const struct phi_plan *plan, const struct phi_plan_print_options *options,
 	FILE *out, struct phi_err *err);
+
+/* --report: what each tensor of a plan became and lost, one of `losses` each (pump.h). */
+int phi_losses_print(const struct phi_plan *plan, const struct phi_loss *losses,
+	const struct phi_plan_print_options *options, FILE *out, struct phi_err *err);
 
 /* Prints a lowered model's tensors with their old and new type and what chose it. */
 void phi_explain_print(const struct phi_model *lowered, bool color, FILE *out);
