@@ -311,7 +311,7 @@ static int
 run_plan(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
-	if (process_confine(cli, to_stdout(cli) ? NULL : cli->output, err))
+	if (process_confine(cli, to_stdout(cli) ? NULL : cli->output, false, err))
 		return -1;
 	struct phi_output *const output = job->output;
 	if (phi_output_protect(output, job->source->outer, err))

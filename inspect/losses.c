@@ -1,14 +1,9 @@
 /* phi-quant --report: what each tensor became and what it lost. */
-#include "formats/core/escape.h"
 #include "formats/core/loss.h"
-#include "inspect/emit.h"
 #include "inspect/inspect.h"
-#include "inspect/number.h"
 #include "inspect/table.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <string.h>
 
 struct listing {
 	const struct phi_plan *plan;
@@ -16,28 +11,38 @@ struct listing {
 };
 
 static void
-loss_cell(const void *ctx, size_t row, unsigned column, char *dst)
+loss_cell(const void *ctx, size_t row, unsigned id, struct phi_cell *cell)
 {
 	const struct listing *const l = ctx;
 	const struct phi_tensor *const t = &l->plan->model->tensors[row];
 	const struct phi_loss *const loss = &l->losses[row];
-	switch (column) {
+	switch (id) {
 	case 0:
-		phi_escape(dst, PHI_TABLE_CELL, t->name, strlen(t->name));
+		phi_cell_set_text(cell, t->name);
 		break;
 	case 1:
-		strcpy(dst, t->type->name);
+		phi_cell_set_word(cell, t->type->name);
 		break;
 	case 2:
-		snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, l->plan->bytes[row]);
+		phi_cell_set_number(cell, l->plan->bytes[row]);
 		break;
 	case 3:
-		snprintf(dst, PHI_TABLE_CELL, "%.6g", phi_loss_rmse(loss));
+		phi_cell_set_real(cell, phi_loss_rmse(loss));
 		break;
 	default:
 		if (loss->error > 0)
-			snprintf(dst, PHI_TABLE_CELL, "%.2f", phi_loss_sqnr(loss));
+			phi_cell_set_real(cell, phi_loss_sqnr(loss));
 	}
+}
+
+static struct phi_table
+table_of(const struct listing *l, bool color)
+{
+	static const struct phi_column columns[] = {{0, "name", "name", false, NULL, 0},
+		{1, "dtype", "type", false, NULL, 0}, {2, "nbytes", "size", true, NULL, 0},
+		{3, "rmse", "rmse", true, "%.6g", 0}, {4, "sqnr", "SQNR dB", true, "%.2f", 0}};
+	return (struct phi_table){.columns = columns, .ncolumns = 5,
+		.rows = l->plan->model->ntensors, .ctx = l, .cell = loss_cell, .color = color};
 }
 
 static struct phi_loss
@@ -55,10 +60,7 @@ sum_of(const struct listing *l, uint64_t *bytes)
 static void
 print_text(const struct listing *l, bool color, FILE *out)
 {
-	static const struct phi_column columns[] = {{"name", false}, {"type", false}, {"size", true},
-		{"rmse", true}, {"SQNR dB", true}};
-	const struct phi_table table = {.columns = columns, .ncolumns = 5,
-		.rows = l->plan->model->ntensors, .ctx = l, .cell = loss_cell, .indent = "", .color = color};
+	const struct phi_table table = table_of(l, color);
 	uint64_t bytes;
 	const struct phi_loss sum = sum_of(l, &bytes);
 	phi_table_print(&table, out);
@@ -85,21 +87,13 @@ static int
 print_json(const struct listing *l, FILE *out, struct phi_err *err)
 {
 	struct phi_emit e;
+	const struct phi_table table = table_of(l, false);
 	uint64_t bytes;
 	const struct phi_loss sum = sum_of(l, &bytes);
 	phi_emit_begin(&e, out, 2);
 	phi_emit_open(&e, '{');
 	phi_emit_key(&e, "tensors");
-	phi_emit_open(&e, '[');
-	for (size_t i = 0; i < l->plan->model->ntensors; i++) {
-		phi_emit_open(&e, '{');
-		phi_emit_member(&e, "name", l->plan->model->tensors[i].name);
-		phi_emit_member(&e, "dtype", l->plan->model->tensors[i].type->name);
-		phi_emit_member_u64(&e, "nbytes", l->plan->bytes[i]);
-		emit_loss(&e, &l->losses[i]);
-		phi_emit_close(&e, '}');
-	}
-	phi_emit_close(&e, ']');
+	phi_table_emit(&table, &e);
 	phi_emit_member_u64(&e, "nbytes", bytes);
 	phi_emit_member_u64(&e, "converted", sum.n);
 	emit_loss(&e, &sum);
