@@ -4,6 +4,7 @@
 #include "formats/core/checked.h"
 #include "formats/core/memory.h"
 #include "formats/core/spool.h"
+#include "formats/pytorch/check.h"
 
 #include <string.h>
 
@@ -47,7 +48,12 @@ phi_pytorch_settle(struct phi_source *source, struct phi_torch *torch, const cha
 	return s->made ? 0 : -1;
 }
 
-static const struct phi_source_ops ops = { .read = read_storage, .close = close_state };
+static const struct phi_source_ops ops = {
+	.read = read_storage,
+	.check = phi_pytorch_check,
+	.layout = phi_pytorch_layout,
+	.close = close_state,
+};
 
 static int
 describe(struct phi_source *source, struct phi_store *store, const struct phi_open_options *options,
