@@ -1,6 +1,5 @@
 #include "cmd/process.h"
 
-#include "formats/core/memory.h"
 #include "formats/core/sandbox.h"
 
 #include <errno.h>
@@ -128,68 +127,33 @@ process_parent(const char *path, char *dst, size_t size)
 	return dst;
 }
 
-/* What may still be read: a list of folders that ends in NULL. */
-struct reach {
-	const char **folders;
-	size_t count;
-	struct phi_arena *arena;
-};
-
-static int
-reach_add(struct reach *r, const char *folder, struct phi_err *err)
-{
-	char *const copy = phi_arena_strdup(r->arena, folder, err);
-	if (copy)
-		r->folders[r->count++] = copy;
-	return copy ? 0 : -1;
-}
-
-static bool
-is_folder(const char *path)
+/* The folder an operand's members are opened in later, or NULL if everything of it is open. */
+static const char *
+folder_of(const char *operand)
 {
 	struct stat st;
-	return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
-/* The folder an operand's members are opened in later; that a file lies in only if it is not open yet. */
-static int
-reach_operand(struct reach *r, const char *operand, bool unopened, struct phi_err *err)
-{
-	char path[4096];
-	if (!strcmp(operand, "-"))
-		return 0;
-	if (!is_folder(operand))
-		return unopened
-			? reach_add(r, process_parent(operand, path, sizeof path), err) : 0;
-	/* The cache of Hugging Face: links to ../../blobs. */
-	snprintf(path, sizeof path, "%s/../../blobs", operand);
-	return reach_add(r, operand, err) || (is_folder(path) && reach_add(r, path, err)) ? -1 : 0;
-}
-
-static int
-enter(const struct reach *r, const char *output, struct phi_err *err)
-{
-	const char *const tmp = getenv("TMPDIR");
-	struct phi_sandbox sandbox = {.more = r->folders};
-	char parent[4096];
-	size_t nwrite = 0;
-	if (output)
-		sandbox.write[nwrite++] = process_parent(output, parent, sizeof parent);
-	sandbox.write[nwrite++] = tmp && *tmp ? tmp : "/var/tmp";
-	return phi_sandbox_enter(&sandbox, err);
+	return strcmp(operand, "-") && !stat(operand, &st) && S_ISDIR(st.st_mode) ? operand : NULL;
 }
 
 int
-process_confine(const struct cli *cli, const char *output, bool unopened, struct phi_err *err)
+process_confine(const struct cli *cli, const char *output, struct phi_err *err)
 {
-	struct reach r = {.arena = phi_arena_new(err)};
-	r.folders = phi_calloc(2 * (size_t)cli->noperands + 1, sizeof(const char *), err);
-	int result = r.arena && r.folders ? 0 : -1;
-	for (unsigned i = 0; i < cli->noperands && !result; i++)
-		result = reach_operand(&r, cli->operands[i], unopened, err);
-	if (!result)
-		result = enter(&r, output, err);
-	phi_free(r.folders);
-	phi_arena_free(r.arena);
-	return result;
+	struct phi_sandbox sandbox = {{NULL}, {NULL}};
+	char parent[4096], blobs[2][4096];
+	size_t nread = 0, nwrite = 0;
+	for (unsigned i = 0; i < cli->noperands && i < 2; i++) {
+		const char *const folder = folder_of(cli->operands[i]);
+		if (!folder)
+			continue;
+		sandbox.read[nread++] = folder;
+		/* The cache of Hugging Face: links to ../../blobs. */
+		snprintf(blobs[i], sizeof blobs[i], "%s/../../blobs", folder);
+		if (folder_of(blobs[i]))
+			sandbox.read[nread++] = blobs[i];
+	}
+	if (output)
+		sandbox.write[nwrite++] = process_parent(output, parent, sizeof parent);
+	const char *const tmp = getenv("TMPDIR");
+	sandbox.write[nwrite++] = tmp && *tmp ? tmp : "/var/tmp";
+	return phi_sandbox_enter(&sandbox, err);
 }

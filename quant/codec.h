@@ -46,6 +46,9 @@ struct phi_codec {
 	bool (*sound)(const uint8_t *block);
 	/* Where decoding narrows (F64): is this source element finite? NULL: decoding loses nothing. */
 	bool (*finite)(const uint8_t *element);
+	/* What takes this codec's place where the reference's known defects are wanted (--compat llama.cpp).
+	 * NULL: it has none in this type. */
+	const struct phi_codec *as_llama;
 };
 
 enum { PHI_GROUP_MAX = 4096 };

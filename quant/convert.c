@@ -316,6 +316,26 @@ find(const struct phi_type *from, const struct phi_type *to, struct phi_convert 
 
 const struct phi_converters phi_quant_converters = { .find = find, .unpack = phi_unpack };
 
+void
+phi_convert_as_llama(struct phi_convert *convert)
+{
+	const struct phi_codec *const encoder = convert->encoder;
+	if (encoder && encoder->as_llama)
+		convert->encoder = encoder->as_llama;
+}
+
+static int
+find_as_llama(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out,
+	struct phi_err *err)
+{
+	if (find(from, to, out, err) < 0)
+		return -1;
+	phi_convert_as_llama(out);
+	return 0;
+}
+
+const struct phi_converters phi_quant_as_llama = { .find = find_as_llama, .unpack = phi_unpack };
+
 static int
 find_searching(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out,
 	struct phi_err *err)

@@ -9,4 +9,7 @@
 int phi_convert_find(const struct phi_level *level, const struct phi_type *from,
 	const struct phi_type *to, struct phi_convert *out, struct phi_err *err);
 
+/* Makes a conversion found one of phi_quant_as_llama. */
+void phi_convert_as_llama(struct phi_convert *convert);
+
 #endif

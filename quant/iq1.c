@@ -1,5 +1,4 @@
-/* IQ1_S, IQ1_M: 256 weights, eight at a time as a point of a grid of -1, 0, 1, all shifted by an eighth. Read
- * only.
+/* IQ1_S, IQ1_M: 256 weights, eight at a time as a point of a grid of -1, 0, 1, all shifted by an eighth.
  *
  *   IQ1_S, 50 bytes, 1.5625 bits a weight
  *   0    d       F16  scale
@@ -13,9 +12,13 @@
  *   48   s[4]    u16  of 64 weights: four scales of three bits (one for 16), and four bits of d, lowest first
  *
  *   weight = (d * (2 s + 1)) * (value + shift)
+ *
+ * Encoding: facts/gguf.md 3.7; iq_split.h.
  */
 #include "quant/codec.h"
 #include "quant/iq.h"
+#include "quant/iq_block.h"
+#include "quant/iq_split.h"
 
 enum { N = 256, BYTES_S = 50, BYTES_M = 56 };
 
@@ -61,8 +64,281 @@ decode_m(const uint8_t *src, float *dst, size_t blocks)
 	}
 }
 
+/* --- encoding */
+
+enum { SUB_S = 32, SUBS_S = N / SUB_S, SUB_M = 16, SUBS_M = N / SUB_M,
+	BLOCKS_S = LANES > SUBS_S ? LANES / SUBS_S : 1 };
+
+/* A sub-block on its way: importance; what the split made of it. */
+struct third {
+	float w[SUB_S];
+	float scale;
+	bool zero; /* it has no points */
+	uint8_t shift; /* as split's, negative scales turned round */
+	uint8_t index[SUB_S]; /* 0, 1, 2 for -1, 0, 1 */
+	uint16_t points[4]; /* their numbers */
+};
+
+/* Importance of n weights in a block of spread `spread`. */
+PHI_INLINE void
+weigh_sub(const float *x, const float *importance, float spread, int n, float *w)
+{
+	for (int i = 0; i < n; i += LANES) {
+		const vf v = vf_load(x + i);
+		vf_store(w + i, importance ? vf_load(importance + i) * vf_sqrt(spread + v * v) : v * v);
+	}
+}
+
+/* Weights of LANES sub-blocks in order, with w * x and w. */
+PHI_INLINE void
+lay_sorted(const float *src, const struct third *subs, int n, struct sorted *s, vf *wx, vf *w)
+{
+	for (int i = 0; i < n; i++) {
+		float lanes[LANES];
+		for (int j = 0; j < LANES; j++)
+			lanes[j] = src[j * n + i];
+		s->x[i] = vf_load(lanes);
+		s->from[i] = vi_set(i);
+	}
+	sort_across(s, n);
+	for (int i = 0; i < n; i++) {
+		int32_t from[LANES];
+		float lanes[LANES];
+		memcpy(from, &s->from[i], sizeof from);
+		for (int j = 0; j < LANES; j++)
+			lanes[j] = subs[j].w[from[j]];
+		w[i] = vf_load(lanes);
+		wx[i] = w[i] * s->x[i];
+	}
+}
+
+/* Scales, shifts and indices of LANES sub-blocks. `turned`: what a shift is when all signs change. */
+PHI_INLINE void
+take_split(const float *src, const struct sorted *s, const struct split *split, int n, float least, int turned,
+	struct third *subs)
+{
+	float scale[LANES];
+	int32_t cuts[LANES], shift[LANES];
+	vf_store(scale, split->scale);
+	memcpy(cuts, &split->cuts, sizeof cuts);
+	memcpy(shift, &split->shift, sizeof shift);
+	for (int j = 0; j < LANES; j++) {
+		const bool minus = scale[j] < 0;
+		float most = 0;
+		for (int i = 0; i < n; i++)
+			most = fabsf(src[j * n + i]) > most ? fabsf(src[j * n + i]) : most;
+		const bool zero = most < least || cuts[j] < 0;
+		subs[j].zero = zero;
+		subs[j].scale = zero ? 0 : minus ? -scale[j] : scale[j];
+		subs[j].shift = (uint8_t)(zero ? 0 : minus ? shift[j] ^ turned : shift[j]);
+		for (int i = 0; i < n; i++) {
+			const uint8_t index = (uint8_t)((i >= cuts[j] / 64) + (i >= cuts[j] % 64));
+			int32_t from[LANES];
+			memcpy(from, &s->from[i], sizeof from);
+			subs[j].index[from[j]] = (uint8_t)(minus ? 2 - index : index);
+		}
+	}
+}
+
+/* What an index stands for: shift up or down. */
+static struct iq_values
+values_of_shift(bool down)
+{
+	return (struct iq_values){ .dims = 8, .bits = 2, .first = down ? -1.125f : -0.875f, .step = 1 };
+}
+
+/* Is the shift of part k down? */
+static bool
+is_down(const struct third *t, int k, bool halves)
+{
+	return halves ? t->shift >> (1 - k) & 1 : t->shift;
+}
+
+/* Snaps a sub-block to points; if that moved it, its scale is fitted again. */
+static void
+snap(const struct phi_iq_near *near, const float *x, int n, bool halves, struct third *t)
+{
+	float qx = 0, q2 = 0;
+	bool moved = false;
+	for (int k = 0; k < n / 8; k++) {
+		const struct iq_values values = values_of_shift(is_down(t, k, halves));
+		unsigned place = 0;
+		for (int i = 7; i >= 0; i--)
+			place = place * 3 + t->index[8 * k + i];
+		const uint32_t entry = near->places[place];
+		const unsigned point = nearest_point(near, entry, values, x + 8 * k, t->w + 8 * k, t->scale);
+		moved |= !(entry & PHI_IQ_ON_GRID);
+		t->points[k] = near->numbers[point];
+		for (int i = 0; i < 8; i++) {
+			const float w = t->w[8 * k + i], q = (float)(point >> 2 * i & 3) + values.first;
+			qx += w * q * x[8 * k + i];
+			q2 += w * q * q;
+		}
+	}
+	if (moved && qx > 0 && q2 > 0)
+		t->scale = qx / q2;
+}
+
+/* LANES sub-blocks of 32. */
+static void
+encode_subs_s(const struct phi_iq_near *near, const float *x, struct third *subs)
+{
+	struct sorted s;
+	vf wx[SUB_S], w[SUB_S];
+	lay_sorted(x, subs, SUB_S, &s, wx, w);
+	const struct split split = split_whole(wx, w);
+	take_split(x, &s, &split, SUB_S, 1e-12f, 1, subs);
+	for (int j = 0; j < LANES; j++)
+		if (!subs[j].zero)
+			snap(near, x + j * SUB_S, SUB_S, false, &subs[j]);
+}
+
+/* LANES sub-blocks of 16. */
+static void
+encode_subs_m(const struct phi_iq_near *near, const float *x, struct third *subs)
+{
+	struct sorted s;
+	vf wx[SUB_M], w[SUB_M];
+	vi half[SUB_M];
+	lay_sorted(x, subs, SUB_M, &s, wx, w);
+	for (int i = 0; i < SUB_M; i++)
+		half[i] = vi_lt(vi_set(7), s.from[i]);
+	const struct split split = split_halves(wx, w, half);
+	take_split(x, &s, &split, SUB_M, 1e-7f, 3, subs);
+	for (int j = 0; j < LANES; j++)
+		if (!subs[j].zero)
+			snap(near, x + j * SUB_M, SUB_M, true, &subs[j]);
+}
+
+/* The largest scale of n sub-blocks, infinite if one is not a number; those without points get the first. */
+static float
+settle(struct third *subs, int n)
+{
+	float most = 0;
+	for (int j = 0; j < n; j++) {
+		if (subs[j].zero)
+			memset(subs[j].points, 0, sizeof subs[j].points);
+		most = isnan(subs[j].scale) ? INFINITY : subs[j].scale > most ? subs[j].scale : most;
+	}
+	return most;
+}
+
+static void
+pack_s(struct third *subs, uint8_t *dst)
+{
+	const float most = settle(subs, SUBS_S), d = most / 15, inverse = 1 / d;
+	phi_store16(dst, most > 0 ? half_of(d * 1.125f) : 0);
+	for (int j = 0; j < SUBS_S; j++) {
+		unsigned h = 0;
+		for (int k = 0; k < 4; k++) {
+			dst[2 + 4 * j + k] = (uint8_t)subs[j].points[k];
+			h |= (unsigned)subs[j].points[k] >> 8 << 3 * k;
+		}
+		if (most > 0)
+			h |= (unsigned)(iq_scale_code(subs[j].scale, inverse, 7) | subs[j].shift << 3) << 12;
+		phi_store16(dst + 34 + 2 * j, (uint16_t)h);
+	}
+}
+
+static uint32_t
+encode_s(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	const struct phi_iq_near *const near = phi_iq_near(PHI_IQ_1);
+	for (size_t b = 0; b < blocks; b += BLOCKS_S) {
+		struct third subs[BLOCKS_S * SUBS_S];
+		for (size_t k = 0; k < BLOCKS_S; k++) {
+			const float *const x = src + (b + k) * N, *const own = importance + (b + k) * N;
+			const float spread = iq_spread(x, 2);
+			for (size_t j = 0; j < SUBS_S; j++)
+				weigh_sub(x + j * SUB_S, own + j * SUB_S, spread, SUB_S, subs[k * SUBS_S + j].w);
+		}
+		for (size_t j = 0; j < BLOCKS_S * SUBS_S; j += LANES)
+			encode_subs_s(near, src + b * N + j * SUB_S, subs + j);
+		for (size_t k = 0; k < BLOCKS_S; k++)
+			pack_s(subs + k * SUBS_S, dst + (b + k) * BYTES_S);
+	}
+	return floats_reach(src, blocks * N);
+}
+
+/* The scale of a block whose sub-blocks have points and codes of scales: least squares over all weights. */
+static float
+refit_m(const float *x, const struct third *subs, const uint8_t codes[SUBS_M], float d)
+{
+	float qx = 0, q2 = 0;
+	for (int i = 0; i < N; i++) {
+		const struct third *const t = &subs[i / SUB_M];
+		const int k = i % SUB_M / 8, index = phi_grid_1[t->points[k]] >> i % 8 * 2 & 3;
+		const float w = t->w[i % SUB_M];
+		const float q = ((float)index + values_of_shift(is_down(t, k, true)).first) *
+			(float)(2 * codes[i / SUB_M] + 1);
+		qx += w * q * x[i];
+		q2 += w * q * q;
+	}
+	return q2 > 0 ? qx / q2 : d;
+}
+
+static void
+pack_m(const float *x, struct third *subs, uint8_t *dst)
+{
+	const float most = settle(subs, SUBS_M), d = most / 15, inverse = 1 / d;
+	uint8_t codes[SUBS_M];
+	uint16_t s[4] = { 0 };
+	for (int j = 0; j < SUBS_M; j++) {
+		const unsigned down = most > 0 ? (subs[j].shift & 2u) << 2 | (subs[j].shift & 1u) << 7 : 0;
+		dst[2 * j] = (uint8_t)subs[j].points[0];
+		dst[2 * j + 1] = (uint8_t)subs[j].points[1];
+		dst[32 + j] = (uint8_t)(subs[j].points[0] >> 8 | subs[j].points[1] >> 8 << 4 | down);
+		codes[j] = (uint8_t)iq_scale_code(subs[j].scale, inverse, 7);
+		s[j / 4] = (uint16_t)(s[j / 4] | codes[j] << j % 4 * 3);
+	}
+	memset(dst + 48, 0, 8);
+	if (!(most > 0))
+		return;
+	const uint16_t half = half_of(refit_m(x, subs, codes, d) * 1.1125f);
+	for (int i = 0; i < 4; i++)
+		phi_store16(dst + 48 + 2 * i, (uint16_t)(s[i] | (half >> 4 * i & 15) << 12));
+}
+
+static uint32_t
+encode_m_weighted(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	const struct phi_iq_near *const near = phi_iq_near(PHI_IQ_1);
+	for (size_t b = 0; b < blocks; b++) {
+		const float *const x = src + b * N;
+		const float spread = iq_spread(x, 2);
+		struct third subs[SUBS_M];
+		for (size_t j = 0; j < SUBS_M; j++)
+			weigh_sub(x + j * SUB_M, importance ? importance + b * N + j * SUB_M : NULL, spread, SUB_M,
+				subs[j].w);
+		for (size_t j = 0; j < SUBS_M; j += LANES)
+			encode_subs_m(near, x + j * SUB_M, subs + j);
+		pack_m(x, subs, dst + b * BYTES_M);
+	}
+	return floats_reach(src, blocks * N);
+}
+
+static uint32_t
+encode_m(const float *src, uint8_t *dst, size_t blocks)
+{
+	return encode_m_weighted(src, NULL, dst, blocks);
+}
+
+static bool
+sound_s(const uint8_t *block)
+{
+	return half_finite(phi_load16(block));
+}
+
+static bool
+sound_m(const uint8_t *block)
+{
+	return (block[55] & 0x70) != 0x70 || (block[53] >> 4 & 12) != 12;
+}
+
 const struct phi_codec PHI_CODECS(iq1)[] = {
-	{ .id = PHI_IQ1_S, .group = 1, .decode = decode_s },
-	{ .id = PHI_IQ1_M, .group = 1, .decode = decode_m },
+	{ .id = PHI_IQ1_S, .group = BLOCKS_S, .decode = decode_s, .encode_weighted = encode_s, .largest = 0x1p+16f,
+		.sound = sound_s },
+	{ .id = PHI_IQ1_M, .group = 1, .decode = decode_m, .encode = encode_m, .encode_weighted = encode_m_weighted,
+		.largest = 0x1p+12f, .sound = sound_m },
 	PHI_CODECS_END,
 };

@@ -13,6 +13,10 @@ extern const struct phi_converters phi_quant_converters;
  * higher error in any block (quant/refine.h); IQ1 to IQ3 are made as ever. */
 extern const struct phi_converters phi_quant_searching;
 
+/* The same with the defects of llama-quantize's kernels (--compat llama.cpp): a sub-block of zeros in IQ3_S
+ * spoils those after it. */
+extern const struct phi_converters phi_quant_as_llama;
+
 /* What a type makes of importance. */
 enum phi_importance phi_quant_importance(const struct phi_type *type);
 

@@ -17,15 +17,16 @@ import ggml
 import numpy as np
 
 sys.path.insert(0, str(peers.ROOT / "tests" / "unit"))
-from quant_inputs import codes, inputs  # noqa: E402
+from quant_inputs import codes, importance, inputs  # noqa: E402
 
 FAIL, CLAMP, KEEP = 0, 1, 2
 BLOCKS = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS",
-          "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"]
-
-
-# no encoder yet
-READ_ONLY = ["IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"]
+          "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_M"]
+DEMANDING = ["IQ2_XXS", "IQ2_XS", "IQ1_S"]  # not made without importance
+IQ = {"IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_M", *DEMANDING}
+WEIGHTED = ["Q4_0", "Q5_0", *sorted(IQ)]
+ABORTS = {"1E30", "BITS", "BLOCK_SCALES"}  # ggml, where all distances to points of an IQ grid are infinite
+ROW = 2048  # of weighted rows
 
 
 class Convert(C.Structure):
@@ -35,7 +36,7 @@ class Convert(C.Structure):
 Convert._fields_ = [("from_", C.c_void_p), ("to", C.c_void_p),
                     ("run", C.CFUNCTYPE(C.c_int, C.POINTER(Convert), C.c_void_p, C.c_void_p, C.c_uint64, C.c_uint64,
                                         C.c_void_p, C.c_int, C.POINTER(C.c_uint64))),
-                    ("decoder", C.c_void_p), ("encoder", C.c_void_p)]
+                    ("decoder", C.c_void_p), ("encoder", C.c_void_p), ("searcher", C.c_void_p), ("importance", C.c_int)]
 
 
 class Type(C.Structure):
@@ -50,7 +51,7 @@ class Library:
         self.lib.phi_type_named.argtypes = [C.c_char_p]
         self.lib.phi_quant_cpu.restype = C.c_char_p
         find = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.POINTER(Convert), C.c_void_p)
-        self.find = find.in_dll(self.lib, "phi_quant_converters")
+        self.find = find.in_dll(self.lib, "phi_quant_as_llama")
 
     def type(self, name):
         t = self.lib.phi_type_named(name.encode())
@@ -62,7 +63,7 @@ class Library:
         return self.find(C.cast(self.type(a), C.c_void_p), C.cast(self.type(b), C.c_void_p), C.byref(Convert()),
                          None) == 0
 
-    def convert(self, a, b, data, n, policy=KEEP, row=None):
+    def convert(self, a, b, data, n, policy=KEEP, row=None, weights=None):
         """n elements of type a in `data` (bytes or array) to a uint8 array of type b."""
         c, bad = Convert(), C.c_uint64()
         to = self.type(b).contents
@@ -70,7 +71,8 @@ class Library:
             raise peers.Failure(f"no way from {a} to {b}")
         src = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.ascontiguousarray(data)
         out = np.empty(n // to.elements * to.bytes, np.uint8)
-        if c.run(C.byref(c), src.ctypes.data, out.ctypes.data, n, row or n, None, policy, C.byref(bad)):
+        if c.run(C.byref(c), src.ctypes.data, out.ctypes.data, n, row or n,
+                 None if weights is None else weights.ctypes.data, policy, C.byref(bad)):
             raise peers.Failure(f"{a} to {b}: element {bad.value}")
         return out
 
@@ -102,12 +104,29 @@ def check_exhaustive(lib):
             raise peers.Failure(f"{name} -> F32 -> {name} is not the same")
 
 
+def fitting(name, weights):
+    """Inputs for a type."""
+    return [(kind, x) for kind, x in inputs(weights) if name not in IQ or kind not in ABORTS]
+
+
+def check_weighted(lib, name, weights):
+    t, columns, compared = lib.type(name).contents, importance(ROW), 0
+    for kind, x in fitting(name, weights):
+        for n in (x.size, x.size - 3 * ROW):
+            theirs = ggml.quantize_rows(t.ggml, x[:n].reshape(-1, ROW), columns)
+            ours = lib.convert("F32", name, x[:n], n, row=ROW, weights=columns)
+            differing(ours, theirs, f"F32 to {name} with importance, {kind}")
+            compared += n
+    peers.check(True, f"{lib.lib.phi_quant_cpu().decode()}: {name}: 0 bytes differ in {compared / 1e6:.1f} M weights "
+                "with importance")
+
+
 def check(lib, weights):
     check_exhaustive(lib)
     for name in ["F16", "BF16"] + BLOCKS:
         t = lib.type(name).contents
         compared = 0
-        for kind, x in inputs(weights):
+        for kind, x in fitting(name, weights // 4 if name in IQ else weights):
             for shift in (0, t.elements):  # whole groups, and a tail
                 n = x.size - shift
                 theirs = ggml.quantize_rows(t.ggml, x[:n].reshape(1, -1))
@@ -121,10 +140,12 @@ def check(lib, weights):
         compared += check_codes(lib, name, weights)
         peers.check(True, f"{lib.lib.phi_quant_cpu().decode()}: {name}: 0 bytes differ in {compared / 1e6:.1f} M weights, "
                     "both ways")
-    for name in READ_ONLY:
+    for name in DEMANDING:
         compared = check_codes(lib, name, 16 * weights)
         peers.check(True, f"{lib.lib.phi_quant_cpu().decode()}: {name}: 0 bytes differ in {compared / 1e6:.1f} M weights, "
                     "read")
+    for name in WEIGHTED:
+        check_weighted(lib, name, weights // 4)
 
 
 def check_codes(lib, name, weights):

@@ -49,6 +49,7 @@ run(const struct phi_level *level, const struct phi_type *from, const struct phi
 	struct phi_convert convert;
 	uint64_t bad;
 	assert_int_equal(phi_convert_find(level, from, to, &convert, NULL), 0);
+	phi_convert_as_llama(&convert);
 	assert_int_equal(convert.run(&convert, src, dst, N, ROW, weights, PHI_OVERFLOW_KEEP, &bad), 0);
 }
 
@@ -91,9 +92,41 @@ all_levels_give_the_references_bytes(void **state)
 			check(&levels[l], &vectors[i]);
 }
 
+/* The share of the squares that IQ3_S loses of every other 32 weights, the rest being zeros. */
+static float
+lost(bool as_llama)
+{
+	const struct phi_type *const f32 = phi_type_of(PHI_F32), *const type = phi_type_of(PHI_IQ3_S);
+	static float back[N];
+	struct phi_convert to, from;
+	uint64_t bad;
+	float squares = 0, errors = 0;
+	input_fill(INPUT_ZERO_BLOCKS, x, N);
+	assert_int_equal(phi_convert_find(phi_level_chosen(), f32, type, &to, NULL), 0);
+	assert_int_equal(phi_convert_find(phi_level_chosen(), type, f32, &from, NULL), 0);
+	if (as_llama)
+		phi_convert_as_llama(&to);
+	assert_int_equal(to.run(&to, x, blocks, N, ROW, NULL, PHI_OVERFLOW_FAIL, &bad), 0);
+	assert_int_equal(from.run(&from, blocks, back, N, ROW, NULL, PHI_OVERFLOW_FAIL, &bad), 0);
+	for (int i = 0; i < N; i++) {
+		squares += x[i] * x[i];
+		errors += x[i] == 0 ? 0 : (back[i] - x[i]) * (back[i] - x[i]);
+	}
+	return errors / squares;
+}
+
+static void
+zeros_in_iq3_s_spoil_nothing_but_as_llama(void **state)
+{
+	(void)state;
+	assert_true(lost(false) < 0.03f);
+	assert_true(lost(true) > 0.5f);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(all_levels_give_the_references_bytes) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(all_levels_give_the_references_bytes),
+		cmocka_unit_test(zeros_in_iq3_s_spoil_nothing_but_as_llama) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
