@@ -1,8 +1,9 @@
 /* Chooses types: the target's demands first, then the user's rules, then the recipe. */
+#include "quant/attach.h"
 #include "quant/mixture.h"
+#include "quant/rules.h"
 
 #include "formats/core/escape.h"
-#include "formats/core/glob.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,23 +16,11 @@ struct choice {
 	const struct phi_type *type;	 /* what --pure gives every weight, or the recipe's base, or NULL */
 	struct phi_mixture mixture;	 /* of the recipe */
 	const char *recipe_why;		 /* "recipe q8_0" */
-	const char **rule_why;		 /* of each rule: "rule *.weight=F16" */
+	struct phi_rules *rules;
 	size_t requantized;
 	const struct phi_tensor *first_requantized;
 	const struct phi_type *its_type;
 };
-
-/* The last rule that matches, or nrules. */
-static size_t
-rule_for(const struct choice *c, const struct phi_tensor *t)
-{
-	for (size_t i = c->options->nrules; i-- > 0;) {
-		const char *const glob = c->options->rules[i].glob;
-		if (phi_glob_match(glob, t->name) || (t->canonical && phi_glob_match(glob, t->canonical)))
-			return i;
-	}
-	return c->options->nrules;
-}
 
 /* The source's type of part i, or NULL if it does not come from a tensor. */
 static const struct phi_type *
@@ -115,29 +104,56 @@ take_recipe(struct choice *c, struct phi_tensor *t, const struct phi_pick *pick,
 	return take(c, t, pick->type, why, err);
 }
 
+/* --output-type and --embedding-type; llama-quantize asks them first. *why says which. */
+static const struct phi_type *
+asked_for(const struct choice *c, const struct phi_tensor *t, const char **why)
+{
+	const struct phi_recipe_options *const o = c->options;
+	const bool head = t->role == PHI_ROLE_OUTPUT || !c->mixture.facts.untied;
+	if (t->role == PHI_ROLE_EMBEDDING && o->embedding_type) {
+		*why = "--embedding-type";
+		return o->embedding_type;
+	}
+	if ((t->role == PHI_ROLE_OUTPUT || (t->role == PHI_ROLE_EMBEDDING && head)) && o->output_type) {
+		*why = "--output-type";
+		return o->output_type;
+	}
+	return NULL;
+}
+
+/* What the recipe gives this one. Also a tensor that a rule takes is counted, so that a rule changes what
+ * it names and nothing else; llama-quantize counts on without them. */
+static struct phi_pick
+recipe_pick(struct choice *c, const struct phi_tensor *t, bool ruled)
+{
+	if (!c->recipe)
+		return (struct phi_pick){ .type = c->type };
+	if (ruled && c->options->compat != PHI_COMPAT_NONE)
+		return (struct phi_pick){ .type = NULL };
+	return phi_mixture_pick(&c->mixture, t);
+}
+
 static int
 choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 {
-	const struct phi_recipe_options *const o = c->options;
-	const size_t rule = rule_for(c, t);
+	const struct phi_rules_hit hit = phi_rules_find(c->rules, t);
 	const char *const reason = settled(c->model, t);
+	const char *why;
 	if (reason) {
-		t->why = rule == o->nrules ? reason
-			: phi_arena_printf(c->model->arena, err, "%s; %s skipped", reason, c->rule_why[rule]);
+		t->why = !hit.why ? reason
+			: phi_arena_printf(c->model->arena, err, "%s; %s skipped", reason, hit.why);
 		return t->why ? 0 : -1;
 	}
-	/* Also of a tensor that a rule takes: a rule changes what it names and nothing else. */
-	struct phi_pick pick = { .type = c->type };
-	if (c->recipe)
-		pick = phi_mixture_pick(&c->mixture, t);
-	if (rule < o->nrules) {
-		const struct phi_type *const type = o->rules[rule].type;
-		return take(c, t, type ? type : kept_type(c->model, t), c->rule_why[rule], err);
-	}
+	const struct phi_type *const asked = asked_for(c, t, &why);
+	const struct phi_pick pick = recipe_pick(c, t, asked || hit.why);
+	if (asked)
+		return take(c, t, asked, why, err);
+	if (hit.why)
+		return take(c, t, hit.type ? hit.type : kept_type(c->model, t), hit.why, err);
 	if (!pick.type)
 		return 0;
 	/* A target says itself which of its vectors are which; a checkpoint keeps them as they are. */
-	if (t->rank < 2 && !o->pure && strcmp(c->model->view, "gguf") != 0) {
+	if (t->rank < 2 && !c->options->pure && strcmp(c->model->view, "gguf") != 0) {
 		t->why = "a vector: kept";
 		return 0;
 	}
@@ -164,26 +180,12 @@ choose_all(struct choice *c, struct phi_err *err)
 	return 0;
 }
 
-/* Checks the rules and words each once. */
+/* A type of an option: can it be made? */
 static int
-read_rules(struct choice *c, struct phi_err *err)
+check_made(const struct phi_type *type, const char *option, struct phi_err *err)
 {
-	const struct phi_recipe_options *const o = c->options;
-	c->rule_why = phi_arena_calloc(c->model->arena, o->nrules, sizeof *c->rule_why, err);
-	if (!c->rule_why)
-		return -1;
-	for (size_t i = 0; i < o->nrules; i++) {
-		const struct phi_rule *const r = &o->rules[i];
-		struct phi_quoted q;
-		if (r->type && !phi_type_made(r->type))
-			return phi_fail(err, PHI_UNSUPPORTED, "rule %s=%s: there is no way to make %s",
-				phi_quote(&q, r->glob), r->type->name, r->type->name);
-		c->rule_why[i] = r->type
-			? phi_arena_printf(c->model->arena, err, "rule %s=%s", r->glob, r->type->name)
-			: phi_arena_printf(c->model->arena, err, "kept by --keep %s", r->glob);
-		if (!c->rule_why[i])
-			return -1;
-	}
+	if (type && !phi_type_made(type))
+		return phi_fail(err, PHI_UNSUPPORTED, "%s: there is no way to make %s", option, type->name);
 	return 0;
 }
 
@@ -195,8 +197,6 @@ read_recipe(struct choice *c, struct phi_err *err)
 		return 0;
 	if (phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err) < 0)
 		return -1;
-	if (c->recipe)
-		phi_mixture_begin(&c->mixture, c->recipe, c->model);
 	char *const name = phi_arena_strdup(c->model->arena, o->recipe, err);
 	if (!name)
 		return -1;
@@ -221,11 +221,28 @@ warn_requantized(const struct choice *c, struct phi_err *err)
 	return 0;
 }
 
+static int
+choose(struct choice *c, struct phi_err *err)
+{
+	const struct phi_recipe_options *const o = c->options;
+	if (check_made(o->output_type, "--output-type", err) ||
+		check_made(o->embedding_type, "--embedding-type", err) || read_recipe(c, err) < 0)
+		return -1;
+	phi_mixture_begin(&c->mixture, c->recipe, c->model);
+	c->mixture.facts.importance = o->importance != NULL;
+	c->mixture.facts.fused_apart = o->compat == PHI_COMPAT_LLAMA_2025;
+	if (choose_all(c, err) < 0 ||
+		phi_importance_attach(c->model, o->importance, c->recipe, o->lenient, err) < 0)
+		return -1;
+	return o->from_quantized ? 0 : warn_requantized(c, err);
+}
+
 int
 phi_choose(struct phi_model *lowered, const struct phi_recipe_options *options, struct phi_err *err)
 {
 	struct choice c = { .model = lowered, .options = options };
-	if (read_rules(&c, err) < 0 || read_recipe(&c, err) < 0 || choose_all(&c, err) < 0)
-		return -1;
-	return warn_requantized(&c, err);
+	c.rules = phi_rules_read(options->rules, options->nrules, lowered->arena, err);
+	const int result = c.rules ? choose(&c, err) : -1;
+	phi_rules_free(c.rules);
+	return result;
 }

@@ -25,11 +25,22 @@ enum phi_importance phi_quant_importance(const struct phi_type *type);
  * all of them. For --version -v. */
 const char *phi_quant_cpu(void);
 
+/* Whose faults and habits a file is to have, for those who compare bytes; the default is the right file.
+ * phi-quant(1) lists the differences. */
+enum phi_compat {
+	PHI_COMPAT_NONE,
+	PHI_COMPAT_LLAMA,      /* llama-quantize as it is */
+	PHI_COMPAT_LLAMA_2025, /* and as it chose types before 2026 */
+};
+
 /* One choice of types: rules are ordered, the last that matches wins. */
 struct phi_rule {
-	const char *glob; /* over canonical or target names */
+	const char *glob; /* over canonical or target names; /REGEX/ finds an ERE in them */
 	const struct phi_type *type; /* NULL: keep the source's type (--keep) */
+	bool exact; /* `glob` is one name, as it is spelled */
 };
+
+struct phi_importance_list; /* quant/importance.h */
 
 struct phi_recipe_options {
 	size_t size;
@@ -37,6 +48,13 @@ struct phi_recipe_options {
 	bool pure;
 	const struct phi_rule *rules;
 	size_t nrules;
+	/* Of the output matrix and of the embedding, whatever rules and recipe say; or NULL. Where there is no
+	 * output matrix the embedding is one, too. */
+	const struct phi_type *output_type, *embedding_type;
+	const struct phi_importance_list *importance; /* lent for the model's life; or NULL */
+	enum phi_compat compat;
+	bool from_quantized; /* no warning about what is quantized already */
+	bool lenient;	     /* what cannot be made for lack of importance is a warning: for -n */
 };
 
 /* The recipes: name and one line each, ended by NULL name; for --help. */
@@ -46,7 +64,7 @@ struct phi_recipe_info {
 extern const struct phi_recipe_info phi_recipes[];
 
 /* Chooses a type for each tensor of a lowered model that the target has not fixed. Pure: sees metadata,
- * names, roles, shapes, types, rules; never bytes. Sets type and why; sets model->recipe. */
+ * names, roles, shapes, types, rules; never bytes. Sets type, why and importance; sets model->recipe. */
 int phi_choose(struct phi_model *lowered, const struct phi_recipe_options *options,
 	struct phi_err *err);
 
