@@ -80,6 +80,29 @@ set_overflow(struct cli *cli, const struct cli_option *option, const char *argum
 }
 
 static int
+set_compat(struct cli *cli, const struct cli_option *option, const char *argument, void *field)
+{
+	enum phi_compat *const compat = field;
+	if (!strcmp(argument, "llama.cpp"))
+		*compat = PHI_COMPAT_LLAMA;
+	else if (!strcmp(argument, "llama.cpp-2025"))
+		*compat = PHI_COMPAT_LLAMA_2025;
+	else
+		return refuse(cli, option, argument, "llama.cpp or llama.cpp-2025 is expected");
+	return 0;
+}
+
+static int
+set_type(struct cli *cli, const struct cli_option *option, const char *argument, void *field)
+{
+	const struct phi_type *const type = phi_type_named(argument);
+	if (!type)
+		return refuse(cli, option, argument, "there is no such type");
+	*(const struct phi_type **)field = type;
+	return 0;
+}
+
+static int
 set_color(struct cli *cli, const struct cli_option *option, const char *argument, void *field)
 {
 	enum cli_color *const color = field;
@@ -182,6 +205,10 @@ set(struct cli *cli, const struct cli_option *option, char *argument)
 		return set_overflow(cli, option, argument, field);
 	case CLI_KIND_COLOR:
 		return set_color(cli, option, argument, field);
+	case CLI_KIND_COMPAT:
+		return set_compat(cli, option, argument, field);
+	case CLI_KIND_TYPE:
+		return set_type(cli, option, argument, field);
 	case CLI_KIND_JOBS:
 		return set_jobs(cli, option, argument, field);
 	case CLI_KIND_SIZE:

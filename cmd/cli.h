@@ -47,7 +47,10 @@ struct cli_tool {
 /* The command line, read. Strings are argv's. */
 struct cli {
 	const struct cli_tool *tool;
-	const char *output, *format, *type, *pre, *name;
+	const char *output, *format, *type, *pre, *name, *recipe_file, *imatrix;
+	const struct phi_type *output_type, *embedding_type;
+	enum phi_compat compat;
+	bool from_quantized;
 	bool pure, search, explain, compress, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
 	bool in_place, undo, check, layout, merge;
 	bool quiet, verbose, help, version;

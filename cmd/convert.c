@@ -164,10 +164,10 @@ canonical_recipe(const char *recipe)
 
 /* Do the rules ask for types that only GGUF holds? */
 static bool
-block_rules(const struct cli *cli)
+block_rules(const struct cli_choice *choice)
 {
-	for (size_t i = 0; i < cli->rules.count; i++)
-		if (cli->rules.items[i].type && cli->rules.items[i].type->class == PHI_CLASS_BLOCK)
+	for (size_t i = 0; i < choice->nrules; i++)
+		if (choice->rules[i].type && choice->rules[i].type->class == PHI_CLASS_BLOCK)
 			return true;
 	return false;
 }
@@ -182,7 +182,7 @@ stream_target(const struct job *job)
 		return job->choice->target;
 	if (view && strcmp(view, "canonical"))
 		return view;
-	if (job->choice->recipe ? !canonical_recipe(job->choice->recipe) : block_rules(job->cli))
+	if (job->choice->recipe ? !canonical_recipe(job->choice->recipe) : block_rules(job->choice))
 		return "gguf";
 	return "stream";
 }
@@ -225,17 +225,23 @@ static int
 choose(struct job *job, struct phi_model *lowered, const char *recipe, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
-	const bool chosen = job->choice && job->choice->recipe;
+	const struct cli_choice none = {.recipe = NULL};
+	const struct cli_choice *const choice = job->choice ? job->choice : &none;
+	const bool chosen = choice->recipe != NULL;
 	if (!job->choice && !recipe)
 		return 0;
-	struct phi_rule *const rules = phi_calloc(cli->rules.count + 1, sizeof *rules, err);
+	struct phi_rule *const rules = phi_calloc(choice->nrules + 1, sizeof *rules, err);
 	if (!rules)
 		return -1;
 	rules[0] = (struct phi_rule){.glob = "*"}; /* keep */
-	memcpy(rules + 1, cli->rules.items, cli->rules.count * sizeof *rules);
+	if (choice->nrules)
+		memcpy(rules + 1, choice->rules, choice->nrules * sizeof *rules);
 	const struct phi_recipe_options options = {.size = sizeof options,
 		.recipe = chosen ? recipe : NULL, .pure = cli->pure, .rules = rules + chosen,
-		.nrules = cli->rules.count + !chosen};
+		.nrules = choice->nrules + !chosen, .output_type = cli->output_type,
+		.embedding_type = cli->embedding_type, .importance = choice->importance,
+		.compat = cli->compat, .from_quantized = cli->from_quantized,
+		.lenient = cli->dry_run};
 	const int result = phi_choose(lowered, &options, err);
 	phi_free(rules);
 	if (!chosen)
@@ -250,7 +256,9 @@ lower(struct job *job, struct phi_err *err)
 	const struct cli *const cli = job->cli;
 	const char *const recipe = recipe_of(job);
 	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
-		.pre = cli->pre, .recipe = recipe, .pure = cli->pure};
+		.pre = cli->pre, .recipe = recipe, .pure = cli->pure,
+		.importance = job->choice && job->choice->importance ? &job->choice->note : NULL,
+		.faults = cli->compat != PHI_COMPAT_NONE};
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
 	if (!lowered)
 		phi_source_blame(job->source, PHI_NONE, err);

@@ -8,6 +8,10 @@
 struct cli_choice {
 	const char *target; /* "gguf" of gguf:q8_0, or NULL */
 	const char *recipe; /* lower case, or NULL: rules only */
+	const struct phi_rule *rules; /* of the recipe file and of the command line */
+	size_t nrules;
+	const struct phi_importance_list *importance; /* or NULL */
+	struct phi_importance_note note;	      /* about it, for the output's metadata */
 };
 
 /* Runs the job of the command line. Returns an exit status; what went wrong has been printed. */

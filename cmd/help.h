@@ -17,6 +17,8 @@ enum cli_kind {
 	CLI_KIND_TOLERANCE, /* struct cli_tolerance */
 	CLI_KIND_OVERFLOW,  /* enum phi_overflow */
 	CLI_KIND_COLOR,	    /* enum cli_color */
+	CLI_KIND_COMPAT,    /* enum phi_compat */
+	CLI_KIND_TYPE,	    /* const struct phi_type * */
 	CLI_KIND_JOBS,	    /* unsigned */
 	CLI_KIND_SIZE,	    /* uint64_t */
 };

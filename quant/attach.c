@@ -39,21 +39,12 @@ copied(const struct phi_model *model, const struct phi_tensor *t)
 	return true;
 }
 
-/* What the conversion to the tensor's type makes of importance. */
-static enum phi_importance
-use_of(const struct phi_type *type)
-{
-	struct phi_convert convert;
-	return phi_quant_converters.find(phi_type_of(PHI_F32), type, &convert, NULL) ? PHI_IMPORTANCE_NONE
-										       : convert.importance;
-}
-
 /* llama-quantize refuses these without importance, except for embedding and output (facts/gguf.md 4.5). Some
  * of them can be made without. */
 static bool
 needs(const struct attach *a, const struct phi_tensor *t)
 {
-	if (use_of(t->type) == PHI_IMPORTANCE_NEEDED)
+	if (phi_quant_importance(t->type) == PHI_IMPORTANCE_NEEDED)
 		return true;
 	if (t->role == PHI_ROLE_EMBEDDING || t->role == PHI_ROLE_OUTPUT)
 		return false;
@@ -102,7 +93,7 @@ attach_one(struct attach *a, struct phi_tensor *t, struct phi_err *err)
 	const struct phi_importance_of *const of = find(a, t);
 	const bool needed = needs(a, t);
 	bool fits = false;
-	if (use_of(t->type) == PHI_IMPORTANCE_NONE && !needed)
+	if (phi_quant_importance(t->type) == PHI_IMPORTANCE_NONE && !needed)
 		return 0;
 	if (of && fit(of, t, &fits, err))
 		return -1;

@@ -43,6 +43,13 @@ struct phi_registry {
 		const uint32_t *tensors, size_t count, struct phi_err *err);
 };
 
+/* What a target's metadata says about the importance that types were chosen and made with. */
+struct phi_importance_note {
+	const char *file;    /* as the user named it */
+	const char *dataset; /* or NULL */
+	uint64_t entries, chunks; /* chunks 0: not said */
+};
+
 struct phi_lower_options {
 	size_t size;
 	const char *name;   /* --name, or NULL */
@@ -50,6 +57,9 @@ struct phi_lower_options {
 	const char *recipe; /* -t in lower case, or NULL (repack): types stay, or "auto" where the target
 			     * has a notion of it */
 	bool pure;	    /* --pure */
+	const struct phi_importance_note *importance; /* or NULL */
+	/* --compat: the faults of the target's own converter, too (quant.h has the list). */
+	bool faults;
 };
 
 enum {

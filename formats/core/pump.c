@@ -219,12 +219,30 @@ phi_plan_measure(struct phi_plan *plan, const struct phi_source *source,
 	return 0;
 }
 
+/* A plan may be printed that lacks importance; it does not run. */
+static int
+check_importance(const struct phi_schedule *schedule, struct phi_err *err)
+{
+	for (size_t i = 0; i < schedule->nsegments; i++) {
+		const struct phi_segment *const s = &schedule->segments[i];
+		if (s->from && s->type != s->tensor->type && !s->tensor->importance &&
+			s->convert.importance == PHI_IMPORTANCE_NEEDED) {
+			phi_fail(err, PHI_UNSUPPORTED, "%s is not made without importance",
+				s->tensor->type->name);
+			return in_tensor(s, err);
+		}
+	}
+	return 0;
+}
+
 static int
 schedule_again(struct pump *pump, bool by_arrival, struct phi_err *err)
 {
 	phi_schedule_free(&pump->schedule);
-	return phi_schedule_make(&pump->schedule, pump->sink->plan, pump->options->converters,
-		by_arrival, err);
+	if (phi_schedule_make(&pump->schedule, pump->sink->plan, pump->options->converters, by_arrival,
+		    err) < 0)
+		return -1;
+	return check_importance(&pump->schedule, err);
 }
 
 /* A pipe is read in its order if the sink allows; where it does not, what arrives early is held, or

@@ -46,18 +46,14 @@ packed_units(const struct phi_segment *s, uint64_t units)
 }
 
 /* Importance is a row's: chunks are whole rows then. */
-static int
-set_importance(struct phi_segment *s, struct phi_err *err)
+static void
+set_importance(struct phi_segment *s)
 {
 	const uint64_t row = phi_tensor_row(s->tensor);
-	if (s->convert.importance == PHI_IMPORTANCE_NEEDED && !s->tensor->importance)
-		return phi_fail(err, PHI_UNSUPPORTED, "%s is not made without importance",
-			s->tensor->type->name);
 	if (s->convert.importance == PHI_IMPORTANCE_NONE || !s->tensor->importance)
-		return 0;
+		return;
 	s->weighted = true;
 	s->chunk = s->chunk < row ? row : s->chunk - s->chunk % row;
-	return 0;
 }
 
 /* A part that is a tensor: which elements, how they are converted, how large a chunk is. */
@@ -89,7 +85,8 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 			s->type->name, s->tensor->type->name);
 	if (converters->find(s->type, s->tensor->type, &s->convert, err) < 0)
 		return -1;
-	return set_importance(s, err);
+	set_importance(s);
+	return 0;
 }
 
 static void

@@ -26,7 +26,7 @@ apply_recipe(
 	if (!ftype)
 		return phi_fail(err, PHI_ARGUMENT, "recipe %s makes no GGUF; q4_k_m, q8_0, f16 do",
 			phi_quote(&q, options->recipe));
-	return phi_gguf_as_quantized(lowered, ftype->id, err);
+	return phi_gguf_as_quantized(lowered, ftype->id, options, err);
 }
 
 /* What GGUF has no kind for: nulls of config.json. They say no more than that a key is not there.

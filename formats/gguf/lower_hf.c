@@ -218,9 +218,10 @@ count_elements(const struct phi_model *lowered, uint64_t *all, struct phi_err *e
 
 /* A recipe that only llama-quantize knows: its order, its two keys. */
 static int
-quantize(struct phi_model *lowered, const struct outtype *outtype, const char *recipe,
-	struct phi_err *err)
+quantize(struct phi_model *lowered, const struct outtype *outtype,
+	const struct phi_lower_options *options, struct phi_err *err)
 {
+	const char *const recipe = options ? options->recipe : NULL;
 	if (!recipe || !strcmp(recipe, "auto") || !strcmp(recipe, outtype->name))
 		return 0;
 	const struct phi_gguf_ftype *const ftype = phi_gguf_ftype_named(recipe);
@@ -228,7 +229,7 @@ quantize(struct phi_model *lowered, const struct outtype *outtype, const char *r
 	if (!ftype)
 		return phi_fail(err, PHI_ARGUMENT, "recipe %s makes no GGUF; q4_k_m, q8_0, f16 do",
 			phi_quote(&q, recipe));
-	return phi_gguf_as_quantized(lowered, ftype->id, err);
+	return phi_gguf_as_quantized(lowered, ftype->id, options, err);
 }
 
 static int
@@ -256,7 +257,7 @@ lower(struct phi_model *lowered, const struct phi_lower_options *options, struct
 	if (!lowered->name || count_elements(lowered, &facts.elements, err) < 0 ||
 		phi_hf_keys(lowered, &facts, err) < 0)
 		return -1;
-	return quantize(lowered, outtype, recipe, err);
+	return quantize(lowered, outtype, options, err);
 }
 
 struct phi_model *

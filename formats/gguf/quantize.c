@@ -1,6 +1,7 @@
 #include "formats/gguf/quantize.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,22 +142,51 @@ drop_leading_ones(struct phi_tensor *t)
 	t->rank -= n;
 }
 
+/* A key that is set anew moves to the end, as with ggml's setters. */
 static int
-set_keys(struct phi_model *model, uint32_t ftype, struct phi_err *err)
+set_number(struct phi_model *model, const char *key, uint32_t n, struct phi_err *err)
 {
-	static const char *const gone[] = { "general.quantization_version", "general.file_type",
-		"split.no", "split.count", "split.tensors.count" };
+	phi_metadata_remove(&model->metadata, key);
+	return phi_metadata_add_u32(&model->metadata, model->arena, key, n, err);
+}
+
+/* llama-quantize's overrides hold 127 bytes. */
+static int
+set_text(struct phi_model *model, const char *key, const char *text, struct phi_err *err)
+{
+	char cut[128];
+	snprintf(cut, sizeof cut, "%s", text);
+	phi_metadata_remove(&model->metadata, key);
+	return phi_metadata_add_string(&model->metadata, model->arena, key, cut, err);
+}
+
+static int
+set_importance(struct phi_model *model, const struct phi_importance_note *note, struct phi_err *err)
+{
+	if (set_text(model, "quantize.imatrix.file", note->file, err) ||
+		(note->dataset && set_text(model, "quantize.imatrix.dataset", note->dataset, err)) ||
+		set_number(model, "quantize.imatrix.entries_count", (uint32_t)note->entries, err))
+		return -1;
+	return note->chunks ? set_number(model, "quantize.imatrix.chunks_count", (uint32_t)note->chunks, err)
+			    : 0;
+}
+
+static int
+set_keys(struct phi_model *model, uint32_t ftype, const struct phi_importance_note *note,
+	struct phi_err *err)
+{
+	static const char *const gone[] = { "split.no", "split.count", "split.tensors.count" };
 	for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
 		phi_metadata_remove(&model->metadata, gone[i]);
-	if (phi_metadata_add_u32(&model->metadata, model->arena, "general.quantization_version",
-		    QUANTIZATION_VERSION, err))
+	if (set_number(model, "general.quantization_version", QUANTIZATION_VERSION, err) ||
+		set_number(model, "general.file_type", ftype, err))
 		return -1;
-	return phi_metadata_add_u32(
-		&model->metadata, model->arena, "general.file_type", ftype, err);
+	return note ? set_importance(model, note, err) : 0;
 }
 
 int
-phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype, struct phi_err *err)
+phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype,
+	const struct phi_lower_options *options, struct phi_err *err)
 {
 	for (size_t i = 0; i < lowered->ntensors; i++) {
 		struct phi_tensor *const t = &lowered->tensors[i];
@@ -168,5 +198,5 @@ phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype, struct phi_err 
 	}
 	if (lowered->ntensors)
 		qsort(lowered->tensors, lowered->ntensors, sizeof *lowered->tensors, by_layer);
-	return set_keys(lowered, ftype, err);
+	return set_keys(lowered, ftype, options ? options->importance : NULL, err);
 }

@@ -377,17 +377,12 @@ test_importance_may_be_demanded(void **state)
 {
 	(void)state;
 	struct phi_err err;
-	struct phi_source *const source = open_source(false);
-	struct phi_plan *const plan =
-		phi_plan_new(wanted(source->model, false), &memory_format, NULL, &err);
-	const struct phi_pump_options options = { .size = sizeof options, .converters = &converters };
-	assert_non_null(plan);
+	uint8_t *bytes;
 	demanding = true;
-	assert_int_equal(phi_plan_measure(plan, source, &options, &err), -1);
+	assert_int_equal(pump(false, false, false, 1, 0, &bytes, &err), -1);
 	assert_string_equal(err.text, "tensor convert: U32 is not made without importance");
 	demanding = false;
-	phi_plan_free(plan);
-	phi_source_close(source);
+	test_free(bytes);
 }
 
 int
