@@ -73,7 +73,7 @@ const struct phi_torch_dtype *
 phi_torch_dtype_of(const struct phi_type *type)
 {
 	for (size_t i = 0; i < NDTYPES; i++)
-		if (dtypes[i].id == (int)type->id)
+		if (dtypes[i].id == type->id)
 			return &dtypes[i];
 	return NULL;
 }
