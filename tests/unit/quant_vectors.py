@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes quant_vectors.def: what ggml encodes and decodes, as the first half of the SHA-256 of its bytes.
+"""Makes quant_vectors.def: what ggml encodes and decodes, as the first half of the SHA-256 of its bytes; of types
+that are not ggml's, what NumPy, and ml_dtypes for the small floats, make of the codes.
 
-    PHI_PEERS=... tests/unit/quant_vectors.py > tests/unit/quant_vectors.def
+    PHI_PEERS=... tests/unit/quant_vectors.py > tests/unit/quant_vectors.def      (needs ml_dtypes 0.5 as well)
 
 Inputs are those of quant_inputs.py, CODES are bytes of any kind; "weigh" is encoding in rows of ROW with
 importance. NaNs of decoded values are written as 0x7FC00000:
@@ -36,8 +37,34 @@ def line(name, direction, what, data):
     print(f'VECTOR({name}, {direction}, {what}, "{hashlib.sha256(data).hexdigest()[:32]}")')
 
 
+PLAIN = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "u1", "U16": "<u2", "U32": "<u4",
+         "U64": "<u8", "BOOL": "?"}
+SMALL = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E4M3FNUZ": "float8_e4m3fnuz",
+         "F8_E5M2FNUZ": "float8_e5m2fnuz", "F8_E8M0": "float8_e8m0fnu", "F6_E2M3": "float6_e2m3fn",
+         "F6_E3M2": "float6_e3m2fn", "F4": "float4_e2m1fn", "I4": "int4", "U4": "uint4", "I2": "int2", "U2": "uint2"}
+
+
+def decoded(name):
+    """N numbers of a type from the codes, as F32."""
+    import ml_dtypes
+    if name in PLAIN:
+        dtype = np.dtype(PLAIN[name])
+        data = codes(N * dtype.itemsize)
+        return (data != 0).astype(np.float32) if name == "BOOL" else data.view(dtype).astype(np.float32)
+    bits = ml_dtypes.iinfo(SMALL[name]).bits if name[0] in "IU" else int(name[1])
+    stream = np.unpackbits(codes(N * bits // 8), bitorder="little").reshape(N, bits)
+    numbers = (stream << np.arange(bits)).sum(1).astype(np.uint8)
+    if bits == 8 or name[0] == "F":
+        return numbers.view(getattr(ml_dtypes, SMALL[name])).astype(np.float32)
+    signed = name[0] == "I"
+    return (numbers.astype(np.int32) - (signed & (numbers >> bits - 1)) * (1 << bits)).astype(np.float32)
+
+
 def main():
-    print("/* Made by quant_vectors.py. VECTOR(type, direction, input, digest of ggml's bytes) */")
+    print("/* Made by quant_vectors.py. VECTOR(type, direction, input, digest of the reference's bytes) */")
+    with np.errstate(over="ignore"):
+        for name in [*PLAIN, *SMALL]:
+            line(name, "decode", "CODES", canonical(decoded(name)))
     for name, type_id in {**TYPES, **DEMANDING}.items():
         traits = ggml.base.ggml_get_type_traits(type_id).contents
         fit = [(what, x) for what, x in inputs(N) if name not in IQ or what not in ABORTS]
