@@ -52,7 +52,7 @@ struct cli {
 	enum phi_compat compat;
 	bool from_quantized;
 	bool pure, search, explain, compress, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
-	bool in_place, undo, check, layout, merge;
+	bool in_place, undo, check, scan, layout, merge;
 	bool quiet, verbose, help, version;
 	struct cli_rules rules;
 	struct cli_list only, exclude, lora;

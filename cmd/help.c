@@ -98,7 +98,7 @@ cli_version(const struct cli_tool *tool, bool details, FILE *out)
 		return;
 	fprintf(out, "kernels: %s\n", phi_quant_cpu());
 	fprintf(out, "CPUs: %u\n", phi_relay_cpus());
-	const struct phi_sandbox sandbox = {{NULL}, {NULL}};
+	const struct phi_sandbox sandbox = {{NULL}, NULL, {NULL}};
 	phi_sandbox_enter(&sandbox, NULL);
 	fprintf(out, "sandbox: %s\n", phi_sandbox_state());
 }

@@ -2,13 +2,16 @@
 #include "cmd/convert.h"
 #include "cmd/process.h"
 #include "cmd/report.h"
+#include "cmd/scan.h"
 #include "inspect/inspect.h"
+
+#include <limits.h>
 
 static const struct cli_tool tool = {
 	.name = "phi-inspect",
 	.mask = CLI_INSPECT,
 	.operands = "[INPUT]",
-	.operands_max = 1,
+	.operands_max = UINT_MAX,
 	.summary = "Prints what is in a model. INPUT is a file or a folder; - or none is standard input.",
 };
 
@@ -45,6 +48,8 @@ run(struct cli *cli, struct cli_report *report, bool *valid, struct phi_err *err
 	const struct phi_spool_options spool = {.refuse = cli->no_spool};
 	const char *const path = cli->noperands ? cli->operands[0] : NULL;
 	struct process_bar bar;
+	if (cli->noperands > 1)
+		return phi_fail(err, PHI_ARGUMENT, "too many operands (see --help)");
 	process_bar_begin(&bar, cli);
 	const struct phi_inspect_options options = {.size = sizeof options, .json = cli->json,
 		.full = cli->full, .sum = cli->sum, .color = cli_colored(cli, stdout),
@@ -70,9 +75,16 @@ inspect(struct cli *cli)
 	struct phi_err err = {0};
 	struct cli_report report;
 	bool valid = true;
-	bool good = !cli_report_open(&report, cli, &err) && !run(cli, &report, &valid, &err);
+	int status = CLI_DONE;
+	bool good = !cli_report_open(&report, cli, &err);
+	if (good && cli->scan)
+		status = cli_scan(cli, report.out);
+	else
+		good = good && !run(cli, &report, &valid, &err);
 	if (cli_report_end(&report, good, &err))
 		good = false;
+	if (good && cli->scan)
+		return status;
 	return !good ? cli_trouble(cli, &err) : valid ? CLI_DONE : CLI_DIFFERS;
 }
 

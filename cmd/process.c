@@ -1,5 +1,6 @@
 #include "cmd/process.h"
 
+#include "formats/core/memory.h"
 #include "formats/core/sandbox.h"
 
 #include <errno.h>
@@ -135,25 +136,43 @@ folder_of(const char *operand)
 	return strcmp(operand, "-") && !stat(operand, &st) && S_ISDIR(st.st_mode) ? operand : NULL;
 }
 
-int
-process_confine(const struct cli *cli, const char *output, struct phi_err *err)
+/* The folders among the operands, and the caches they may link to: ../../blobs, as Hugging Face's. */
+static int
+list_folders(const struct cli *cli, char **folders, struct phi_err *err)
 {
-	struct phi_sandbox sandbox = {{NULL}, {NULL}};
-	char parent[4096], blobs[2][4096];
-	size_t nread = 0, nwrite = 0;
-	for (unsigned i = 0; i < cli->noperands && i < 2; i++) {
+	size_t n = 0;
+	for (unsigned i = 0; i < cli->noperands; i++) {
 		const char *const folder = folder_of(cli->operands[i]);
 		if (!folder)
 			continue;
-		sandbox.read[nread++] = folder;
-		/* The cache of Hugging Face: links to ../../blobs. */
-		snprintf(blobs[i], sizeof blobs[i], "%s/../../blobs", folder);
-		if (folder_of(blobs[i]))
-			sandbox.read[nread++] = blobs[i];
+		const size_t size = strlen(folder) + sizeof "/../../blobs";
+		folders[n] = phi_alloc(size, err);
+		folders[n + 1] = phi_alloc(size, err);
+		if (!folders[n] || !folders[n + 1])
+			return -1;
+		snprintf(folders[n++], size, "%s", folder);
+		snprintf(folders[n++], size, "%s/../../blobs", folder);
 	}
+	return 0;
+}
+
+int
+process_confine(const struct cli *cli, const char *output, struct phi_err *err)
+{
+	struct phi_sandbox sandbox = {{NULL}, NULL, {NULL}};
+	char parent[4096];
+	size_t nwrite = 0;
+	char **const folders = phi_calloc(2 * (size_t)cli->noperands + 1, sizeof(char *), err);
+	int result = folders ? list_folders(cli, folders, err) : -1;
+	sandbox.more = (const char *const *)folders;
 	if (output)
 		sandbox.write[nwrite++] = process_parent(output, parent, sizeof parent);
 	const char *const tmp = getenv("TMPDIR");
 	sandbox.write[nwrite++] = tmp && *tmp ? tmp : "/var/tmp";
-	return phi_sandbox_enter(&sandbox, err);
+	if (!result)
+		result = phi_sandbox_enter(&sandbox, err);
+	for (size_t i = 0; folders && i < 2 * (size_t)cli->noperands; i++)
+		phi_free(folders[i]);
+	phi_free(folders);
+	return result;
 }

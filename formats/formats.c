@@ -90,8 +90,8 @@ phi_plan_make(struct phi_model *lowered, const struct phi_format *format,
 
 /* The highest bid among the readable formats; two equal ones are an error of ours or a file made to be
  * two things at once: the first in formats.def has it, since cheap and certain bids come first. */
-static const struct phi_format *
-best_bid(const struct phi_probe *probe)
+const struct phi_format *
+phi_format_best(const struct phi_probe *probe)
 {
 	const struct phi_format *best = NULL;
 	int highest = 0;
@@ -107,8 +107,8 @@ best_bid(const struct phi_probe *probe)
 }
 
 /* A tar has "ustar" at 257; the stream's own bid comes first, so what is left is someone's folder. */
-static bool
-looks_like_tar(const struct phi_probe *probe)
+bool
+phi_format_is_tar(const struct phi_probe *probe)
 {
 	return probe->size >= 263 && !memcmp(probe->head + 257, "ustar", 5);
 }
@@ -116,7 +116,7 @@ looks_like_tar(const struct phi_probe *probe)
 static const struct phi_format *
 wanted(const struct phi_probe *probe, const char *name, struct phi_err *err)
 {
-	const struct phi_format *const f = name ? phi_format_named(name) : best_bid(probe);
+	const struct phi_format *const f = name ? phi_format_named(name) : phi_format_best(probe);
 	if (name && (!f || !f->open))
 		phi_fail(err, PHI_ARGUMENT, "no format %s can be read", name);
 	return f && f->open ? f : NULL;
@@ -184,7 +184,7 @@ open_store(struct phi_store *store, const struct phi_open_options *options, stru
 	format = wanted(&probe, options->format, err);
 	if (format)
 		return open_as(format, store, member, options, err);
-	if (!options->format && member && looks_like_tar(&probe))
+	if (!options->format && member && phi_format_is_tar(&probe))
 		return open_tar(member, options, err);
 	phi_member_close(member);
 	if (!options->format)
@@ -274,7 +274,7 @@ patch_store(struct phi_store *store, const struct phi_edit *edits, size_t nedits
 		phi_member_close(member);
 		return -1;
 	}
-	const struct phi_format *const format = best_bid(&probe);
+	const struct phi_format *const format = phi_format_best(&probe);
 	phi_member_close(member);
 	if (!format || !format->patch)
 		return phi_fail(err, PHI_UNSUPPORTED, "%s is not changed in place; write a new file "

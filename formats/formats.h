@@ -27,6 +27,10 @@ struct phi_source *phi_open_adapted(struct phi_source *base, const char *path, d
  * (source.h), and of members that do not make a packed weight. Random sources only. */
 int phi_check_format(struct phi_source *source, const struct phi_findings *findings,
 	struct phi_err *err);
+/* --scan: what in a store would harm who loads it (pytorch/scan.h). Of a folder all files are examined, and
+ * those of the folders in it; a finding names its file. Whatever cannot be opened or examined is a
+ * finding; a failure is one of ours. The store is spooled if it is a pipe. */
+int phi_scan_store(struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
 
 /* What edits would make of the start of a file whose data stays where it is (patch.h); `patch` is
  * the caller's to free, also after a failure. */

@@ -4,6 +4,11 @@
 
 #include "formats/core/format.h"
 
+/* The format with the highest bid, or NULL. */
+const struct phi_format *phi_format_best(const struct phi_probe *probe);
+/* Is it a tar, of whoever? */
+bool phi_format_is_tar(const struct phi_probe *probe);
+
 /* The last step of describing: name, checks, aliases, family. */
 int phi_settle_description(struct phi_source *source, const struct phi_open_options *options,
 	struct phi_err *err);

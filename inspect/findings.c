@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 void
@@ -36,7 +37,10 @@ print_text(const struct phi_findings_print *p, const struct phi_finding *f)
 		fprintf(p->out, ": %s", phi_quote(&file, other));
 	if (f->entry)
 		fprintf(p->out, ": %s", phi_quote(&entry, f->entry));
-	fprintf(p->out, ": %s: %s: %s\n", phi_severity_name(f->severity), f->rule, f->text);
+	fprintf(p->out, ": %s: %s: ", phi_severity_name(f->severity), f->rule);
+	if (p->offsets && f->offset != UINT64_MAX)
+		fprintf(p->out, "offset %" PRIu64 ": ", f->offset);
+	fprintf(p->out, "%s\n", f->text);
 }
 
 static void

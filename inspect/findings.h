@@ -14,6 +14,7 @@ struct phi_findings_print {
 	FILE *out;
 	const char *path; /* as the user named it */
 	bool json;
+	bool offsets; /* in the text too */
 	struct phi_emit emit;
 	uint64_t count[PHI_FINDING_UNSCANNABLE + 1]; /* of each severity */
 };

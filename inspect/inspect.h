@@ -34,6 +34,11 @@ int phi_check_print(struct phi_source *source, const struct phi_inspect_options 
 /* The same for a file that could not be opened as a model: its one finding is why. */
 int phi_check_print_unreadable(const char *path, const struct phi_err *why,
 	const struct phi_inspect_options *options, FILE *out, struct phi_err *err);
+/* --scan: prints a line for each finding (formats.h). Something dangerous or suspicious was found, or
+ * nothing was but not everything could be examined, or neither. */
+enum phi_scan_verdict { PHI_SCAN_CLEAN, PHI_SCAN_FOUND, PHI_SCAN_UNKNOWN };
+int phi_scan_print(struct phi_store *store, const struct phi_inspect_options *options, FILE *out,
+	enum phi_scan_verdict *verdict, struct phi_err *err);
 /* --layout: prints every byte of the files as a table of regions. Not of a sequential source. */
 int phi_layout_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
 	struct phi_err *err);

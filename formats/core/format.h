@@ -85,7 +85,8 @@ struct phi_format {
 	struct phi_source *(*open)(struct phi_store *store, const struct phi_open_options *options,
 		struct phi_err *err);
 	/* --scan: looks for what could harm, in files too broken or odd to be described as well; the store
-	 * is random and lent. Whatever cannot be examined is a finding. NULL: nothing to fear here. */
+	 * is random and lent. Whatever cannot be examined is a finding. NULL: it is
+	 * examined as a file of no format (formats/scan.c). */
 	int (*scan)(struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
 	/* The model as this target sees it: names, parts, metadata, types it demands; NULL: as it is.
 	 * `model` outlives the result. */

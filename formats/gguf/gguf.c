@@ -17,6 +17,7 @@ const struct phi_format phi_format_gguf = {
 		 PHI_FORMAT_COUNTED,
 	.bid = bid,
 	.open = phi_gguf_open,
+	.scan = phi_gguf_scan,
 	.lower = phi_gguf_lower,
 	.patch = phi_gguf_patch,
 	.complete = phi_gguf_complete,

@@ -39,6 +39,9 @@ struct phi_source *phi_gguf_open(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err);
 /* write.c */
 int phi_gguf_complete(struct phi_plan *plan, struct phi_err *err);
+/* scan.c */
+int phi_gguf_scan(
+	struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
 /* patch.c */
 int phi_gguf_patch(struct phi_store *store, const struct phi_edit *edits, size_t nedits,
 	struct phi_patch *patch, struct phi_err *err);

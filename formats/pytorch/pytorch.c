@@ -62,4 +62,5 @@ const struct phi_format phi_format_pytorch = {
 	.complete = phi_pytorch_complete,
 	.plan_file = phi_pytorch_plan_file,
 	.sink = &phi_sink_zip,
+	.scan = phi_pytorch_scan,
 };

@@ -20,6 +20,10 @@ int phi_pytorch_zip(
 	struct phi_source *source, const struct phi_open_options *options, struct phi_err *err);
 int phi_pytorch_legacy(struct phi_source *source, struct phi_err *err);
 
+/* --scan (scan.h): of a file of any kind, whatever else it may be. */
+int phi_pytorch_scan(
+	struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
+
 /* Do the bytes begin a legacy file? */
 bool phi_pytorch_is_legacy(const uint8_t *head, size_t size);
 

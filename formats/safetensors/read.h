@@ -20,4 +20,8 @@ int phi_safetensors_check(
 int phi_safetensors_layout(
 	struct phi_source *source, const struct phi_regions *regions, struct phi_err *err);
 
+/* scan.c */
+int phi_safetensors_scan(
+	struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
+
 #endif

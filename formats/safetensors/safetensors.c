@@ -41,6 +41,7 @@ const struct phi_format phi_format_safetensors = {
 		PHI_FORMAT_MEMBERS,
 	.bid = bid,
 	.open = phi_safetensors_open,
+	.scan = phi_safetensors_scan,
 	.lower = phi_st_lower,
 	.complete = complete,
 	.sink = &phi_sink_flat,

@@ -1,0 +1,11 @@
+/* phi-inspect --scan. */
+#ifndef PHI_CMD_SCAN_H
+#define PHI_CMD_SCAN_H
+
+#include "cmd/cli.h"
+
+/* Scans every operand. Returns an exit status: of what was found and what could not be examined; what
+ * went wrong has been printed. */
+int cli_scan(const struct cli *cli, FILE *out);
+
+#endif
