@@ -4,6 +4,7 @@
 
 #include "formats/core/edit.h"
 #include "formats/formats.h"
+#include "inspect/table.h"
 #include "quant/quant.h"
 
 #include <stdio.h>
@@ -51,7 +52,8 @@ struct cli {
 	const struct phi_type *output_type, *embedding_type;
 	enum phi_compat compat;
 	bool from_quantized;
-	bool pure, search, explain, compress, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
+	bool pure, search, report, explain, compress, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
+	bool jsonl, csv, stats, quick, metadata, tensors, heatmap;
 	bool in_place, undo, check, scan, layout, merge;
 	bool quiet, verbose, help, version;
 	struct cli_rules rules;
@@ -60,7 +62,9 @@ struct cli {
 	struct cli_tolerance tolerance;
 	enum phi_overflow overflow;
 	enum cli_color color;
+	enum phi_style style; /* of a report; set by cli_report_open */
 	unsigned jobs;	 /* 0: one a CPU */
+	unsigned depth, blocks; /* 0: not asked for */
 	uint64_t memory; /* 0: the default */
 	uint64_t shard_size;  /* --split-size, 0: the format's default */
 	unsigned shard_count; /* --split-count, 0: not asked for */

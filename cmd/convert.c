@@ -22,6 +22,7 @@ struct job {
 	struct phi_source *source;
 	struct phi_plan *plan;
 	struct phi_sink *sink;
+	struct phi_loss *losses; /* --report: of each tensor of the plan */
 };
 
 static bool
@@ -304,11 +305,21 @@ print_plan(const struct job *job, struct phi_err *err)
 	return phi_plan_print(job->plan, &options, stdout, err);
 }
 
+/* Where the model does not go. */
+static int
+print_report(const struct job *job, struct phi_err *err)
+{
+	FILE *const out = to_stdout(job->cli) ? stderr : stdout;
+	const struct phi_plan_print_options options = {.size = sizeof options,
+		.json = job->cli->json, .color = cli_colored(job->cli, out)};
+	return phi_losses_print(job->plan, job->losses, &options, out, err);
+}
+
 static int
 run_plan(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
-	if (process_confine(cli, to_stdout(cli) ? NULL : cli->output, err))
+	if (process_confine(cli, to_stdout(cli) ? NULL : cli->output, false, err))
 		return -1;
 	struct phi_output *const output = job->output;
 	if (phi_output_protect(output, job->source->outer, err))
@@ -320,11 +331,17 @@ run_plan(struct job *job, struct phi_err *err)
 	struct process_bar bar;
 	process_bar_begin(&bar, cli);
 	struct phi_pump_options pump = pump_options(job);
+	if (cli->report) {
+		job->losses = phi_calloc(job->plan->model->ntensors + 1, sizeof *job->losses, err);
+		if (!job->losses)
+			return -1;
+		pump.losses = job->losses;
+	}
 	pump.progress = process_bar_draw;
 	pump.progress_ctx = &bar;
 	const int result = phi_pump(job->source, job->sink, &pump, err);
 	process_bar_end(&bar);
-	return result;
+	return result || !cli->report ? result : print_report(job, err);
 }
 
 static int
@@ -361,5 +378,6 @@ cli_convert(const struct cli *cli, const struct cli_choice *choice)
 	phi_plan_free(job.plan);
 	phi_output_close(job.output);
 	phi_source_close(job.source);
+	phi_free(job.losses);
 	return failed ? cli_trouble(cli, &err) : CLI_DONE;
 }

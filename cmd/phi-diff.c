@@ -19,7 +19,9 @@ compare(const struct cli *cli, struct phi_source *const source[2], struct cli_re
 {
 	struct process_bar bar;
 	process_bar_begin(&bar, cli);
-	const struct phi_diff_options options = {.size = sizeof options, .json = cli->json,
+	const struct phi_diff_options options = {.size = sizeof options,
+		.style = cli->style, .metadata = cli->metadata, .tensors = cli->tensors,
+		.heatmap = cli->heatmap, .stats = cli->stats, .blocks = cli->blocks,
 		.brief = cli->brief, .strict = cli->strict, .color = cli_colored(cli, stdout),
 		.max_abs = cli->tolerance.max_abs, .rmse = cli->tolerance.rmse,
 		.relative = cli->tolerance.relative, .sqnr = cli->tolerance.sqnr,
@@ -33,6 +35,20 @@ compare(const struct cli *cli, struct phi_source *const source[2], struct cli_re
 	return result;
 }
 
+/* What makes no sense together. */
+static int
+refuse(const struct cli *cli, struct phi_err *err)
+{
+	if (!cli->noperands)
+		return phi_fail(err, PHI_ARGUMENT, "two models are needed (see --help)");
+	if (cli->blocks > PHI_BLOCKS_MAX)
+		return phi_fail(err, PHI_ARGUMENT, "--blocks: at most %d", PHI_BLOCKS_MAX);
+	if (cli->metadata && (cli->tensors || cli->blocks || cli->heatmap || cli->stats))
+		return phi_fail(err, PHI_ARGUMENT,
+			"--metadata looks at no weights: not with --tensors, --blocks, --heatmap, --stats");
+	return 0;
+}
+
 static int
 diff(struct cli *cli)
 {
@@ -41,16 +57,14 @@ diff(struct cli *cli)
 	const struct phi_spool_options spool = {.refuse = cli->no_spool};
 	struct phi_source *source[2] = {NULL, NULL};
 	bool differs = false;
-	if (!cli->noperands) {
-		phi_fail(&err, PHI_ARGUMENT, "two models are needed (see --help)");
+	if (refuse(cli, &err))
 		return cli_trouble(cli, &err);
-	}
 	bool good = !cli_report_open(&report, cli, &err);
 	for (unsigned i = 0; i < 2 && good; i++) {
 		source[i] = cli_source(cli, i < cli->noperands ? cli->operands[i] : NULL, false, &spool, &err);
 		good = source[i] != NULL;
 	}
-	good = good && !process_confine(cli, report.output ? cli->output : NULL, &err) &&
+	good = good && !process_confine(cli, report.output ? cli->output : NULL, false, &err) &&
 		!compare(cli, source, &report, &spool, &differs, &err);
 	if (cli_report_end(&report, good, &err))
 		good = false;

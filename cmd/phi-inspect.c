@@ -1,28 +1,36 @@
-/* phi-inspect: what is in a model file. */
+/* phi-inspect: what is in model files. */
 #include "cmd/convert.h"
 #include "cmd/process.h"
 #include "cmd/report.h"
 #include "cmd/scan.h"
 #include "inspect/inspect.h"
 
-#include <limits.h>
-
 static const struct cli_tool tool = {
 	.name = "phi-inspect",
 	.mask = CLI_INSPECT,
-	.operands = "[INPUT]",
-	.operands_max = UINT_MAX,
+	.operands = "[INPUT]...",
+	.operands_max = 1 << 20,
 	.summary = "Prints what is in a model. INPUT is a file or a folder; - or none is standard input.",
 };
 
+/* What a run carries from model to model. */
+struct run {
+	struct cli *cli;
+	struct cli_report report;
+	struct phi_inspect_options options;
+	unsigned printed; /* models, so far */
+	bool valid;	  /* all of them */
+	bool trouble;	  /* with one of several, which has been told */
+};
+
 static int
-print(const struct cli *cli, struct phi_source *source, struct cli_report *report,
-	const struct phi_inspect_options *options, bool *valid, struct phi_err *err)
+print(struct run *run, struct phi_source *source, bool *valid, struct phi_err *err)
 {
+	const struct cli *const cli = run->cli;
 	if (cli->check)
-		return phi_check_print(source, options, report->out, valid, err);
-	return cli->layout ? phi_layout_print(source, options, report->out, err)
-			   : phi_inspect_print(source, options, report->out, err);
+		return phi_check_print(source, &run->options, run->report.out, valid, err);
+	return cli->layout ? phi_layout_print(source, &run->options, run->report.out, err)
+			   : phi_inspect_print(source, &run->options, run->report.out, err);
 }
 
 /* Is the file to blame that it could not be opened, or we, or the system? */
@@ -34,58 +42,144 @@ file_is_wrong(const struct phi_err *err)
 }
 
 static int
-print_unreadable(const char *path, struct cli_report *report,
-	const struct phi_inspect_options *options, bool *valid, struct phi_err *err)
+print_unreadable(const char *path, struct run *run, bool *valid, struct phi_err *err)
 {
 	const struct phi_err why = *err;
 	*valid = false;
-	return phi_check_print_unreadable(path ? path : "stdin", &why, options, report->out, err);
+	return phi_check_print_unreadable(path ? path : "stdin", &why, &run->options,
+		run->report.out, err);
+}
+
+/* --quick: the name, and nothing else. */
+static int
+judge(struct run *run, const char *path, struct phi_source *source, bool *valid, struct phi_err *err)
+{
+	const bool opened = source && !phi_check_quick(source, valid, err);
+	if (!opened && !file_is_wrong(err))
+		return -1;
+	if (!opened && run->cli->verbose)
+		cli_trouble(run->cli, err);
+	*valid = opened && *valid;
+	if (!*valid)
+		fprintf(run->report.out, "%s\n", path ? path : "stdin");
+	return 0;
+}
+
+/* What stands between models: an empty line, a comma. */
+static void
+separate(struct run *run)
+{
+	if (run->cli->noperands < 2 || run->cli->quick)
+		return;
+	if (run->options.style == PHI_STYLE_JSON)
+		fputs(run->printed ? ",\n" : "[\n", run->report.out);
+	else if (run->options.style == PHI_STYLE_TEXT && run->printed && !run->cli->check)
+		fputc('\n', run->report.out);
+	run->options.headless = run->printed > 0;
+	run->printed++;
+}
+
+static const char *
+output_of(const struct run *run)
+{
+	return run->report.output ? run->cli->output : NULL;
 }
 
 static int
-run(struct cli *cli, struct cli_report *report, bool *valid, struct phi_err *err)
+show(struct run *run, const char *path, struct phi_err *err)
 {
-	const struct phi_spool_options spool = {.refuse = cli->no_spool};
-	const char *const path = cli->noperands ? cli->operands[0] : NULL;
-	struct process_bar bar;
-	if (cli->noperands > 1)
-		return phi_fail(err, PHI_ARGUMENT, "too many operands (see --help)");
-	process_bar_begin(&bar, cli);
-	const struct phi_inspect_options options = {.size = sizeof options, .json = cli->json,
-		.full = cli->full, .sum = cli->sum, .color = cli_colored(cli, stdout),
-		.only = cli->only.count ? cli->only.items : NULL,
-		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs,
-		.spool = &spool, .progress = process_bar_draw, .progress_ctx = &bar};
+	struct cli *const cli = run->cli;
+	const bool several = cli->noperands > 1;
+	bool valid = true;
 	/* What is said of bytes is said of the tensors the file holds. */
-	const bool members = cli->check || cli->layout;
-	struct phi_source *const source = cli_source(cli, path, members, &spool, err);
+	const bool members = cli->check || cli->layout || cli->quick;
+	/* Names and nothing else. */
+	cli->quiet = cli->quiet || (cli->quick && !cli->verbose);
+	struct phi_source *const source = cli_source(cli, path, members, run->options.spool, err);
 	int result = -1;
-	if (!source && cli->check && file_is_wrong(err))
-		result = print_unreadable(path, report, &options, valid, err);
-	else if (source && !process_confine(cli, report->output ? cli->output : NULL, err))
-		result = print(cli, source, report, &options, valid, err);
-	process_bar_end(&bar);
+	run->options.path = several ? path : NULL;
+	if (cli->quick) {
+		result = judge(run, path, source, &valid, err);
+	} else if (!source && cli->check && file_is_wrong(err)) {
+		separate(run);
+		result = print_unreadable(path, run, &valid, err);
+	} else if (source && (several || !process_confine(cli, output_of(run), false, err))) {
+		separate(run);
+		result = print(run, source, &valid, err);
+	}
 	phi_source_close(source);
+	run->valid = run->valid && valid;
 	return result;
+}
+
+/* Several are opened one after the other, in the sandbox; the trouble with one does not keep the others
+ * from being shown. */
+static int
+show_all(struct run *run, struct phi_err *err)
+{
+	const struct cli *const cli = run->cli;
+	if (cli->noperands < 2)
+		return show(run, cli->noperands ? cli->operands[0] : NULL, err);
+	if (process_confine(cli, output_of(run), true, err))
+		return -1;
+	for (unsigned i = 0; i < cli->noperands; i++) {
+		struct phi_err one = {0};
+		if (!show(run, cli->operands[i], &one))
+			continue;
+		cli_trouble(cli, &one);
+		run->trouble = true;
+	}
+	if (run->options.style == PHI_STYLE_JSON && !cli->quick)
+		fputs(run->printed ? "]\n" : "[]\n", run->report.out);
+	return 0;
+}
+
+static int
+run_all(struct run *run, struct phi_err *err)
+{
+	struct cli *const cli = run->cli;
+	const struct phi_spool_options spool = {.refuse = cli->no_spool};
+	struct process_bar bar;
+	process_bar_begin(&bar, cli);
+	run->options = (struct phi_inspect_options){.size = sizeof run->options, .style = cli->style,
+		.full = cli->full, .sum = cli->sum, .stats = cli->stats, .depth = cli->depth,
+		.color = cli_colored(cli, stdout), .only = cli->only.count ? cli->only.items : NULL,
+		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs,
+		.converters = &phi_quant_converters, .spool = &spool, .progress = process_bar_draw,
+		.progress_ctx = &bar};
+	const int result = show_all(run, err);
+	process_bar_end(&bar);
+	return result;
+}
+
+static int
+refuse(const struct cli *cli, struct phi_err *err)
+{
+	if (cli->check + cli->layout + cli->quick + cli->scan > 1)
+		return phi_fail(err, PHI_ARGUMENT, "one of --check, --quick, --scan and --layout at a time");
+	if (cli->quick && cli->style != PHI_STYLE_TEXT)
+		return phi_fail(err, PHI_ARGUMENT, "--quick prints names and nothing else");
+	return 0;
 }
 
 static int
 inspect(struct cli *cli)
 {
 	struct phi_err err = {0};
-	struct cli_report report;
-	bool valid = true;
-	int status = CLI_DONE;
-	bool good = !cli_report_open(&report, cli, &err);
+	struct run run = {.cli = cli, .valid = true};
+	int scanned = CLI_DONE;
+	bool good = !cli_report_open(&run.report, cli, &err) && !refuse(cli, &err);
 	if (good && cli->scan)
-		status = cli_scan(cli, report.out);
+		scanned = cli_scan(cli, run.report.out);
 	else
-		good = good && !run(cli, &report, &valid, &err);
-	if (cli_report_end(&report, good, &err))
+		good = good && !run_all(&run, &err);
+	if (cli_report_end(&run.report, good, &err))
 		good = false;
-	if (good && cli->scan)
-		return status;
-	return !good ? cli_trouble(cli, &err) : valid ? CLI_DONE : CLI_DIFFERS;
+	if (!good)
+		return cli_trouble(cli, &err);
+	if (cli->scan)
+		return scanned;
+	return run.trouble ? CLI_TROUBLE : run.valid ? CLI_DONE : CLI_DIFFERS;
 }
 
 int

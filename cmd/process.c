@@ -128,51 +128,68 @@ process_parent(const char *path, char *dst, size_t size)
 	return dst;
 }
 
-/* The folder an operand's members are opened in later, or NULL if everything of it is open. */
-static const char *
-folder_of(const char *operand)
+/* What may still be read: a list of folders that ends in NULL. */
+struct reach {
+	const char **folders;
+	size_t count;
+	struct phi_arena *arena;
+};
+
+static int
+reach_add(struct reach *r, const char *folder, struct phi_err *err)
 {
-	struct stat st;
-	return strcmp(operand, "-") && !stat(operand, &st) && S_ISDIR(st.st_mode) ? operand : NULL;
+	char *const copy = phi_arena_strdup(r->arena, folder, err);
+	if (copy)
+		r->folders[r->count++] = copy;
+	return copy ? 0 : -1;
 }
 
-/* The folders among the operands, and the caches they may link to: ../../blobs, as Hugging Face's. */
-static int
-list_folders(const struct cli *cli, char **folders, struct phi_err *err)
+static bool
+is_folder(const char *path)
 {
-	size_t n = 0;
-	for (unsigned i = 0; i < cli->noperands; i++) {
-		const char *const folder = folder_of(cli->operands[i]);
-		if (!folder)
-			continue;
-		const size_t size = strlen(folder) + sizeof "/../../blobs";
-		folders[n] = phi_alloc(size, err);
-		folders[n + 1] = phi_alloc(size, err);
-		if (!folders[n] || !folders[n + 1])
-			return -1;
-		snprintf(folders[n++], size, "%s", folder);
-		snprintf(folders[n++], size, "%s/../../blobs", folder);
-	}
-	return 0;
+	struct stat st;
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+/* The folder an operand's members are opened in later; that a file lies in only if it is not open yet. */
+static int
+reach_operand(struct reach *r, const char *operand, bool unopened, struct phi_err *err)
+{
+	char path[4096];
+	if (!strcmp(operand, "-"))
+		return 0;
+	if (!is_folder(operand))
+		return unopened
+			? reach_add(r, process_parent(operand, path, sizeof path), err) : 0;
+	/* The cache of Hugging Face: links to ../../blobs. */
+	snprintf(path, sizeof path, "%s/../../blobs", operand);
+	return reach_add(r, operand, err) || (is_folder(path) && reach_add(r, path, err)) ? -1 : 0;
+}
+
+static int
+enter(const struct reach *r, const char *output, struct phi_err *err)
+{
+	const char *const tmp = getenv("TMPDIR");
+	struct phi_sandbox sandbox = {.more = r->folders};
+	char parent[4096];
+	size_t nwrite = 0;
+	if (output)
+		sandbox.write[nwrite++] = process_parent(output, parent, sizeof parent);
+	sandbox.write[nwrite++] = tmp && *tmp ? tmp : "/var/tmp";
+	return phi_sandbox_enter(&sandbox, err);
 }
 
 int
-process_confine(const struct cli *cli, const char *output, struct phi_err *err)
+process_confine(const struct cli *cli, const char *output, bool unopened, struct phi_err *err)
 {
-	struct phi_sandbox sandbox = {{NULL}, NULL, {NULL}};
-	char parent[4096];
-	size_t nwrite = 0;
-	char **const folders = phi_calloc(2 * (size_t)cli->noperands + 1, sizeof(char *), err);
-	int result = folders ? list_folders(cli, folders, err) : -1;
-	sandbox.more = (const char *const *)folders;
-	if (output)
-		sandbox.write[nwrite++] = process_parent(output, parent, sizeof parent);
-	const char *const tmp = getenv("TMPDIR");
-	sandbox.write[nwrite++] = tmp && *tmp ? tmp : "/var/tmp";
+	struct reach r = {.arena = phi_arena_new(err)};
+	r.folders = phi_calloc(2 * (size_t)cli->noperands + 1, sizeof(const char *), err);
+	int result = r.arena && r.folders ? 0 : -1;
+	for (unsigned i = 0; i < cli->noperands && !result; i++)
+		result = reach_operand(&r, cli->operands[i], unopened, err);
 	if (!result)
-		result = phi_sandbox_enter(&sandbox, err);
-	for (size_t i = 0; folders && i < 2 * (size_t)cli->noperands; i++)
-		phi_free(folders[i]);
-	phi_free(folders);
+		result = enter(&r, output, err);
+	phi_free(r.folders);
+	phi_arena_free(r.arena);
 	return result;
 }

@@ -28,8 +28,8 @@ void process_bar_draw(void *bar, uint64_t done, uint64_t total);
 void process_bar_end(struct process_bar *bar);
 
 /* Gives up everything but reading beneath the operands and writing beside the output (NULL: none) and
- * to where a pipe is spooled. */
-int process_confine(const struct cli *cli, const char *output, struct phi_err *err);
+ * to where a pipe is spooled. `unopened`: operands that are files are opened later; else they are open. */
+int process_confine(const struct cli *cli, const char *output, bool unopened, struct phi_err *err);
 
 /* The folder of a path, in dst; "." if it has none. */
 const char *process_parent(const char *path, char *dst, size_t size);

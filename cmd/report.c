@@ -13,14 +13,33 @@ append(void *cookie, const char *bytes, size_t n)
 	return 0;
 }
 
+/* -f, or one of --json, --jsonl, --csv. */
+static int
+choose_style(struct cli *cli, struct phi_err *err)
+{
+	static const char *const names[] = {[PHI_STYLE_TEXT] = "text", [PHI_STYLE_JSON] = "json",
+		[PHI_STYLE_LINES] = "jsonl", [PHI_STYLE_CSV] = "csv"};
+	const unsigned asked = (cli->format != NULL) + cli->json + cli->jsonl + cli->csv;
+	unsigned style = cli->csv ? PHI_STYLE_CSV : cli->jsonl ? PHI_STYLE_LINES
+		: cli->json					? PHI_STYLE_JSON
+								: PHI_STYLE_TEXT;
+	if (asked > 1)
+		return phi_fail(err, PHI_ARGUMENT, "one of -f, --json, --jsonl and --csv is enough");
+	while (cli->format && style < 4 && strcmp(cli->format, names[style]))
+		style++;
+	if (style == 4)
+		return phi_fail(err, PHI_ARGUMENT, "there is no format %s: text, json, jsonl or csv",
+			cli->format);
+	cli->style = style;
+	return 0;
+}
+
 int
 cli_report_open(struct cli_report *report, struct cli *cli, struct phi_err *err)
 {
 	*report = (struct cli_report){.out = stdout};
-	if (cli->format && strcmp(cli->format, "text") && strcmp(cli->format, "json"))
-		return phi_fail(err, PHI_ARGUMENT, "there is no format %s: text or json", cli->format);
-	if (cli->format && !strcmp(cli->format, "json"))
-		cli->json = true;
+	if (choose_style(cli, err))
+		return -1;
 	if (!cli->output || !strcmp(cli->output, "-"))
 		return 0;
 	const struct phi_output_options options = {.force = cli->force, .no_sync = cli->no_sync};

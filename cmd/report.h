@@ -9,7 +9,7 @@ struct cli_report {
 	struct phi_output *output; /* NULL: stdout */
 };
 
-/* Reads -o, -f (text or json; sets cli->json) and --force. */
+/* Reads -o, --force, and -f, --json, --jsonl, --csv (sets cli->style). */
 int cli_report_open(struct cli_report *report, struct cli *cli, struct phi_err *err);
 /* Makes the file appear if the report is good. stdout is process_end's. */
 int cli_report_end(struct cli_report *report, bool good, struct phi_err *err);

@@ -37,9 +37,9 @@ static int
 scan(struct job *job, const struct cli *cli, FILE *out, struct phi_err *err)
 {
 	const struct phi_spool_options spool = {.refuse = cli->no_spool};
-	const struct phi_inspect_options options = {.size = sizeof options, .json = cli->json};
+	const struct phi_inspect_options options = {.size = sizeof options, .style = cli->style};
 	if (open_all(job, cli, &spool, err) ||
-		process_confine(cli, cli->output ? cli->output : NULL, err))
+		process_confine(cli, cli->output, true, err))
 		return -1;
 	for (unsigned i = 0; i < job->count; i++) {
 		enum phi_scan_verdict verdict = PHI_SCAN_CLEAN;

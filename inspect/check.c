@@ -6,10 +6,8 @@
 #include "inspect/inspect.h"
 #include "inspect/table.h"
 
-#include "formats/core/escape.h"
 #include "formats/core/memory.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* Is this what a family's model has? A failure is a finding; running out of memory is not. */
@@ -66,7 +64,7 @@ phi_check_print(struct phi_source *source, const struct phi_inspect_options *opt
 {
 	struct phi_findings_print print;
 	struct phi_err other;
-	phi_findings_begin(&print, path_of(source), options->json, out);
+	phi_findings_begin(&print, path_of(source), options, out);
 	const struct phi_findings findings = phi_findings_to(&print);
 	const bool random = !source->sequential;
 	bool damaged = false;
@@ -90,15 +88,18 @@ phi_check_print_unreadable(const char *path, const struct phi_err *why,
 	/* The message begins with the path already. */
 	const size_t n = strlen(path);
 	const bool named = !strncmp(why->text, path, n) && !strncmp(why->text + n, ": ", 2);
-	phi_findings_begin(&print, path, options->json, out);
+	phi_findings_begin(&print, path, options, out);
 	const struct phi_findings findings = phi_findings_to(&print);
 	const int result = phi_finding_emit(&findings, PHI_FINDING_INVALID, "model.unreadable", NULL,
 		NULL, UINT64_MAX, err, "%s", why->text + (named ? n + 2 : 0));
 	return phi_findings_finish(&print, err) || result ? -1 : 0;
 }
 
+enum region_column { REGION_PATH, REGION_FILE, REGION_OFFSET, REGION_SIZE, REGION_WHAT, REGION_NAME };
+
 /* The regions of a layout, held for a table's widths. */
 struct layout {
+	const char *path;
 	struct phi_arena *arena;
 	struct phi_region *items;
 	size_t count, capacity;
@@ -121,57 +122,56 @@ keep(void *ctx, const struct phi_region *region, struct phi_err *err)
 }
 
 static void
-cell(const void *ctx, size_t row, unsigned column, char *dst)
+cell(const void *ctx, size_t row, unsigned id, struct phi_cell *cell)
 {
 	const struct layout *const l = ctx;
 	const struct phi_region *const r = &l->items[row];
-	struct phi_quoted q;
-	switch (column) {
-	case 0:
-	case 1:
-		snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, column ? r->size : r->offset);
+	switch (id) {
+	case REGION_PATH:
+		phi_cell_set_text(cell, l->path);
 		break;
-	case 2:
-		snprintf(dst, PHI_TABLE_CELL, "%s", r->what);
+	case REGION_OFFSET:
+	case REGION_SIZE:
+		phi_cell_set_number(cell, id == REGION_SIZE ? r->size : r->offset);
+		break;
+	case REGION_WHAT:
+		phi_cell_set_word(cell, r->what);
 		break;
 	default:
-		snprintf(dst, PHI_TABLE_CELL, "%s",
-			column == 4 ? phi_quote(&q, r->file) : r->name ? phi_quote(&q, r->name) : "");
+		phi_cell_set_text(cell, id == REGION_FILE ? r->file : r->name);
 	}
 }
 
-static int
-emit_layout(const struct layout *l, FILE *out, struct phi_err *err)
-{
-	struct phi_emit e;
-	phi_emit_begin(&e, out, 1);
-	phi_emit_open(&e, '[');
-	for (size_t i = 0; i < l->count; i++) {
-		const struct phi_region *const r = &l->items[i];
-		phi_emit_open(&e, '{');
-		phi_emit_member(&e, "file", r->file);
-		phi_emit_member_u64(&e, "offset", r->offset);
-		phi_emit_member_u64(&e, "size", r->size);
-		phi_emit_member(&e, "what", r->what);
-		phi_emit_member(&e, "name", r->name);
-		phi_emit_close(&e, '}');
-	}
-	phi_emit_close(&e, ']');
-	return phi_emit_finish(&e, err);
-}
+/* Text has the file last, JSON first. */
+static const struct phi_column columns[] = {{REGION_PATH, "path", NULL, false, NULL, PHI_COLUMN_CSV},
+	{REGION_FILE, "file", NULL, false, NULL, 0}, {REGION_OFFSET, "offset", "offset", true, NULL, 0},
+	{REGION_SIZE, "size", "size", true, NULL, 0}, {REGION_WHAT, "what", "what", false, NULL, 0},
+	{REGION_NAME, "name", "name", false, NULL, 0}, {REGION_FILE, NULL, "file", false, NULL, 0}};
 
 static int
 print_layout(const struct layout *l, const struct phi_inspect_options *options, FILE *out,
 	struct phi_err *err)
 {
-	static const struct phi_column columns[] = {{"offset", true}, {"size", true}, {"what", false},
-		{"name", false}, {"file", false}};
-	const struct phi_table table = {.columns = columns,
-		.ncolumns = sizeof columns / sizeof *columns, .rows = l->count, .ctx = l, .cell = cell,
-		.indent = "", .color = options->color};
-	if (options->json)
-		return emit_layout(l, out, err);
-	phi_table_print(&table, out);
+	/* The path is a column where there are several. */
+	const unsigned skip = options->path ? 0 : 1;
+	const struct phi_table table = {.record = "region", .columns = columns + skip,
+		.ncolumns = sizeof columns / sizeof *columns - skip, .rows = l->count, .ctx = l,
+		.cell = cell, .color = options->color};
+	struct phi_emit e;
+	switch (options->style) {
+	case PHI_STYLE_TEXT:
+		phi_table_print(&table, out);
+		return 0;
+	case PHI_STYLE_JSON:
+		phi_emit_begin(&e, out, 1);
+		phi_table_emit(&table, &e);
+		return phi_emit_finish(&e, err);
+	case PHI_STYLE_LINES:
+		return phi_table_lines(&table, out, err);
+	case PHI_STYLE_CSV:
+		phi_table_csv(&table, !options->headless, out);
+		return 0;
+	}
 	return 0;
 }
 
@@ -189,11 +189,30 @@ has_places(struct phi_source *source, const struct phi_inspect_options *options,
 	return true;
 }
 
+static int
+note_trailing(void *ctx, const struct phi_region *region, struct phi_err *err)
+{
+	bool *const valid = ctx;
+	(void)err;
+	*valid = *valid && !(region->size && !strcmp(region->what, "trailing"));
+	return 0;
+}
+
+int
+phi_check_quick(struct phi_source *source, bool *valid, struct phi_err *err)
+{
+	const struct phi_regions regions = {.emit = note_trailing, .ctx = valid};
+	*valid = true;
+	if (source->sequential)
+		return phi_source_finish(source, err);
+	return source->ops->layout ? source->ops->layout(source, &regions, err) : 0;
+}
+
 int
 phi_layout_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
 	struct phi_err *err)
 {
-	struct layout l = {.arena = phi_arena_new(err)};
+	struct layout l = {.path = path_of(source), .arena = phi_arena_new(err)};
 	const struct phi_regions regions = {.emit = keep, .ctx = &l};
 	int result = l.arena ? 0 : -1;
 	if (!result && !has_places(source, options, &result, err))

@@ -92,14 +92,63 @@ pair_of(const struct pass *pass, const struct phi_tile *tile)
 	return pass->of[pass->jobs[tile->job].tensor[0]];
 }
 
+/* What of a tile is kept: the distance, and what else was asked for. */
+struct part {
+	struct phi_distance distance;
+	struct phi_stats stats[2];
+	/* Where the tile's worst blocks begin, in no order. */
+	unsigned nblocks;
+	struct place {
+		uint64_t at; /* in the tile */
+		double squares;
+	} blocks[PHI_BLOCKS_MAX];
+};
+
 static void
-compare_tile(void *ctx, const struct phi_tile *tile, void *partial)
+note_block(struct part *part, unsigned most, struct place block)
 {
-	const struct pass *const pass = ctx;
-	struct phi_distance *const d = partial;
-	const struct phi_pair *const pair = pair_of(pass, tile);
-	const bool same_type = phi_type_same(phi_pair_tensor(pass->comparison, pair, 0)->type,
-		phi_pair_tensor(pass->comparison, pair, 1)->type);
+	unsigned least = 0;
+	if (part->nblocks < most) {
+		part->blocks[part->nblocks++] = block;
+		return;
+	}
+	/* Of equal ones the earlier stays. */
+	for (unsigned i = 1; i < most; i++)
+		if (part->blocks[i].squares < part->blocks[least].squares ||
+			(part->blocks[i].squares == part->blocks[least].squares &&
+				part->blocks[i].at > part->blocks[least].at))
+			least = i;
+	if (block.squares > part->blocks[least].squares)
+		part->blocks[least] = block;
+}
+
+static double
+squares_of(const float *a, const float *b, unsigned n)
+{
+	double squares = 0;
+	for (unsigned i = 0; i < n; i++) {
+		const double diff = (double)a[i] - b[i];
+		if (isfinite(diff))
+			squares += diff * diff;
+	}
+	return squares;
+}
+
+static void
+note_blocks(struct part *part, const struct phi_tile *tile, unsigned length, unsigned most)
+{
+	for (uint64_t at = 0; at < tile->n; at += length) {
+		const unsigned n = tile->n - at < length ? (unsigned)(tile->n - at) : length;
+		const double squares = squares_of(tile->values[0] + at, tile->values[1] + at, n);
+		if (squares > 0)
+			note_block(part, most, (struct place){at, squares});
+	}
+}
+
+static void
+measure_tile(struct part *part, const struct phi_tile *tile, bool same_type)
+{
+	struct phi_distance *const d = &part->distance;
 	const bool same = same_type && tile->raw_size[0] == tile->raw_size[1] &&
 		!memcmp(tile->raw[0], tile->raw[1], (size_t)tile->raw_size[0]);
 	d->n = tile->n;
@@ -110,16 +159,55 @@ compare_tile(void *ctx, const struct phi_tile *tile, void *partial)
 	} else if (same) {
 		add_equal(d, tile->values[0], tile->n);
 	} else {
+		/* A weight for each column (an importance matrix) would go in here, by
+		 * (tile->first + i) % phi_tensor_row(). */
 		add_values(d, tile->values[0], tile->values[1], tile->n, tile->first);
 	}
 }
 
-static int
-merge_tile(void *ctx, const struct phi_tile *tile, const void *partial, struct phi_err *err)
+static void
+compare_tile(void *ctx, const struct phi_tile *tile, void *partial)
 {
-	struct phi_distance *const d = &pair_of(ctx, tile)->distance;
-	const struct phi_distance *const p = partial;
-	(void)err;
+	const struct pass *const pass = ctx;
+	const struct phi_comparison *const c = pass->comparison;
+	const struct phi_pair *const pair = pair_of(pass, tile);
+	const struct phi_type *const a = phi_pair_tensor(c, pair, 0)->type;
+	const struct phi_type *const b = phi_pair_tensor(c, pair, 1)->type;
+	struct part *const part = partial;
+	measure_tile(part, tile, phi_type_same(a, b));
+	if (c->options->blocks && part->distance.values_differ && !part->distance.undecoded)
+		note_blocks(part, tile, phi_block_length(a, b), c->options->blocks);
+	for (unsigned side = 0; side < 2 && pair->stats; side++)
+		phi_stats_add(&part->stats[side], phi_type_read(side ? b : a), tile->values[side],
+			tile->raw[side], tile->n);
+}
+
+/* A block in full, from the tile that is still there. */
+static void
+keep_block(struct phi_comparison *c, const struct phi_pair *pair, const struct phi_tile *tile,
+	const struct place *place)
+{
+	const unsigned length = phi_block_length(phi_pair_tensor(c, pair, 0)->type,
+		phi_pair_tensor(c, pair, 1)->type);
+	const uint64_t left = tile->n - place->at;
+	struct phi_block block = {.name = phi_pair_name(c, pair), .first = tile->first + place->at,
+		.n = left < length ? (unsigned)left : length, .squares = place->squares};
+	block.index = block.first / length;
+	for (unsigned i = 0; i < block.n; i++) {
+		block.values[0][i] = tile->values[0][place->at + i];
+		block.values[1][i] = tile->values[1][place->at + i];
+		const double diff = fabs((double)block.values[0][i] - block.values[1][i]);
+		if (isfinite(diff) && diff > block.max_abs) {
+			block.max_abs = diff;
+			block.max_at = i;
+		}
+	}
+	phi_block_insert(c->blocks, &c->nblocks, c->options->blocks, &block);
+}
+
+static void
+merge_distance(struct phi_distance *d, const struct phi_distance *p)
+{
 	d->n += p->n;
 	d->strange += p->strange;
 	d->bytes_differ |= p->bytes_differ;
@@ -133,6 +221,20 @@ merge_tile(void *ctx, const struct phi_tile *tile, const void *partial, struct p
 	d->a_squares += p->a_squares;
 	d->b_squares += p->b_squares;
 	d->dot += p->dot;
+}
+
+static int
+merge_tile(void *ctx, const struct phi_tile *tile, const void *partial, struct phi_err *err)
+{
+	const struct pass *const pass = ctx;
+	struct phi_pair *const pair = pair_of(pass, tile);
+	const struct part *const part = partial;
+	(void)err;
+	merge_distance(&pair->distance, &part->distance);
+	for (unsigned i = 0; i < part->nblocks; i++)
+		keep_block(pass->comparison, pair, tile, &part->blocks[i]);
+	for (unsigned side = 0; side < 2 && pair->stats; side++)
+		phi_stats_merge(&pair->stats[side], &part->stats[side]);
 	return 0;
 }
 
@@ -166,7 +268,7 @@ measure(struct pass *pass, struct phi_err *err)
 		if (to_measure(c, &c->pairs[i]) && !copied_from(pass, &c->pairs[i]))
 			pass->jobs[njobs++] = (struct phi_reduce_job){{c->pairs[i].a, c->pairs[i].b}};
 	const struct phi_reduction reduction = {.ctx = pass,
-		.partial_size = sizeof(struct phi_distance), .tile = compare_tile, .merge = merge_tile};
+		.partial_size = sizeof(struct part), .tile = compare_tile, .merge = merge_tile};
 	const struct phi_reduce_options options = {.size = sizeof options, .jobs = c->options->jobs,
 		.converters = c->options->converters, .spool = c->options->spool,
 		.progress = c->options->progress, .progress_ctx = c->options->progress_ctx};
@@ -175,8 +277,10 @@ measure(struct pass *pass, struct phi_err *err)
 	for (size_t i = 0; i < c->npairs; i++) {
 		const struct phi_pair *const first =
 			to_measure(c, &c->pairs[i]) ? copied_from(pass, &c->pairs[i]) : NULL;
-		if (first)
-			c->pairs[i].distance = first->distance;
+		if (!first)
+			continue;
+		c->pairs[i].distance = first->distance;
+		c->pairs[i].stats = first->stats;
 	}
 	return 0;
 }
@@ -222,6 +326,22 @@ by_badness(const void *x, const void *y, void *ctx)
 	return strcmp(phi_pair_name(c, p), phi_pair_name(c, q));
 }
 
+/* Room for what was asked for beyond the distance. */
+static int
+allocate(struct phi_comparison *c, struct phi_err *err)
+{
+	if (c->options->blocks &&
+		!(c->blocks = phi_calloc(c->options->blocks + 1, sizeof *c->blocks, err)))
+		return -1;
+	if (!c->options->stats)
+		return 0;
+	c->stats = phi_calloc(2 * c->npairs + 1, sizeof *c->stats, err);
+	for (size_t i = 0; i < c->npairs && c->stats; i++)
+		if (to_measure(c, &c->pairs[i]))
+			c->pairs[i].stats = &c->stats[2 * i];
+	return c->stats ? 0 : -1;
+}
+
 int
 phi_comparison_measure(struct phi_comparison *c, struct phi_err *err)
 {
@@ -229,7 +349,7 @@ phi_comparison_measure(struct phi_comparison *c, struct phi_err *err)
 	struct pass pass = {.comparison = c};
 	pass.jobs = phi_calloc(c->npairs + 1, sizeof *pass.jobs, err);
 	pass.of = phi_calloc(na + 1, sizeof(struct phi_pair *), err);
-	const int result = pass.jobs && pass.of ? measure(&pass, err) : -1;
+	const int result = pass.jobs && pass.of && !allocate(c, err) ? measure(&pass, err) : -1;
 	phi_free(pass.jobs);
 	phi_free(pass.of);
 	for (size_t i = 0; i < c->npairs && !result; i++)

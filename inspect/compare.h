@@ -3,6 +3,7 @@
 #define PHI_INSPECT_COMPARE_H
 
 #include "inspect/inspect.h"
+#include "inspect/stats.h"
 
 /* How far b is from a. Sums are doubles, taken tile by tile and merged in order: the same for any -j. */
 struct phi_distance {
@@ -30,6 +31,20 @@ struct phi_pair {
 	uint32_t a, b; /* index into the models' tensors, or PHI_NONE */
 	enum phi_pair_state state;
 	struct phi_distance distance;
+	struct phi_stats *stats; /* of a and of b; NULL: not asked for, or not measured */
+};
+
+/* A block: a stretch of values that the type of b quantizes together, else that of a, else of 32. */
+enum { PHI_BLOCK_VALUES = 256 };
+
+struct phi_block {
+	const char *name;
+	uint64_t index, first; /* of the block, of its first element */
+	unsigned n;
+	double squares; /* the sum of squared differences */
+	double max_abs;
+	unsigned max_at; /* in the block */
+	float values[2][PHI_BLOCK_VALUES];
 };
 
 struct phi_comparison {
@@ -39,6 +54,9 @@ struct phi_comparison {
 	size_t npairs;
 	size_t count[PHI_PAIR_EQUAL + 1]; /* of pairs, by state */
 	size_t types_differ;
+	struct phi_stats *stats;   /* two for each pair, if asked for */
+	struct phi_block *blocks; /* the worst first, if asked for */
+	unsigned nblocks;
 };
 
 /* Pairs the tensors (pair.c), compares those that the other side keeps in its configuration
@@ -55,6 +73,13 @@ const char *phi_pair_name(const struct phi_comparison *c, const struct phi_pair 
 const struct phi_tensor *phi_pair_tensor(const struct phi_comparison *c, const struct phi_pair *pair,
 	unsigned side);
 const char *phi_pair_state_name(enum phi_pair_state state);
+
+double phi_block_rmse(const struct phi_block *block);
+/* In what a type quantizes together, for the type of a pair's sides. */
+unsigned phi_block_length(const struct phi_type *a, const struct phi_type *b);
+/* Puts a block into a list of the worst, sorted, of at most `most`. */
+void phi_block_insert(struct phi_block *list, unsigned *count, unsigned most,
+	const struct phi_block *block);
 
 double phi_distance_rmse(const struct phi_distance *d);
 /* rmse over the root mean square of a; 0 for equal values, infinite where a is all zeros. */

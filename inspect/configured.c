@@ -68,7 +68,9 @@ compare_one(struct phi_comparison *c, struct phi_pair *pair, unsigned side, stru
 	if (!numbers || t->type != phi_type_of(PHI_F32) || t->rank != 1 || t->shape[0] != n ||
 		n * sizeof(float) > PHI_PARAMETER_MAX)
 		return 0;
-	if (source->sequential && !arrives_first(source->model, t) &&
+	/* Of two pipes one is settled later, which must not have been read by then. */
+	if (source->sequential &&
+		(c->source[!side]->sequential || !arrives_first(source->model, t)) &&
 		phi_source_settle(source, c->options->spool, err))
 		return -1;
 	float *const values = phi_calloc(n + 1, sizeof *values, err);

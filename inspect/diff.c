@@ -1,17 +1,7 @@
 #include "formats/core/escape.h"
-#include "inspect/compare.h"
-#include "inspect/diff_json.h"
-#include "inspect/number.h"
-#include "inspect/table.h"
+#include "inspect/diff_table.h"
 
-#include <math.h>
 #include <string.h>
-
-struct view {
-	const struct phi_comparison *c;
-	const struct phi_metadata_diff *metadata;
-	const struct phi_pair *pairs; /* of the table that is printed */
-};
 
 static const char *
 model_name(const struct phi_source *source, struct phi_quoted *q)
@@ -21,144 +11,38 @@ model_name(const struct phi_source *source, struct phi_quoted *q)
 }
 
 static void
-types_text(const struct view *v, const struct phi_pair *pair, char *dst)
+print_table(struct phi_table table, const char *title, const char *after, FILE *out)
 {
-	const struct phi_tensor *const a = phi_pair_tensor(v->c, pair, 0);
-	const struct phi_tensor *const b = phi_pair_tensor(v->c, pair, 1);
-	if (a && b && !phi_type_same(a->type, b->type))
-		snprintf(dst, PHI_TABLE_CELL, "%s, %s", a->type->name, b->type->name);
-	else
-		strcpy(dst, (a ? a : b)->type->name);
+	if (!table.rows)
+		return;
+	if (title)
+		fprintf(out, "%s (%zu)%s\n", title, table.rows, after);
+	phi_table_print(&table, out);
+	fputc('\n', out);
 }
 
+/* Pairs are sorted by state: tables take a run of them. */
 static void
-real_text(double x, const char *format, char *dst)
+print_pairs(const struct phi_diff_view *v, FILE *out)
 {
-	if (isfinite(x))
-		snprintf(dst, PHI_TABLE_CELL, format, x);
-	else
-		strcpy(dst, isnan(x) ? "NaN" : x > 0 ? "inf" : "-inf");
-}
-
-static void
-distance_cell(const void *ctx, size_t row, unsigned column, char *dst)
-{
-	const struct view *const v = ctx;
-	const struct phi_pair *const pair = &v->pairs[row];
-	const struct phi_distance *const d = &pair->distance;
-	const char *const name = phi_pair_name(v->c, pair);
-	switch (column) {
-	case 0:
-		phi_escape(dst, PHI_TABLE_CELL, name, strlen(name));
-		break;
-	case 1:
-		types_text(v, pair, dst);
-		break;
-	case 2:
-		real_text(d->max_abs, "%.3g", dst);
-		break;
-	case 3:
-		real_text(phi_distance_rmse(d), "%.3g", dst);
-		break;
-	case 4:
-		real_text(phi_distance_relative(d), "%.3g", dst);
-		break;
-	case 5:
-		real_text(phi_distance_sqnr(d), "%.2f", dst);
-		break;
-	case 6:
-		real_text(phi_distance_cosine(d), "%.6f", dst);
-		break;
-	default:
-		if (d->strange)
-			snprintf(dst, PHI_TABLE_CELL, "NaN or infinite on one side: %llu",
-				(unsigned long long)d->strange);
-		else if (d->undecoded)
-			strcpy(dst, "compared byte by byte");
-		else
-			strcpy(dst, phi_pair_state_name(pair->state));
-	}
-}
-
-static void
-lost_cell(const void *ctx, size_t row, unsigned column, char *dst)
-{
-	const struct view *const v = ctx;
-	const struct phi_pair *const pair = &v->pairs[row];
-	const struct phi_tensor *const a = phi_pair_tensor(v->c, pair, 0);
-	const struct phi_tensor *const b = phi_pair_tensor(v->c, pair, 1);
-	const char *const name = phi_pair_name(v->c, pair);
-	switch (column) {
-	case 0:
-		phi_escape(dst, PHI_TABLE_CELL, name, strlen(name));
-		break;
-	case 1:
-		types_text(v, pair, dst);
-		break;
-	case 2:
-		if (a)
-			phi_tensor_shape(a, dst, PHI_TABLE_CELL);
-		break;
-	case 3:
-		if (b)
-			phi_tensor_shape(b, dst, PHI_TABLE_CELL);
-		break;
-	default:
-		strcpy(dst, phi_pair_state_name(pair->state));
-	}
-}
-
-static void
-meta_cell(const void *ctx, size_t row, unsigned column, char *dst)
-{
-	const struct phi_metadata_difference *const d = &((const struct view *)ctx)->metadata->items[row];
-	const struct phi_value *const value = column == 1 ? d->a : d->b;
-	if (column == 0)
-		phi_escape(dst, PHI_TABLE_CELL, d->key, strlen(d->key));
-	else if (value)
-		phi_value_text(value, dst, 150);
-}
-
-static const char *
-paint(const void *ctx, size_t row)
-{
-	const enum phi_pair_state state = ((const struct view *)ctx)->pairs[row].state;
-	return state <= PHI_PAIR_DIFFERS ? "\033[31m" : state == PHI_PAIR_WITHIN ? "\033[33m" : NULL;
-}
-
-/* Pairs are sorted by state: tables take a run of them. Equal ones are shown only where the types
- * differ, and those come in the order of names with the others in between. */
-static void
-print_pairs(const struct phi_comparison *c, FILE *out)
-{
-	static const struct phi_column lost[] = {{"name", false}, {"type", false}, {"a", false},
-		{"b", false}, {"what", false}};
-	static const struct phi_column apart[] = {{"name", false}, {"types", false},
-		{"max abs", true}, {"rmse", true}, {"rel rmse", true}, {"SQNR dB", true},
-		{"cosine", true}, {"what", false}};
+	const struct phi_comparison *const c = v->c;
 	const size_t nlost = c->count[PHI_PAIR_ONLY_A] + c->count[PHI_PAIR_ONLY_B] +
 		c->count[PHI_PAIR_SHAPE] + c->count[PHI_PAIR_UNKNOWN];
-	const size_t napart = c->count[PHI_PAIR_DIFFERS] + c->count[PHI_PAIR_WITHIN];
-	struct view v = {.c = c, .pairs = c->pairs};
-	struct phi_table table = {.columns = lost, .ncolumns = 5, .rows = nlost, .ctx = &v,
-		.cell = lost_cell, .paint = paint, .indent = "  ", .color = c->options->color};
-	if (nlost) {
-		fprintf(out, "missing or not comparable (%zu)\n", nlost);
-		phi_table_print(&table, out);
-		fputc('\n', out);
-	}
-	v.pairs = c->pairs + nlost;
-	table.columns = apart;
-	table.ncolumns = 8;
-	table.rows = napart;
-	table.cell = distance_cell;
-	if (napart) {
-		fprintf(out, "values differ (%zu), worst first\n", napart);
-		phi_table_print(&table, out);
-		fputc('\n', out);
-	}
+	const size_t napart = c->options->tensors
+		? c->npairs - nlost
+		: c->count[PHI_PAIR_DIFFERS] + c->count[PHI_PAIR_WITHIN];
+	struct phi_pairs_view pairs;
+	print_table(phi_diff_pairs(&pairs, v, PHI_PAIRS_LOST, 0, nlost), "missing or not comparable",
+		"", out);
+	print_table(phi_diff_pairs(&pairs, v, PHI_PAIRS_APART, nlost, napart),
+		c->options->tensors ? "tensors" : "values differ", ", worst first", out);
+	if (c->options->stats)
+		print_table(phi_diff_pairs(&pairs, v, PHI_PAIRS_STATS, nlost, c->npairs - nlost),
+			"statistics", "", out);
 }
 
+/* Equal ones are shown where the types differ, and those come in the order of names with the others in
+ * between. */
 static void
 print_types(const struct phi_comparison *c, FILE *out)
 {
@@ -181,21 +65,6 @@ print_types(const struct phi_comparison *c, FILE *out)
 }
 
 static void
-print_metadata(const struct phi_comparison *c, const struct phi_metadata_diff *metadata, FILE *out)
-{
-	static const struct phi_column columns[] = {{"key", false}, {"a", false}, {"b", false}};
-	const struct view v = {.c = c, .metadata = metadata};
-	const struct phi_table table = {.columns = columns, .ncolumns = 3, .rows = metadata->count,
-		.ctx = &v, .cell = meta_cell, .indent = "  ", .color = c->options->color};
-	if (!metadata->count)
-		return;
-	fprintf(out, "%s (%zu)\n", metadata->by_family ? "hyper-parameters" : "metadata",
-		metadata->count);
-	phi_table_print(&table, out);
-	fputc('\n', out);
-}
-
-static void
 count_text(FILE *out, size_t n, const char *what)
 {
 	if (n)
@@ -203,12 +72,9 @@ count_text(FILE *out, size_t n, const char *what)
 }
 
 static void
-print_last(const struct phi_comparison *c, const struct phi_metadata_diff *metadata, bool differs,
-	FILE *out)
+print_counts(const struct phi_comparison *c, FILE *out)
 {
-	struct phi_quoted a, b;
-	fprintf(out, "%s and %s %s: %zu tensors", model_name(c->source[0], &a),
-		model_name(c->source[1], &b), differs ? "differ" : "agree", c->npairs);
+	fprintf(out, "%zu tensors", c->npairs);
 	count_text(out, c->count[PHI_PAIR_EQUAL], "equal");
 	count_text(out, c->count[PHI_PAIR_WITHIN], "within tolerance");
 	count_text(out, c->count[PHI_PAIR_DIFFERS], "differ");
@@ -217,6 +83,20 @@ print_last(const struct phi_comparison *c, const struct phi_metadata_diff *metad
 	count_text(out, c->count[PHI_PAIR_ONLY_A], "only in a");
 	count_text(out, c->count[PHI_PAIR_ONLY_B], "only in b");
 	count_text(out, c->types_differ, "of another type");
+}
+
+static void
+print_last(const struct phi_diff_view *v, bool differs, FILE *out)
+{
+	const struct phi_comparison *const c = v->c;
+	const struct phi_metadata_diff *const metadata = v->metadata;
+	struct phi_quoted a, b;
+	fprintf(out, "%s and %s %s: ", model_name(c->source[0], &a), model_name(c->source[1], &b),
+		differs ? "differ" : "agree");
+	if (c->options->metadata)
+		fprintf(out, "metadata alone");
+	else
+		print_counts(c, out);
 	count_text(out, metadata->count,
 		metadata->by_family ? "of other hyper-parameters" : "metadata keys differ");
 	if (!metadata->comparable)
@@ -225,31 +105,118 @@ print_last(const struct phi_comparison *c, const struct phi_metadata_diff *metad
 	fputc('\n', out);
 }
 
-/* What exit status 1 is for: values, names and shapes; types and metadata under --strict. */
+/* What exit status 1 is for: values, names and shapes; types and metadata under --strict; the metadata
+ * where it is all that was asked for. */
 static bool
 is_different(const struct phi_comparison *c, const struct phi_metadata_diff *metadata)
 {
 	for (unsigned state = 0; state < PHI_PAIR_WITHIN; state++)
 		if (c->count[state])
 			return true;
-	return c->options->strict &&
+	return (c->options->strict || c->options->metadata) &&
 		(c->types_differ || metadata->count || !metadata->comparable);
 }
 
 static int
-print(const struct phi_comparison *c, const struct phi_metadata_diff *metadata, FILE *out,
-	bool *differs, struct phi_err *err)
+print_text(const struct phi_diff_view *v, bool differs, FILE *out, struct phi_err *err)
 {
-	*differs = is_different(c, metadata);
-	if (c->options->json)
-		return phi_diff_emit(c, metadata, *differs, out, err);
-	if (!c->options->brief) {
-		print_pairs(c, out);
-		print_types(c, out);
-		print_metadata(c, metadata, out);
+	const struct phi_diff_options *const o = v->c->options;
+	if (!o->brief) {
+		print_pairs(v, out);
+		if (!o->tensors)
+			print_types(v->c, out);
+		if (o->blocks)
+			print_table(phi_diff_blocks(v), NULL, "", out);
+		if (o->heatmap && phi_heatmap_print(v->c, out, err))
+			return -1;
+		print_table(phi_diff_metadata(v), NULL, "", out);
 	}
-	print_last(c, metadata, *differs, out);
+	print_last(v, differs, out);
 	return 0;
+}
+
+static void
+emit_table(struct phi_emit *e, const char *key, struct phi_table table)
+{
+	phi_emit_key(e, key);
+	phi_table_emit(&table, e);
+}
+
+static int
+print_json(const struct phi_diff_view *v, bool differs, FILE *out, struct phi_err *err)
+{
+	const struct phi_diff_options *const o = v->c->options;
+	struct phi_pairs_view pairs;
+	struct phi_emit e;
+	phi_emit_begin(&e, out, 2);
+	phi_emit_open(&e, '{');
+	phi_emit_member_bool(&e, "differs", differs);
+	if (!o->brief && v->metadata->comparable) {
+		emit_table(&e, "metadata", phi_diff_metadata(v));
+	} else if (!o->brief) {
+		phi_emit_key(&e, "metadata");
+		phi_emit_null(&e);
+	}
+	if (!o->brief && !o->metadata)
+		emit_table(&e, "tensors", phi_diff_pairs(&pairs, v,
+			o->stats ? PHI_PAIRS_STATS : PHI_PAIRS_APART, 0, v->c->npairs));
+	if (!o->brief && o->blocks)
+		emit_table(&e, "blocks", phi_diff_blocks(v));
+	phi_emit_close(&e, '}');
+	return phi_emit_finish(&e, err);
+}
+
+/* CSV is one table, JSON lines are all of them, after a line on the whole. */
+static int
+print_rows(const struct phi_diff_view *v, bool differs, FILE *out, struct phi_err *err)
+{
+	const struct phi_diff_options *const o = v->c->options;
+	struct phi_pairs_view view;
+	const struct phi_table metadata = phi_diff_metadata(v), blocks = phi_diff_blocks(v),
+		pairs = phi_diff_pairs(&view, v, o->stats ? PHI_PAIRS_STATS : PHI_PAIRS_APART, 0,
+			v->c->npairs);
+	if (o->style == PHI_STYLE_CSV) {
+		phi_table_csv(o->metadata ? &metadata : o->blocks ? &blocks : &pairs, true, out);
+		return 0;
+	}
+	fprintf(out, "{\"record\": \"comparison\", \"differs\": %s}\n", differs ? "true" : "false");
+	return o->brief ? 0
+			: phi_table_lines(&metadata, out, err) || phi_table_lines(&pairs, out, err) ||
+				phi_table_lines(&blocks, out, err)
+		? -1
+		: 0;
+}
+
+static int
+print(const struct phi_diff_view *v, FILE *out, bool *differs, struct phi_err *err)
+{
+	*differs = is_different(v->c, v->metadata);
+	switch (v->c->options->style) {
+	case PHI_STYLE_TEXT:
+		return print_text(v, *differs, out, err);
+	case PHI_STYLE_JSON:
+		return print_json(v, *differs, out, err);
+	default:
+		return print_rows(v, *differs, out, err);
+	}
+}
+
+/* Pipes are read to their checked ends all the same. */
+static int
+skip_weights(struct phi_comparison *c, struct phi_err *err)
+{
+	return phi_source_finish(c->source[0], err) || phi_source_finish(c->source[1], err) ? -1 : 0;
+}
+
+static int
+measure(struct phi_comparison *c, struct phi_err *err)
+{
+	if (c->options->metadata)
+		return skip_weights(c, err);
+	return phi_comparison_pair(c, err) || phi_comparison_configured(c, err) ||
+			phi_comparison_measure(c, err)
+		? -1
+		: 0;
 }
 
 int
@@ -258,10 +225,10 @@ phi_diff_print(struct phi_source *a, struct phi_source *b, const struct phi_diff
 {
 	struct phi_comparison c = {.source = {a, b}, .options = options};
 	struct phi_metadata_diff metadata = {0};
-	const int result = phi_comparison_pair(&c, err) ||
-			phi_comparison_configured(&c, err) || phi_comparison_measure(&c, err) ||
+	const struct phi_diff_view view = {&c, &metadata};
+	const int result = measure(&c, err) ||
 			phi_metadata_diff_take(&metadata, a->model, b->model, err) ||
-			print(&c, &metadata, out, differs, err)
+			print(&view, out, differs, err)
 		? -1
 		: 0;
 	phi_metadata_diff_free(&metadata);

@@ -115,5 +115,7 @@ phi_comparison_pair(struct phi_comparison *c, struct phi_err *err)
 void
 phi_comparison_free(struct phi_comparison *c)
 {
+	phi_free(c->blocks);
+	phi_free(c->stats);
 	phi_free(c->pairs);
 }

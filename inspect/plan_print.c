@@ -1,6 +1,4 @@
-#include "formats/core/escape.h"
 #include "formats/core/format.h"
-#include "inspect/emit.h"
 #include "inspect/inspect.h"
 #include "inspect/number.h"
 #include "inspect/table.h"
@@ -29,50 +27,81 @@ file_name(const struct listing *l, unsigned file)
 	return name ? name : l->options->output ? l->options->output : "-";
 }
 
+enum item_column {
+	ITEM_MAKING,
+	ITEM_TYPES, /* "BF16 -> Q4_K" */
+	ITEM_NAME,
+	ITEM_FROM,
+	ITEM_TO,
+	ITEM_FILE,
+	ITEM_OFFSET,
+	ITEM_SIZE,
+	ITEM_WHY,
+};
+
 static void
-types_text(const struct phi_plan *plan, const struct phi_item *item, char *dst)
+types_cell(const struct phi_type *from, const struct phi_type *to, struct phi_cell *cell)
 {
-	if (item->tensor == PHI_NONE)
+	phi_cell_set_word(cell, to->name);
+	if (!from || from == to)
 		return;
+	snprintf(cell->room, sizeof cell->room, "%s -> %s", from->name, to->name);
+	cell->text = cell->room;
+}
+
+/* What concerns the item's tensor, if it is one. */
+static void
+made_cell(const struct phi_plan *plan, const struct phi_item *item, unsigned id, struct phi_cell *cell)
+{
+	if (item->tensor == PHI_NONE) {
+		cell->kind = PHI_CELL_ABSENT;
+		return;
+	}
 	const struct phi_tensor *const t = &plan->model->tensors[item->tensor];
 	const struct phi_type *const from = origin_type(plan->model, t);
-	if (from && from != t->type)
-		snprintf(dst, PHI_TABLE_CELL, "%s -> %s", from->name, t->type->name);
+	if (id == ITEM_TYPES)
+		types_cell(from, t->type, cell);
+	else if (id == ITEM_WHY)
+		phi_cell_set_text(cell, t->why);
 	else
-		snprintf(dst, PHI_TABLE_CELL, "%s", t->type->name);
+		phi_cell_set_word(cell, id == ITEM_TO ? t->type->name : from ? from->name : NULL);
 }
 
 static void
-item_cell(const void *ctx, size_t row, unsigned column, char *dst)
+item_cell(const void *ctx, size_t row, unsigned id, struct phi_cell *cell)
 {
 	const struct listing *const l = ctx;
 	const struct phi_item *const item = &l->plan->items[row];
-	const char *text;
-	switch (column) {
-	case 0:
-		strcpy(dst, phi_making_name(item->making));
+	switch (id) {
+	case ITEM_MAKING:
+		phi_cell_set_word(cell, phi_making_name(item->making));
 		break;
-	case 1:
-		types_text(l->plan, item, dst);
+	case ITEM_NAME:
+		phi_cell_set_text(cell, item->name);
 		break;
-	case 2:
-		phi_escape(dst, PHI_TABLE_CELL, item->name, strlen(item->name));
+	case ITEM_FILE:
+		phi_cell_set_text(cell, file_name(l, item->file));
 		break;
-	case 3:
-		text = file_name(l, item->file);
-		phi_escape(dst, PHI_TABLE_CELL, text, strlen(text));
-		break;
-	case 4:
-		snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, item->offset);
-		break;
-	case 5:
-		snprintf(dst, PHI_TABLE_CELL, "%" PRIu64, item->size);
+	case ITEM_OFFSET:
+	case ITEM_SIZE:
+		phi_cell_set_number(cell, id == ITEM_SIZE ? item->size : item->offset);
 		break;
 	default:
-		if (item->tensor != PHI_NONE && l->plan->model->tensors[item->tensor].why)
-			phi_escape(dst, PHI_TABLE_CELL, l->plan->model->tensors[item->tensor].why,
-				strlen(l->plan->model->tensors[item->tensor].why));
+		made_cell(l->plan, item, id, cell);
 	}
+}
+
+static struct phi_table
+items_table(const struct listing *l)
+{
+	static const struct phi_column columns[] = {{ITEM_MAKING, "made_by", "made by", false, NULL, 0},
+		{ITEM_TYPES, NULL, "types", false, NULL, 0}, {ITEM_NAME, "name", "name", false, NULL, 0},
+		{ITEM_FROM, "from", NULL, false, NULL, 0}, {ITEM_TO, "dtype", NULL, false, NULL, 0},
+		{ITEM_FILE, "file", "file", false, NULL, 0},
+		{ITEM_OFFSET, "offset", "offset", true, NULL, 0},
+		{ITEM_SIZE, "size", "size", true, NULL, 0}, {ITEM_WHY, "why", "why", false, NULL, 0}};
+	return (struct phi_table){.columns = columns, .ncolumns = l->options->why ? 9 : 8,
+		.rows = l->plan->nitems, .ctx = l, .cell = item_cell, .color = l->options->color};
 }
 
 static uint64_t
@@ -87,42 +116,18 @@ total_of(const struct phi_plan *plan)
 static void
 print_text(const struct listing *l, FILE *out)
 {
-	static const struct phi_column columns[] = {{"made by", false}, {"types", false},
-		{"name", false}, {"file", false}, {"offset", true}, {"size", true}, {"why", false}};
 	const struct phi_plan *const plan = l->plan;
-	const struct phi_table table = {.columns = columns, .ncolumns = l->options->why ? 7 : 6,
-		.rows = plan->nitems, .ctx = l, .cell = item_cell, .indent = "",
-		.color = l->options->color};
+	const struct phi_table table = items_table(l);
 	struct phi_number memory;
 	phi_table_print(&table, out);
 	fprintf(out, "%s: %u file%s, %" PRIu64 " bytes, memory %s\n", plan->format->name, plan->nfiles,
 		plan->nfiles == 1 ? "" : "s", total_of(plan), phi_number_bytes(&memory, plan->memory));
 }
 
-static void
-emit_item(struct phi_emit *e, const struct listing *l, const struct phi_item *item)
-{
-	const struct phi_tensor *const t =
-		item->tensor == PHI_NONE ? NULL : &l->plan->model->tensors[item->tensor];
-	const struct phi_type *const from = t ? origin_type(l->plan->model, t) : NULL;
-	phi_emit_open(e, '{');
-	phi_emit_member(e, "made_by", phi_making_name(item->making));
-	phi_emit_member(e, "name", item->name);
-	if (t) {
-		phi_emit_member(e, "from", from ? from->name : NULL);
-		phi_emit_member(e, "dtype", t->type->name);
-	}
-	phi_emit_member(e, "file", file_name(l, item->file));
-	phi_emit_member_u64(e, "offset", item->offset);
-	phi_emit_member_u64(e, "size", item->size);
-	if (t && l->options->why)
-		phi_emit_member(e, "why", t->why);
-	phi_emit_close(e, '}');
-}
-
 static int
 print_json(const struct listing *l, FILE *out, struct phi_err *err)
 {
+	const struct phi_table items = items_table(l);
 	struct phi_emit e;
 	phi_emit_begin(&e, out, 2);
 	phi_emit_open(&e, '{');
@@ -138,10 +143,7 @@ print_json(const struct listing *l, FILE *out, struct phi_err *err)
 	}
 	phi_emit_close(&e, ']');
 	phi_emit_key(&e, "items");
-	phi_emit_open(&e, '[');
-	for (size_t i = 0; i < l->plan->nitems; i++)
-		emit_item(&e, l, &l->plan->items[i]);
-	phi_emit_close(&e, ']');
+	phi_table_emit(&items, &e);
 	phi_emit_member_u64(&e, "total", total_of(l->plan));
 	phi_emit_member_u64(&e, "memory", l->plan->memory);
 	phi_emit_close(&e, '}');
@@ -160,36 +162,36 @@ phi_plan_print(const struct phi_plan *plan, const struct phi_plan_print_options 
 }
 
 static void
-choice_cell(const void *ctx, size_t row, unsigned column, char *dst)
+choice_cell(const void *ctx, size_t row, unsigned id, struct phi_cell *cell)
 {
 	const struct phi_model *const m = ctx;
 	const struct phi_tensor *const t = &m->tensors[row];
 	const struct phi_type *const from = origin_type(m, t);
-	switch (column) {
+	switch (id) {
 	case 0:
-		phi_escape(dst, PHI_TABLE_CELL, t->name, strlen(t->name));
+		phi_cell_set_text(cell, t->name);
 		break;
 	case 1:
-		strcpy(dst, phi_role_name(t->role));
+		phi_cell_set_word(cell, phi_role_name(t->role));
 		break;
 	case 2:
-		strcpy(dst, from ? from->name : "");
+		phi_cell_set_word(cell, from ? from->name : NULL);
 		break;
 	case 3:
-		strcpy(dst, t->type->name);
+		phi_cell_set_word(cell, t->type->name);
 		break;
 	default:
-		if (t->why)
-			phi_escape(dst, PHI_TABLE_CELL, t->why, strlen(t->why));
+		phi_cell_set_text(cell, t->why);
 	}
 }
 
 void
 phi_explain_print(const struct phi_model *lowered, bool color, FILE *out)
 {
-	static const struct phi_column columns[] = {{"name", false}, {"role", false},
-		{"from", false}, {"to", false}, {"why", false}};
+	static const struct phi_column columns[] = {{0, "name", "name", false, NULL, 0},
+		{1, "role", "role", false, NULL, 0}, {2, "from", "from", false, NULL, 0},
+		{3, "dtype", "to", false, NULL, 0}, {4, "why", "why", false, NULL, 0}};
 	const struct phi_table table = {.columns = columns, .ncolumns = 5, .rows = lowered->ntensors,
-		.ctx = lowered, .cell = choice_cell, .indent = "", .color = color};
+		.ctx = lowered, .cell = choice_cell, .color = color};
 	phi_table_print(&table, out);
 }

@@ -9,7 +9,7 @@ phi_scan_print(struct phi_store *store, const struct phi_inspect_options *option
 {
 	struct phi_findings_print print;
 	struct phi_err other;
-	phi_findings_begin(&print, phi_store_path(store), options->json, out);
+	phi_findings_begin(&print, phi_store_path(store), options, out);
 	print.offsets = true;
 	const struct phi_findings findings = phi_findings_to(&print);
 	const int result = phi_scan_store(store, &findings, err);

@@ -173,11 +173,14 @@ reach(const struct phi_tensor *t, const int64_t *stride, int64_t *low, int64_t *
 	return true;
 }
 
-/* Does every element of the plane lie inside its storage? */
+/* Does every element of plane i lie inside its storage? */
 static bool
-inside(const struct phi_tensor *t, const struct phi_plane *p, uint64_t size)
+inside(const struct phi_tensor *t, unsigned i, uint64_t size)
 {
+	const struct phi_plane *const p = &t->plane[i];
 	uint64_t bytes;
+	if (t->packed)
+		return phi_fits(p->offset, t->packed->plane[i].bytes, size);
 	if (p->dense)
 		return phi_tensor_bytes(t, &bytes) && phi_fits(p->offset, bytes, size);
 	int64_t low, high;
@@ -207,10 +210,10 @@ check_tensor(const struct phi_model *model, const struct phi_tensor *t, struct p
 		if (p->storage >= model->nstorages)
 			return phi_fail(err, PHI_FORMAT, "no storage %u", p->storage);
 		const struct phi_storage *const s = &model->storages[p->storage];
-		if (!inside(t, p, s->size))
+		if (!inside(t, i, s->size))
 			return phi_fail(err, PHI_FORMAT,
 				"data beyond the end of its storage (%" PRIu64 " bytes)", s->size);
-		if (bytes > s->size && bytes > PHI_EXPAND_MAX)
+		if (!t->packed && bytes > s->size && bytes > PHI_EXPAND_MAX)
 			return phi_fail(err, PHI_LIMIT,
 				"%" PRIu64 " bytes repeated from a storage of %" PRIu64
 				", more than %d", bytes, s->size, PHI_EXPAND_MAX);

@@ -88,6 +88,7 @@ struct phi_packed {
 	unsigned zero_bias; /* added to a code of a zero point, modulo its range (GPTQ v1: 1) */
 	float factor;	    /* 1 mostly */
 	float nested_offset;
+	bool wide; /* the library that packed it has it as F32 when decoded: lowering makes it that */
 	unsigned nplanes;
 	struct phi_packed_plane plane[PHI_PLANES_MAX];
 };

@@ -1,6 +1,7 @@
 #include "formats/core/pump.h"
 
 #include "formats/core/escape.h"
+#include "formats/core/gather.h"
 #include "formats/core/hold.h"
 #include "formats/core/memory.h"
 #include "formats/core/relay.h"
@@ -18,6 +19,7 @@ struct pump {
 	const struct phi_pump_options *options;
 	struct phi_schedule schedule;
 	struct phi_hold *hold; /* or NULL: the source is random */
+	struct phi_gather *gather; /* or NULL: nobody asked */
 	phi_unpack_fn *unpack; /* or NULL */
 	pthread_mutex_t progress_lock;
 	uint64_t done, total;
@@ -121,7 +123,7 @@ convert_slot(const struct pump *pump, const struct slot *slot, uint64_t *bad)
 }
 
 static int
-convert(const struct pump *pump, const struct slot *slot, struct phi_err *err)
+convert(const struct pump *pump, uint64_t ticket, const struct slot *slot, struct phi_err *err)
 {
 	const struct phi_segment *const s = slot->segment;
 	uint64_t bad = 0;
@@ -131,6 +133,8 @@ convert(const struct pump *pump, const struct slot *slot, struct phi_err *err)
 			s->first + slot->first + bad, s->tensor->type->name);
 		return in_source(pump, s, err);
 	}
+	if (pump->gather)
+		phi_gather_take(pump->gather, s, ticket, slot->in, slot->out, slot->n);
 	return 0;
 }
 
@@ -140,7 +144,6 @@ pump_work(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	struct pump *const pump = ctx;
 	struct slot *const slot = carried;
 	const struct phi_segment *const s = slot->segment;
-	(void)ticket;
 	switch (s->part->kind) {
 	case PHI_PART_LITERAL:
 		memcpy(slot->in, (const uint8_t *)s->part->literal + slot->first, (size_t)slot->n);
@@ -151,7 +154,7 @@ pump_work(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	case PHI_PART_TENSOR:
 		break;
 	}
-	return s->type == s->tensor->type ? 0 : convert(pump, slot, err);
+	return s->type == s->tensor->type ? 0 : convert(pump, ticket, slot, err);
 }
 
 static void
@@ -279,6 +282,11 @@ run(struct pump *pump, struct phi_err *err)
 	const bool ordered = sink->ops->sequential(sink);
 	if (prepare(pump, ordered, err) < 0)
 		return -1;
+	if (pump->options->losses) {
+		pump->gather = phi_gather_new(&pump->schedule, pump->options->converters, err);
+		if (!pump->gather)
+			return -1;
+	}
 	const struct phi_relay relay = {
 		.ctx = pump,
 		.tickets = pump->schedule.tickets,
@@ -293,6 +301,8 @@ run(struct pump *pump, struct phi_err *err)
 	if (phi_relay_run(&relay, jobs_that_fit(&pump->schedule, pump->options), err) < 0 ||
 		phi_source_finish(pump->source, err) < 0)
 		return -1;
+	if (pump->gather)
+		phi_gather_sum(pump->gather, pump->options->losses);
 	return phi_sink_end(sink, err);
 }
 
@@ -306,6 +316,7 @@ phi_pump(struct phi_source *source, struct phi_sink *sink, const struct phi_pump
 	pthread_mutex_init(&pump.progress_lock, NULL);
 	const int result = run(&pump, err);
 	pthread_mutex_destroy(&pump.progress_lock);
+	phi_gather_free(pump.gather);
 	phi_hold_free(pump.hold);
 	phi_schedule_free(&pump.schedule);
 	return result;

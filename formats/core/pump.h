@@ -11,6 +11,7 @@
 #ifndef PHI_CORE_PUMP_H
 #define PHI_CORE_PUMP_H
 
+#include "formats/core/loss.h"
 #include "formats/core/sink.h"
 #include "formats/core/source.h"
 
@@ -21,6 +22,7 @@ struct phi_pump_options {
 	const struct phi_converters *converters; /* NULL: nothing is converted */
 	uint64_t memory; /* bytes that may be held; 0: 64 MiB */
 	const struct phi_spool_options *spool;
+	struct phi_loss *losses; /* NULL, or one for each tensor of the plan's model: what converting it lost is added */
 	/* Called now and then with bytes done and in all, from any thread but never from two; or NULL. */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *progress_ctx;

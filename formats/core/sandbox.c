@@ -98,8 +98,8 @@ allow_all(int ruleset, const struct phi_sandbox *s, uint64_t rights, struct phi_
 	for (unsigned i = 0; i < sizeof s->read / sizeof *s->read && s->read[i]; i++)
 		if (allow(ruleset, s->read[i], READING & rights, err))
 			return -1;
-	for (const char *const *more = s->more; more && *more; more++)
-		if (allow(ruleset, *more, READING & rights, err))
+	for (const char *const *folder = s->more; folder && *folder; folder++)
+		if (allow(ruleset, *folder, READING & rights, err))
 			return -1;
 	for (unsigned i = 0; i < sizeof s->write / sizeof *s->write && s->write[i]; i++)
 		if (allow(ruleset, s->write[i], WRITING & rights, err))

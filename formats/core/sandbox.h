@@ -10,7 +10,7 @@
 
 struct phi_sandbox {
 	const char *read[4];  /* folders whose files may still be opened for reading; NULL-ended */
-	const char *const *more; /* more folders to read, NULL-ended, or NULL */
+	const char *const *more; /* more of those, NULL-ended; or NULL */
 	const char *write[4]; /* folders in which files may be made, renamed, removed; NULL-ended */
 };
 

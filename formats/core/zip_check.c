@@ -104,12 +104,27 @@ check_entry(const struct phi_zip *zip, const struct phi_zip_entry *e,
 			       e->data, err, "not the bytes that were written (checksum)");
 }
 
+static bool
+has_checksums(const struct phi_zip *zip)
+{
+	for (size_t i = 0; i < zip->count; i++)
+		if (zip->entries[i].crc)
+			return true;
+	return false;
+}
+
 int
 phi_zip_check(const struct phi_zip *zip, const struct phi_findings *findings, struct phi_err *err)
 {
 	struct phi_findings to = *findings;
 	const struct phi_regions regions = { .emit = report_gap, .ctx = &to };
-	for (size_t i = 0; i < zip->count; i++)
+	if (zip->count > 1 && !has_checksums(zip) &&
+		phi_finding_emit(findings, PHI_FINDING_INFO, "zip.no-checksums",
+			phi_member_name(zip->member), NULL, UINT64_MAX, err,
+			"its entries have no checksums"))
+		return -1;
+	const bool checked = zip->count == 1 || has_checksums(zip);
+	for (size_t i = 0; checked && i < zip->count; i++)
 		if (check_entry(zip, &zip->entries[i], findings, err))
 			return -1;
 	return phi_zip_layout(zip, NULL, NULL, &regions, err);

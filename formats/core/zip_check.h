@@ -13,7 +13,8 @@ typedef int phi_zip_tile_entry(void *ctx, size_t entry, struct phi_tiler *tiler,
 int phi_zip_layout(const struct phi_zip *zip, phi_zip_tile_entry *inside, void *ctx,
 	const struct phi_regions *regions, struct phi_err *err);
 
-/* Reads all entries. Rules: zip.checksum, zip.damaged (deflated data), zip.gap. */
+/* Reads all entries. Rules: zip.checksum, zip.no-checksums (all are 0: torch can be told to write none),
+ * zip.damaged (deflated data), zip.gap. */
 int phi_zip_check(
 	const struct phi_zip *zip, const struct phi_findings *findings, struct phi_err *err);
 

@@ -16,27 +16,34 @@ enum {
 	FLAG_UTF8 = 0x0800,
 	FLAG_DESCRIPTOR = 0x0008,
 };
-static const uint64_t narrow_max = UINT32_MAX; /* from here on a number goes to the zip64 extra */
+
+const struct phi_zip_style phi_zip_torch = { .wide = UINT32_MAX };
+const struct phi_zip_style phi_zip_python = { .python = true,
+	.wide = UINT64_C(1) << 31,
+	.made = 3 << 8 | 45,
+	.needed = 45,
+	.date = 1 << 5 | 1,
+	.attributes = UINT32_C(0600) << 16 };
 
 static bool
-is_wide(const struct phi_zip_record *r)
+is_wide(const struct phi_zip_file *zip, const struct phi_zip_record *r)
 {
-	return r->size >= narrow_max || r->header >= narrow_max;
+	return r->size >= zip->style->wide || r->header >= zip->style->wide;
 }
 
 /* The extra; `stored` is what stands for the second size. Returns its bytes, at most 28. */
 static size_t
-put_zip64(uint8_t *dst, const struct phi_zip_record *r, uint64_t stored)
+put_zip64(uint8_t *dst, bool sizes, bool header, const struct phi_zip_record *r, uint64_t stored)
 {
 	size_t n = 4;
-	if (!is_wide(r))
+	if (!sizes && !header)
 		return 0;
-	if (r->size >= narrow_max) {
+	if (sizes) {
 		phi_store64(dst + n, r->size);
 		phi_store64(dst + n + 8, stored);
 		n += 16;
 	}
-	if (r->header >= narrow_max) {
+	if (header) {
 		phi_store64(dst + n, r->header);
 		n += 8;
 	}
@@ -45,9 +52,20 @@ put_zip64(uint8_t *dst, const struct phi_zip_record *r, uint64_t stored)
 	return n;
 }
 
-static uint16_t
-flags_of(const struct phi_zip_record *r)
+static bool
+is_ascii(const char *name)
 {
+	for (; *name; name++)
+		if ((unsigned char)*name >= 0x80)
+			return false;
+	return true;
+}
+
+static uint16_t
+flags_of(const struct phi_zip_file *zip, const struct phi_zip_record *r)
+{
+	if (zip->style->python)
+		return is_ascii(r->name) ? 0 : FLAG_UTF8;
 	return r->size ? FLAG_UTF8 | FLAG_DESCRIPTOR : FLAG_UTF8;
 }
 
@@ -141,12 +159,12 @@ flush(struct phi_zip_file *zip, const char *name, struct phi_err *err)
 
 int
 phi_zip_plan_open(struct phi_zip_file *zip, struct phi_plan *plan, unsigned file,
-	const char *folder, struct phi_err *err)
+	const struct phi_zip_style *style, const char *folder, struct phi_err *err)
 {
 	if (!plan->state)
 		plan->state = phi_arena_calloc(plan->arena, 1, sizeof(struct phi_zip_set), err);
 	*zip = (struct phi_zip_file){
-		.plan = plan, .set = plan->state, .folder = folder, .file = file
+		.plan = plan, .set = plan->state, .style = style, .folder = folder, .file = file
 	};
 	if (!zip->set)
 		return -1;
@@ -161,23 +179,42 @@ phi_zip_plan_free(struct phi_zip_file *zip)
 	phi_buffer_free(&zip->gathered);
 }
 
-static int
-gather_local(struct phi_zip_file *zip, const struct phi_zip_record *r, struct phi_err *err)
+/* What follows the name in torch's: zip64's if it must be, and up to the alignment. */
+static size_t
+put_padded_extra(const struct phi_zip_file *zip, const struct phi_zip_record *r, size_t name,
+	uint8_t *extra)
 {
-	uint8_t head[LOCAL] = "PK\3\4", extra[32 + ALIGNMENT];
-	const size_t name = strlen(r->name);
-	size_t n = put_zip64(extra, r, 0);
+	const uint64_t wide = zip->style->wide;
+	const size_t n = put_zip64(extra, r->size >= wide, r->header >= wide, r, 0);
 	const size_t rest = (size_t)((zip->at + LOCAL + name + n + 4) % ALIGNMENT);
 	const size_t padding = rest ? ALIGNMENT - rest : 0;
 	memcpy(extra + n, "FB", 2);
 	phi_store16(extra + n + 2, (uint16_t)padding);
 	memset(extra + n + 4, 'Z', padding);
-	n += 4 + padding;
-	phi_store16(head + 6, flags_of(r));
+	return n + 4 + padding;
+}
+
+static int
+gather_local(struct phi_zip_file *zip, size_t record, struct phi_err *err)
+{
+	const struct phi_zip_record *const r = &zip->set->records[record];
+	const struct phi_zip_style *const style = zip->style;
+	uint8_t head[LOCAL] = "PK\3\4", extra[32 + ALIGNMENT];
+	const size_t name = strlen(r->name);
+	const size_t n = style->python ? put_zip64(extra, true, false, r, r->size)
+				       : put_padded_extra(zip, r, name, extra);
+	const uint32_t size = style->python ? UINT32_MAX : 0;
+	phi_store16(head + 4, style->needed);
+	phi_store16(head + 6, flags_of(zip, r));
+	phi_store16(head + 12, style->date);
+	phi_store32(head + 18, size);
+	phi_store32(head + 22, size);
 	phi_store16(head + 26, (uint16_t)name);
 	phi_store16(head + 28, (uint16_t)n);
-	return gather(zip, head, sizeof head, err) || gather(zip, r->name, name, err) ||
-			gather(zip, extra, n, err) ? -1 : 0;
+	return gather(zip, head, 14, err) ||
+			(style->python ? gather_crc(zip, record, err) : gather(zip, head + 14, 4, err)) ||
+			gather(zip, head + 18, sizeof head - 18, err) ||
+			gather(zip, r->name, name, err) || gather(zip, extra, n, err) ? -1 : 0;
 }
 
 static int
@@ -185,8 +222,8 @@ gather_descriptor(struct phi_zip_file *zip, size_t record, struct phi_err *err)
 {
 	const struct phi_zip_record *const r = &zip->set->records[record];
 	uint8_t sizes[16];
-	const size_t width = is_wide(r) ? 8 : 4;
-	if (!r->size)
+	const size_t width = is_wide(zip, r) ? 8 : 4;
+	if (!r->size || zip->style->python)
 		return 0;
 	for (size_t i = 0; i < 2; i++)
 		if (width == 8)
@@ -205,7 +242,7 @@ phi_zip_plan_bytes(struct phi_zip_file *zip, const char *name, const void *bytes
 	if (!r)
 		return -1;
 	r->crc = (uint32_t)crc32_z(0, bytes, size);
-	return gather_local(zip, r, err) || gather(zip, bytes, size, err) ||
+	return gather_local(zip, zip->set->nrecords - 1, err) || gather(zip, bytes, size, err) ||
 			gather_descriptor(zip, zip->set->nrecords - 1, err) ? -1 : 0;
 }
 
@@ -215,7 +252,7 @@ phi_zip_plan_sealed(struct phi_zip_file *zip, const char *name, size_t size, phi
 {
 	struct phi_zip_record *const r = add_record(zip, name, size, err);
 	const size_t record = zip->set->nrecords - 1;
-	if (!r || gather_local(zip, r, err) || add_patch(zip, record, seal, err) ||
+	if (!r || gather_local(zip, record, err) || add_patch(zip, record, seal, err) ||
 		phi_buffer_zeros(&zip->gathered, size, err))
 		return -1;
 	zip->at += size;
@@ -223,11 +260,19 @@ phi_zip_plan_sealed(struct phi_zip_file *zip, const char *name, size_t size, phi
 }
 
 int
-phi_zip_plan_data(struct phi_zip_file *zip, const char *name, uint64_t size, struct phi_err *err)
+phi_zip_plan_data(struct phi_zip_file *zip, const char *name, const void *bytes, size_t n,
+	uint64_t size, struct phi_err *err)
 {
-	struct phi_zip_record *const r = add_record(zip, name, size, err);
+	uint64_t whole;
+	if (!phi_add(n, size, &whole))
+		whole = UINT64_MAX; /* refused by its size */
+	struct phi_zip_record *const r = add_record(zip, name, whole, err);
 	const size_t record = zip->set->nrecords - 1;
-	if (!r || gather_local(zip, r, err) || flush(zip, "header", err))
+	if (!r)
+		return -1;
+	r->crc = (uint32_t)crc32_combine(crc32_z(0, bytes, n), 0, (z_off_t)size);
+	if (gather_local(zip, record, err) || gather(zip, bytes, n, err) ||
+		flush(zip, "header", err))
 		return -1;
 	r->item = zip->plan->nitems;
 	zip->data = zip->at;
@@ -240,14 +285,20 @@ gather_central(struct phi_zip_file *zip, size_t record, struct phi_err *err)
 {
 	const struct phi_zip_record *const r = &zip->set->records[record];
 	uint8_t head[CENTRAL] = "PK\1\2", extra[32];
-	const size_t name = strlen(r->name), n = put_zip64(extra, r, r->size);
-	const uint32_t size = r->size < narrow_max ? (uint32_t)r->size : UINT32_MAX;
-	phi_store16(head + 8, flags_of(r));
+	const uint64_t wide = zip->style->wide;
+	const size_t name = strlen(r->name);
+	const size_t n = put_zip64(extra, r->size >= wide, r->header >= wide, r, r->size);
+	const uint32_t size = r->size < wide ? (uint32_t)r->size : UINT32_MAX;
+	phi_store16(head + 4, zip->style->made);
+	phi_store16(head + 6, zip->style->needed);
+	phi_store16(head + 8, flags_of(zip, r));
+	phi_store16(head + 14, zip->style->date);
 	phi_store32(head + 20, size);
 	phi_store32(head + 24, size);
 	phi_store16(head + 28, (uint16_t)name);
 	phi_store16(head + 30, (uint16_t)n);
-	phi_store32(head + 42, r->header < narrow_max ? (uint32_t)r->header : UINT32_MAX);
+	phi_store32(head + 38, zip->style->attributes);
+	phi_store32(head + 42, r->header < wide ? (uint32_t)r->header : UINT32_MAX);
 	return gather(zip, head, 16, err) || gather_crc(zip, record, err) ||
 			gather(zip, head + 20, CENTRAL - 20, err) ||
 			gather(zip, r->name, name, err) || gather(zip, extra, n, err) ? -1 : 0;
@@ -259,7 +310,8 @@ gather_end(struct phi_zip_file *zip, uint64_t directory, struct phi_err *err)
 	uint8_t wide[56] = "PK\6\6", locator[20] = "PK\6\7", end[22] = "PK\5\6";
 	const uint64_t count = zip->set->nrecords - zip->first, size = zip->at - directory;
 	phi_store64(wide + 4, sizeof wide - 12);
-	phi_store16(wide + 12, 3 << 8 | 30); /* as miniz: Unix, version 3.0 */
+	/* Torch's, which is miniz: made by Unix, version 3.0. */
+	phi_store16(wide + 12, zip->style->python ? 45 : 3 << 8 | 30);
 	phi_store16(wide + 14, 45);
 	phi_store64(wide + 24, count);
 	phi_store64(wide + 32, count);
@@ -269,10 +321,15 @@ gather_end(struct phi_zip_file *zip, uint64_t directory, struct phi_err *err)
 	phi_store32(locator + 16, 1);
 	phi_store16(end + 8, count < UINT16_MAX ? (uint16_t)count : UINT16_MAX);
 	phi_store16(end + 10, count < UINT16_MAX ? (uint16_t)count : UINT16_MAX);
-	phi_store32(end + 12, size < narrow_max ? (uint32_t)size : UINT32_MAX);
-	phi_store32(end + 16, directory < narrow_max ? (uint32_t)directory : UINT32_MAX);
-	return gather(zip, wide, sizeof wide, err) || gather(zip, locator, sizeof locator, err) ||
-			gather(zip, end, sizeof end, err) ? -1 : 0;
+	phi_store32(end + 12, size < UINT32_MAX ? (uint32_t)size : UINT32_MAX);
+	phi_store32(end + 16, directory < UINT32_MAX ? (uint32_t)directory : UINT32_MAX);
+	const uint64_t limit = zip->style->wide;
+	const bool both = !zip->style->python || count > UINT16_MAX || size >= limit ||
+			  directory >= limit;
+	if (both && (gather(zip, wide, sizeof wide, err) ||
+			    gather(zip, locator, sizeof locator, err)))
+		return -1;
+	return gather(zip, end, sizeof end, err);
 }
 
 int

@@ -1,5 +1,5 @@
 /* Planning files that are zips of stored entries, written in one pass: sizes are known when the plan is
- * made, checksums when the data has passed. The layout is that of torch's own writer, to the byte:
+ * made, checksums when the data has passed. There are two styles. That of torch's own writer, to the byte:
  *
  *     entry:  "PK\3\4" u16 version 0, flags 0x0808, method 0, u32 time 0, u32 crc 0, u32 size 0, 0,
  *                u16 name, extra
@@ -16,6 +16,12 @@
  * u64 size, u64 size (0 in the local header), u64 offset that do not fit their fields. An entry without
  * data has no descriptor, and flags 0x0800. Source: APPNOTE 6.3.10; files of torch 2.13.
  *
+ * And that of Python's zipfile as numpy.savez uses it: the checksum stands in the local header (so there
+ * is no writing to a pipe), where sizes are all ones and in a zip64 extra, always; no descriptor, no
+ * alignment; version 4.5 (made by Unix), 1980-01-01, mode 0600, flag 0x0800 where a name is not ASCII;
+ * zip64 extras in the directory, and zip64's end, only where a number is 2^31 or more (entries: 2^16).
+ * Source: files of NumPy 2.4 on Python 3.11.
+ *
  * A plan may hold several such files, and others beside them; its format's sink is phi_sink_zip. */
 #ifndef PHI_CORE_ZIP_PLAN_H
 #define PHI_CORE_ZIP_PLAN_H
@@ -24,11 +30,19 @@
 #include "formats/core/plan.h"
 #include "formats/core/sink.h"
 
+struct phi_zip_style {
+	bool python; /* else torch */
+	uint64_t wide; /* numbers from here on go to the zip64 extra */
+	uint16_t made, needed, date; /* versions; days since 1980 */
+	uint32_t attributes;
+};
+extern const struct phi_zip_style phi_zip_torch, phi_zip_python;
+
 struct phi_zip_record {
 	const char *name;    /* with its folder */
 	uint64_t header;     /* offset of its local header */
 	uint64_t size;
-	uint32_t crc;	     /* of bytes that the plan knows; else 0 */
+	uint32_t crc;	     /* of bytes that the plan knows, their share of the whole */
 	size_t item;	     /* of the plan: its data; SIZE_MAX if the plan knows them */
 };
 
@@ -57,6 +71,7 @@ struct phi_zip_set {
 struct phi_zip_file {
 	struct phi_plan *plan;
 	struct phi_zip_set *set;
+	const struct phi_zip_style *style;
 	const char *folder;  /* of all names, or ""; lent */
 	unsigned file;
 	uint32_t first;	     /* its records begin here */
@@ -68,14 +83,16 @@ struct phi_zip_file {
 
 /* Begins planned file number `file`, just added and empty. Free it also after a failure. */
 int phi_zip_plan_open(struct phi_zip_file *zip, struct phi_plan *plan, unsigned file,
-	const char *folder, struct phi_err *err);
+	const struct phi_zip_style *style, const char *folder, struct phi_err *err);
 void phi_zip_plan_free(struct phi_zip_file *zip);
 
 /* A record whose bytes are known. */
 int phi_zip_plan_bytes(struct phi_zip_file *zip, const char *name, const void *bytes, size_t size,
 	struct phi_err *err);
-/* A record whose data is the plan's next item, to be added by the caller at zip->data. */
-int phi_zip_plan_data(struct phi_zip_file *zip, const char *name, uint64_t size, struct phi_err *err);
+/* A record whose data is `n` bytes known and then the plan's next item of `size` bytes, to be added by
+ * the caller at zip->data. */
+int phi_zip_plan_data(struct phi_zip_file *zip, const char *name, const void *bytes, size_t n,
+	uint64_t size, struct phi_err *err);
 /* A record whose bytes follow from the checksums before it. */
 int phi_zip_plan_sealed(struct phi_zip_file *zip, const char *name, size_t size, phi_zip_seal *seal,
 	struct phi_err *err);

@@ -1,6 +1,5 @@
 /* --check of .npy and .npz: what numpy.load would refuse or pass over in a file that could be described.
  * The rules are in phi-inspect(1). */
-#include "formats/core/escape.h"
 #include "formats/core/zip_check.h"
 #include "formats/numpy/read.h"
 
@@ -55,21 +54,18 @@ check_entry(const struct check *c, size_t entry, struct phi_err *err)
 	struct phi_numpy_range all = phi_numpy_entry(c->numpy, entry);
 	const size_t n = strlen(e->name);
 	uint8_t head[PHI_NPY_MAGIC];
-	struct phi_quoted q;
 	if (!e->readable)
 		return phi_finding_emit(c->findings, PHI_FINDING_INVALID, "numpy.entry", c->file,
 			e->name, e->header, err,
-			"%s: is encrypted, or compressed by another method than deflate",
-			phi_quote(&q, e->name));
+			"is encrypted, or compressed by another method than deflate");
 	if (all.size >= sizeof head && phi_numpy_range_read(&all, 0, head, sizeof head, err))
 		return -1;
 	if (all.size < sizeof head || !phi_npy_is(head, sizeof head))
 		return phi_finding_emit(c->findings, PHI_FINDING_INFO, "numpy.entry", c->file,
-			e->name, e->header, err, "%s: is no array", phi_quote(&q, e->name));
+			e->name, e->header, err, "is no array");
 	if ((n < 4 || strcmp(e->name + n - 4, ".npy") != 0) &&
 		phi_finding_emit(c->findings, PHI_FINDING_INFO, "numpy.name", c->file, e->name,
-			e->header, err, "%s: an array whose name does not end in .npy",
-			phi_quote(&q, e->name)))
+			e->header, err, "an array whose name does not end in .npy"))
 		return -1;
 	return check_array(c, all, e->name, err);
 }

@@ -4,6 +4,7 @@
 
 #include "formats/core/bytes.h"
 #include "formats/core/st_plan.h"
+#include "formats/core/zip_plan.h"
 
 #include <string.h>
 
@@ -44,5 +45,5 @@ const struct phi_format phi_format_numpy = {
 	.open = phi_numpy_open,
 	.lower = phi_st_lower,
 	.complete = phi_numpy_complete,
-	.sink = &phi_sink_flat,
+	.sink = &phi_sink_zip,
 };

@@ -177,6 +177,8 @@ view(struct phi_unpacking *u, struct phi_err *err)
 static const struct phi_type *
 float_of(const struct phi_packed *packed)
 {
+	if (packed->wide)
+		return phi_type_of(PHI_F32);
 	const int scale = phi_packed_find(packed, PHI_PACKED_SCALE);
 	return phi_type_of(scale >= 0 && packed->plane[scale].type->id == PHI_BF16 ? PHI_BF16 : PHI_F16);
 }

@@ -11,11 +11,12 @@ struct phi_torch_dtype {
 	const char *alias; /* "float", or NULL */
 	const char *storage; /* "FloatStorage", or NULL: only in an UntypedStorage */
 	unsigned bytes; /* of an element, as strides and offsets count them */
-	int id; /* enum phi_type_id; -1: known, but not read (quantized types) */
+	enum phi_type_id id; /* of a quantized type: of its integers, several of which may share one */
+	unsigned bits; /* of a quantized type: of one of its integers; else 0 */
 };
 
 /* Of a global that is a storage class of any module (torch, torch.cuda, torch.storage); NULL if it
- * is none. An UntypedStorage has bytes 1 and no id. */
+ * is none. An UntypedStorage is one of bytes. */
 const struct phi_torch_dtype *phi_torch_storage_class(const struct phi_pickle *global);
 /* Of a global that is a dtype; NULL if it is none. */
 const struct phi_torch_dtype *phi_torch_dtype(const struct phi_pickle *global);

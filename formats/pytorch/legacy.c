@@ -23,7 +23,7 @@ struct file {
 	struct phi_source *source;
 	struct phi_member *member;
 	struct phi_arena *arena; /* of the pickles; gone after describing */
-	uint64_t at;
+	uint64_t at, pickle; /* pickle: where that of the object begins */
 	bool swap;
 };
 
@@ -32,8 +32,10 @@ phi_pytorch_is_legacy(const uint8_t *head, size_t size)
 {
 	static const uint8_t magic[] = { 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8,
 		0x50, 0x19, '.' };
-	return size >= 2 + sizeof magic && head[0] == 0x80 && head[1] <= 5 &&
-	       !memcmp(head + 2, magic, sizeof magic);
+	/* Protocols 4 and 5 put a frame around it: its opcode, and its size in 8 bytes. */
+	const size_t at = size > 2 && head[1] >= 4 && head[2] == 0x95 ? 11 : 2;
+	return size >= at + sizeof magic && head[0] == 0x80 && head[1] <= 5 &&
+	       !memcmp(head + at, magic, sizeof magic);
 }
 
 /* Runs the pickle at file->at. How long it is, only running it tells: a window of the file is
@@ -80,37 +82,36 @@ check_header(struct file *f, struct phi_err *err)
 
 /* The count before a storage, and its place. */
 static int
-place_storage(struct file *f, const struct phi_torch_storages *storages,
-	const struct phi_pickle *key, const char *file, struct phi_err *err)
+place_storage(struct file *f, const struct phi_torch *torch, const struct phi_pickle *key,
+	const char *file, struct phi_err *err)
 {
 	uint8_t bytes[8];
 	struct phi_quoted q;
-	const uint32_t i =
-		key->kind == PHI_PICKLE_STRING
-			? phi_names_find(storages->keys, key->string.data, key->string.size)
-			: PHI_NONE;
+	const uint32_t i = key->kind == PHI_PICKLE_STRING
+				   ? phi_torch_find_storage(torch, key->string)
+				   : PHI_NONE;
 	if (i == PHI_NONE)
 		return phi_fail(err, PHI_UNSUPPORTED,
 			"a storage at offset %" PRIu64 " whose type is not known", f->at);
 	if (phi_member_read(f->member, f->at, bytes, sizeof bytes, err))
-		return phi_context(err, "storage %s", phi_quote(&q, storages->items[i].key));
+		return phi_context(err, "storage %s", phi_quote(&q, torch->storages[i].key));
 	if (f->swap)
 		phi_swap_bytes(bytes, 8, 8);
 	struct phi_storage *const storage = &f->source->model->storages[i];
 	if (storage->file)
 		return phi_fail(err, PHI_FORMAT, "storage %s: is there twice",
-			phi_quote(&q, storages->items[i].key));
-	if (phi_load64(bytes) != storages->items[i].count)
+			phi_quote(&q, torch->storages[i].key));
+	if (phi_load64(bytes) != torch->storages[i].count)
 		return phi_fail(err, PHI_FORMAT,
 			"storage %s: has %" PRIu64 " elements, but the pickle says %" PRIu64,
-			phi_quote(&q, storages->items[i].key), phi_load64(bytes),
-			storages->items[i].count);
+			phi_quote(&q, torch->storages[i].key), phi_load64(bytes),
+			torch->storages[i].count);
 	f->at += 8;
 	if (!phi_fits(f->at, storage->size, phi_member_size(f->member)))
 		return phi_fail(err, PHI_TRUNCATED,
 			"storage %s: %" PRIu64 " bytes at offset %" PRIu64
 			" pass the end of the file (%" PRIu64 ")",
-			phi_quote(&q, storages->items[i].key), storage->size, f->at,
+			phi_quote(&q, torch->storages[i].key), storage->size, f->at,
 			phi_member_size(f->member));
 	storage->file = file;
 	storage->offset = f->at;
@@ -119,7 +120,7 @@ place_storage(struct file *f, const struct phi_torch_storages *storages,
 }
 
 static int
-place_storages(struct file *f, const struct phi_torch_storages *storages, struct phi_err *err)
+place_storages(struct file *f, struct phi_torch *torch, struct phi_err *err)
 {
 	struct phi_pickle_tree tree;
 	struct phi_model *const model = f->source->model;
@@ -130,38 +131,41 @@ place_storages(struct file *f, const struct phi_torch_storages *storages, struct
 	if (keys->kind != PHI_PICKLE_LIST)
 		return phi_fail(err, PHI_FORMAT, "old torch file without its list of storages");
 	for (uint32_t i = 0; i < keys->count; i++)
-		if (place_storage(f, storages, keys->items[i], file, err))
+		if (place_storage(f, torch, keys->items[i], file, err))
 			return -1;
 	for (size_t i = 0; i < model->nstorages; i++) {
 		struct phi_quoted q;
-		if (!model->storages[i].file)
+		if (!model->storages[i].file && !torch->storages[i].made)
 			return phi_fail(err, PHI_FORMAT, "storage %s: is missing",
-				phi_quote(&q, storages->items[i].key));
+				phi_quote(&q, torch->storages[i].key));
 	}
 	if (f->at != phi_member_size(f->member))
 		return phi_fail(err, PHI_FORMAT, "%" PRIu64 " bytes follow the last storage",
 			phi_member_size(f->member) - f->at);
-	return 0;
+	return phi_pytorch_settle(f->source, torch, file, f->pickle, err);
 }
 
 static int
 describe(struct file *f, struct phi_err *err)
 {
-	struct phi_torch_storages storages;
+	struct phi_torch torch;
 	struct phi_pickle_tree tree;
 	struct phi_model *const model = f->source->model;
-	if (check_header(f, err) || run_pickle(f, &tree, err) ||
-		phi_torch_storages_open(&storages, err))
+	if (check_header(f, err))
 		return -1;
+	f->pickle = f->at;
+	if (run_pickle(f, &tree, err) || phi_torch_open(&torch, model, err))
+		return -1;
+	torch.swap = f->swap;
 	/* All storages, also those of tensors that are not the model's: only their sizes tell where
 	 * the next one begins. */
-	const int result =
-		phi_torch_add_storages(model, &storages, tree.persistent, err) ||
-				phi_torch_walk(model, &storages, tree.root, f->swap, err) ||
-				place_storages(f, &storages, err)
-			? -1
-			: 0;
-	phi_torch_storages_free(&storages);
+	const int result = phi_torch_add_storages(&torch, tree.persistent, err) ||
+					   phi_torch_walk(&torch, tree.root, NULL, err) ||
+					   phi_torch_found(&torch, err) ||
+					   place_storages(f, &torch, err)
+				   ? -1
+				   : 0;
+	phi_torch_free(&torch);
 	return result;
 }
 

@@ -4,6 +4,7 @@
 #include "formats/core/checked.h"
 #include "formats/core/memory.h"
 #include "formats/core/spool.h"
+#include "formats/pytorch/check.h"
 
 #include <string.h>
 
@@ -15,6 +16,8 @@ read_storage(struct phi_source *source, uint32_t storage, uint64_t offset, void 
 	const struct phi_storage *const range = &source->model->storages[storage];
 	if (!phi_fits(offset, n, range->size))
 		return phi_fail(err, PHI_ARGUMENT, "read beyond the end of a storage");
+	if (s->made && s->made[storage])
+		return phi_torch_made_read(source, s->made[storage], offset, dst, n, err);
 	if (s->spool_offset && s->spool_offset[storage] != UINT64_MAX)
 		return phi_spool_read(s->spool, s->spool_offset[storage] + offset, dst, n, err);
 	return phi_member_read(s->member, range->offset + offset, dst, n, err);
@@ -32,7 +35,25 @@ close_state(struct phi_source *source)
 	phi_free(s);
 }
 
-static const struct phi_source_ops ops = { .read = read_storage, .close = close_state };
+int
+phi_pytorch_settle(struct phi_source *source, struct phi_torch *torch, const char *file,
+	uint64_t pickle, struct phi_err *err)
+{
+	struct phi_pytorch *const s = source->state;
+	if (phi_torch_settle(torch, source, file, pickle, err))
+		return -1;
+	s->made = phi_arena_calloc(source->model->arena, torch->count + 1, sizeof *s->made, err);
+	for (size_t i = 0; s->made && i < torch->count; i++)
+		s->made[i] = torch->storages[i].made;
+	return s->made ? 0 : -1;
+}
+
+static const struct phi_source_ops ops = {
+	.read = read_storage,
+	.check = phi_pytorch_check,
+	.layout = phi_pytorch_layout,
+	.close = close_state,
+};
 
 static int
 describe(struct phi_source *source, struct phi_store *store, const struct phi_open_options *options,

@@ -15,10 +15,15 @@ struct phi_pytorch {
 	struct phi_member *member;
 	struct phi_spool *spool; /* of what had to be inflated, or NULL */
 	uint64_t *spool_offset; /* of each storage in the spool; UINT64_MAX: it is in the file */
+	const struct phi_torch_made **made; /* of each storage, or NULL; in the model's arena */
 };
 int phi_pytorch_zip(
 	struct phi_source *source, const struct phi_open_options *options, struct phi_err *err);
 int phi_pytorch_legacy(struct phi_source *source, struct phi_err *err);
+
+/* Their last step: what phi_torch_settle does, and made storages can be read. */
+int phi_pytorch_settle(struct phi_source *source, struct phi_torch *torch, const char *file,
+	uint64_t pickle, struct phi_err *err);
 
 /* --scan (scan.h): of a file of any kind, whatever else it may be. */
 int phi_pytorch_scan(

@@ -79,68 +79,55 @@ inflate_storage(
 }
 
 static int
-place_storage(
-	struct archive *a, const char *file, const char *key, size_t index, struct phi_err *err)
+place_storage(struct archive *a, const char *file, const char *key, size_t index,
+	struct phi_err *err)
 {
-	struct phi_pytorch *const s = a->source->state;
 	struct phi_storage *const storage = &a->source->model->storages[index];
-	char name[PHI_NAME_MAX];
 	struct phi_quoted q;
-	if ((size_t)snprintf(name, sizeof name, "data/%s", key) >= sizeof name)
-		return phi_fail(err, PHI_LIMIT, "storage's key is too long");
-	const struct phi_zip_entry *const entry = find(a, name, err);
-	s->spool_offset[index] = UINT64_MAX;
+	const struct phi_zip_entry *const entry = find(a, key, err);
 	storage->file = file;
 	if (!entry)
 		return storage->size
-			       ? phi_fail(err, PHI_FORMAT, "%s: is missing", phi_quote(&q, name))
+			       ? phi_fail(err, PHI_FORMAT, "%s: is missing", phi_quote(&q, key))
 			       : 0;
 	if (!entry->readable)
 		return phi_fail(err, PHI_UNSUPPORTED,
 			"%s: is encrypted, or compressed by another "
 			"method than deflate",
-			phi_quote(&q, name));
+			phi_quote(&q, key));
 	if (entry->size != storage->size)
 		return phi_fail(err, PHI_FORMAT,
 			"%s: has %" PRIu64 " bytes, but the pickle says %" PRIu64,
-			phi_quote(&q, name), entry->size, storage->size);
+			phi_quote(&q, key), entry->size, storage->size);
 	storage->offset = entry->data;
 	return entry->deflated ? inflate_storage(a, entry, index, err) : 0;
 }
 
 static int
-place_storages(struct archive *a, const struct phi_torch_storages *storages, struct phi_err *err)
+place_storages(struct archive *a, struct phi_torch *torch, struct phi_err *err)
 {
 	struct phi_pytorch *const s = a->source->state;
 	const char *const file =
 		phi_arena_strdup(a->source->model->arena, phi_member_name(s->member), err);
-	s->spool_offset = phi_calloc(storages->count, sizeof *s->spool_offset, err);
+	s->spool_offset = phi_calloc(torch->count, sizeof *s->spool_offset, err);
 	if (!file || !s->spool_offset)
 		return -1;
-	for (size_t i = 0; i < storages->count; i++)
-		if (place_storage(a, file, storages->items[i].key, i, err))
+	for (size_t i = 0; i < torch->count; i++) {
+		s->spool_offset[i] = UINT64_MAX;
+		if (!torch->storages[i].made &&
+			place_storage(a, file, torch->storages[i].key, i, err))
 			return -1;
-	return 0;
+	}
+	const struct phi_zip_entry *const pickle = find(a, "data.pkl", err);
+	return phi_pytorch_settle(a->source, torch, file, pickle ? pickle->data : 0, err);
 }
 
+/* Walks a pickle of the archive; its names begin with the prefix, if there is one. */
 static int
-describe_tree(struct archive *a, const struct phi_pickle *root, struct phi_err *err)
+walk_pickle(struct archive *a, struct phi_torch *torch, const char *name, const char *prefix,
+	struct phi_err *err)
 {
-	struct phi_torch_storages storages;
-	bool swap;
-	if (read_byteorder(a, &swap, err) || phi_torch_storages_open(&storages, err))
-		return -1;
-	const int result = phi_torch_walk(a->source->model, &storages, root, swap, err) ||
-					   place_storages(a, &storages, err)
-				   ? -1
-				   : 0;
-	phi_torch_storages_free(&storages);
-	return result;
-}
-
-static int
-describe_pickle(struct archive *a, const struct phi_zip_entry *entry, struct phi_err *err)
-{
+	const struct phi_zip_entry *const entry = find(a, name, err);
 	void *text;
 	bool crc_right;
 	struct phi_pickle_tree tree;
@@ -148,30 +135,52 @@ describe_pickle(struct archive *a, const struct phi_zip_entry *entry, struct phi
 	if (phi_zip_load(&a->zip, entry, PHI_PICKLE_MAX, &text, &crc_right, err))
 		return -1;
 	int result = phi_pickle_run(a->arena, text, (size_t)entry->size, &tree, err)
-			     ? phi_context(err, "data.pkl")
-			     : describe_tree(a, tree.root, err);
+			     ? phi_context(err, "%s", name)
+			     : phi_torch_walk(torch, tree.root, prefix, err);
 	if (!result && !crc_right)
-		result = phi_model_warn(model, err, "data.pkl: its checksum is wrong");
+		result = phi_model_warn(model, err, "%s: its checksum is wrong", name);
 	if (!result && tree.used < entry->size)
-		result = phi_model_warn(model, err, "data.pkl: %" PRIu64 " bytes follow its end",
+		result = phi_model_warn(model, err, "%s: %" PRIu64 " bytes follow its end", name,
 			entry->size - tree.used);
 	phi_free(text);
 	return result;
+}
+
+/* The object, and the constants of a TorchScript archive: a frozen module has its weights there. */
+static int
+walk_pickles(struct archive *a, struct phi_torch *torch, struct phi_err *err)
+{
+	torch->folder = "data";
+	if (read_byteorder(a, &torch->swap, err) || walk_pickle(a, torch, "data.pkl", NULL, err))
+		return -1;
+	torch->folder = "constants";
+	if (find(a, "constants.pkl", err) &&
+		walk_pickle(a, torch, "constants.pkl", "constants", err))
+		return -1;
+	return phi_torch_found(torch, err) || place_storages(a, torch, err) ? -1 : 0;
 }
 
 static int
 describe(struct archive *a, struct phi_err *err)
 {
 	const struct phi_pytorch *const s = a->source->state;
+	struct phi_torch torch;
+	struct phi_quoted q;
 	if (phi_zip_open(&a->zip, s->member, a->arena, err) || find_folder(a, err))
 		return -1;
-	const struct phi_zip_entry *const pickle = find(a, "data.pkl", err);
-	struct phi_quoted q;
-	if (!pickle)
+	if (find(a, ".data/extern_modules", err))
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"a torch.package, which is code with weights in between; torch.save "
+			"them by themselves");
+	if (!find(a, "data.pkl", err))
 		return phi_fail(err, PHI_UNSUPPORTED,
 			"a zip, but not a torch checkpoint: there is no %s/data.pkl",
 			phi_quote(&q, a->folder));
-	return describe_pickle(a, pickle, err);
+	if (phi_torch_open(&torch, a->source->model, err))
+		return -1;
+	const int result = walk_pickles(a, &torch, err);
+	phi_torch_free(&torch);
+	return result;
 }
 
 int

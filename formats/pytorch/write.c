@@ -295,7 +295,7 @@ plan_storage(const struct layout *l, struct phi_zip_file *zip, uint32_t number, 
 	const uint64_t size = l->kept[number].bytes;
 	char name[32];
 	snprintf(name, sizeof name, "data/%" PRIu32, number);
-	if (phi_zip_plan_data(zip, name, size, err))
+	if (phi_zip_plan_data(zip, name, "", 0, size, err))
 		return -1;
 	const uint64_t offset = zip->data;
 	if (l->run_of[index] == PHI_NONE)
@@ -345,7 +345,7 @@ phi_pytorch_plan_file(struct phi_plan *plan, unsigned file, const uint32_t *tens
 	const char *const folder = folder_of(plan, file, err);
 	struct phi_zip_file zip = { 0 };
 	const int result = !folder || lay_out(&l, err) ||
-		phi_zip_plan_open(&zip, plan, file, folder, err) || plan_records(&l, &zip, err);
+		phi_zip_plan_open(&zip, plan, file, &phi_zip_torch, folder, err) || plan_records(&l, &zip, err);
 	phi_zip_plan_free(&zip);
 	free_layout(&l);
 	return result ? -1 : 0;

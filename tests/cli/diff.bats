@@ -112,3 +112,81 @@ setup_pair()
 	[ "$(phi-diff --json Phi-4-mini a.gguf | jq -c '[.tensors[]|select(.state!="equal")|[.name,.max_at]]')" = \
 		'[["rope_factors_long.weight",3]]' ]
 }
+
+@test "a table of all tensors, and CSV, JSON lines" {
+	setup_pair
+	phi-diff --tensors a.safetensors b.safetensors >x || [ $? -eq 1 ]
+	golden diff.tensors <x
+	phi-diff --csv a.safetensors b.safetensors >x || [ $? -eq 1 ]
+	golden diff.csv <x
+	phi-diff --jsonl a.safetensors b.safetensors >x || [ $? -eq 1 ]
+	golden diff.jsonl <x
+	jq -es 'length == 6' x >/dev/null
+}
+
+@test "metadata alone" {
+	cp -r Phi-4-mini other
+	sed -i 's/"rope_theta": 10000.0/"rope_theta": 10001.0/' other/config.json
+	phi-diff --metadata Phi-4-mini Phi-4-mini
+	run phi-diff --metadata Phi-4-mini other
+	[ "$status" -eq 1 ]
+	echo "$output" | golden diff.metadata
+	phi-diff --metadata --csv Phi-4-mini other >x || [ $? -eq 1 ]
+	[ "$(cat x)" = $'key,a,b\r\nrope_theta,10000.0,10001.0\r' ]
+	phi-repack -q Phi-4-mini -o a.gguf
+	phi-diff --metadata Phi-4-mini a.gguf
+	cat a.gguf | phi-diff --metadata a.gguf -
+}
+
+@test "worst blocks, the same for any threads and from pipes" {
+	safetensors a.safetensors "w=F32:2x64:$(seq -s, 128)" "v=F32:40:$(seq -s, 40)"
+	safetensors b.safetensors "w=F32:2x64:$(seq -s, 96),97.5,$(seq -s, 98 127),130" "v=F32:40:$(seq -s, 38),39,41"
+	phi-diff --blocks 2 a.safetensors b.safetensors >x || [ $? -eq 1 ]
+	golden diff.blocks <x
+	phi-diff --blocks 64 --json a.safetensors b.safetensors >x || [ $? -eq 1 ]
+	[ "$(jq -c '[.blocks[]|[.name,.block,.first,.length,.max_at,.a,.b,(.values_a|length)]]' x)" = \
+		'[["w",3,96,32,127,128,130,32],["v",1,32,8,39,40,41,8]]' ]
+	phi-quant -q -t q4_k_m Phi-4-mini -o q.gguf
+	for o in --json --csv; do
+		phi-diff -j1 --blocks 20 --stats $o Phi-4-mini q.gguf >1 || [ $? -eq 1 ]
+		phi-diff -j8 --blocks 20 --stats $o Phi-4-mini q.gguf >8 || [ $? -eq 1 ]
+		cat q.gguf | phi-diff -j8 --blocks 20 --stats $o Phi-4-mini - >p || [ $? -eq 1 ]
+		cmp 1 8
+		cmp 1 p
+	done
+	# What a block's rmse is.
+	phi-diff --blocks 1 --json Phi-4-mini q.gguf >x || [ $? -eq 1 ]
+	jq -e '.blocks[0] | ([.values_a, .values_b] | transpose | map((.[0]-.[1])*(.[0]-.[1])) | add / length | sqrt) as $r | (.rmse - $r) | fabs < 1e-9' x >/dev/null
+}
+
+@test "statistics of both sides" {
+	setup_pair
+	phi-diff --stats a.safetensors b.safetensors >x || [ $? -eq 1 ]
+	golden diff.stats <x
+	phi-diff --stats --json a.safetensors b.safetensors >x || [ $? -eq 1 ]
+	[ "$(jq -c '.tensors[]|select(.name=="w")|[.min_a,.max_a,.max_b,.mean_a]' x)" = '[1,4,4.5,2.5]' ]
+}
+
+@test "a heat map of layers and modules" {
+	phi-quant -q -t q4_k_m Phi-4-mini -o q.gguf
+	phi-diff --heatmap --only '*layers*' Phi-4-mini q.gguf | sed -n '/^SQNR/,/^$/p' >x || [ $? -eq 1 ]
+	golden diff.heatmap <x
+	phi-diff --heatmap --color always Phi-4-mini q.gguf >x || [ $? -eq 1 ]
+	grep -q $'\e\[35m' x
+	! LC_ALL=C.UTF-8 phi-diff --heatmap Phi-4-mini q.gguf | cmp - <(LC_ALL=C phi-diff --heatmap Phi-4-mini q.gguf) | grep .
+}
+
+@test "any two: shards and one file, folder and GGUF, torch, stream, byte orders" {
+	phi-repack -q --split-size 1M Phi-4-mini -o shards/
+	phi-repack -q Phi-4-mini -o one.gguf
+	phi-repack -q --split-size 1M Phi-4-mini -f gguf -o split.gguf
+	phi-repack Phi-4-mini >model.phi
+	s=$(ls split*-of-*.gguf | head -n 1)
+	for a in Phi-4-mini shards one.gguf $s model.phi; do
+		for b in Phi-4-mini one.gguf model.phi shards; do
+			phi-diff --brief $a $b || { echo "$a $b"; return 1; }
+		done
+	done
+	phi-diff --brief <(phi-repack Phi-4-mini) <(cat one.gguf)
+	phi-repack Phi-4-mini | phi-diff --brief - <(cat one.gguf)
+}

@@ -56,7 +56,7 @@ load common
 }
 
 @test "operands" {
-	fails 2 "phi-inspect: too many operands (see --help)" phi-inspect a b
+	fails 2 "phi-quant: too many operands (see --help)" phi-quant a b
 	fails 2 "phi-diff: two models are needed (see --help)" phi-diff
 	fails 2 "phi-quant: nothing to do: give -t RECIPE or --rule (see --help)" phi-quant Phi-4-mini
 	fails 2 "phi-quant: --pure needs -t TYPE" phi-quant --pure --rule '*=F16' Phi-4-mini
@@ -73,7 +73,13 @@ load common
 		phi-repack -f hf Phi-4-mini
 	fails 2 "phi-repack: -z compresses the stream only, not gguf" \
 		phi-repack -z -o out.gguf Phi-4-mini
-	fails 2 "phi-inspect: there is no format gguf: text or json" phi-inspect -f gguf Phi-4-mini
+	fails 2 "phi-inspect: one of -f, --json, --jsonl and --csv is enough" phi-inspect --json --csv Phi-4-mini
+	fails 2 "phi-inspect: one of --check, --quick, --scan and --layout at a time" phi-inspect --check --quick Phi-4-mini
+	fails 2 "phi-inspect: --quick prints names and nothing else" phi-inspect --json --quick Phi-4-mini
+	fails 2 "phi-diff: --blocks: at most 64" phi-diff --blocks 65 Phi-4-mini Phi-4-mini
+	fails 2 "phi-diff: --metadata looks at no weights: not with --tensors, --blocks, --heatmap, --stats" \
+		phi-diff --metadata --stats Phi-4-mini Phi-4-mini
+	fails 2 "phi-inspect: there is no format gguf: text, json, jsonl or csv" phi-inspect -f gguf Phi-4-mini
 	fails 2 "phi-quant: -t mlx:q8_0 does not go into a gguf output" \
 		phi-quant -t mlx:q8_0 -o out.gguf Phi-4-mini
 	only_files

@@ -15,13 +15,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (tree.used > size || (failed && !err.text[0]))
 		abort();
 	struct phi_model *const model = phi_model_new("pytorch", &err);
-	struct phi_torch_storages storages;
-	if (!failed && !phi_torch_storages_open(&storages, &err)) {
+	struct phi_torch torch;
+	if (!failed && !phi_torch_open(&torch, model, &err)) {
 		const bool legacy = size % 2;
-		if (!(legacy && phi_torch_add_storages(model, &storages, tree.persistent, &err)) &&
-			!phi_torch_walk(model, &storages, tree.root, false, &err))
+		if (!(legacy && phi_torch_add_storages(&torch, tree.persistent, &err)) &&
+			!phi_torch_walk(&torch, tree.root, size % 3 ? NULL : "prefix", &err))
 			(void)phi_model_check(model, &err);
-		phi_torch_storages_free(&storages);
+		phi_torch_free(&torch);
 	}
 	phi_model_free(model);
 	phi_arena_free(arena);

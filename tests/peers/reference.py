@@ -12,7 +12,9 @@ from safetensors import safe_open
 TORCH = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32",
          "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL", "uint16": "U16", "uint32": "U32",
          "uint64": "U64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "complex64": "C64",
-         "complex128": "C128"}
+         "complex128": "C128", "complex32": "C32", "float8_e4m3fnuz": "F8_E4M3FNUZ",
+         "float8_e5m2fnuz": "F8_E5M2FNUZ", "float8_e8m0fnu": "F8_E8M0", "float4_e2m1fn_x2": "F4",
+         "bits8": "U8", "bits1x8": "U8", "bits2x4": "U8", "bits4x2": "U8", "bits16": "U16"}
 
 
 def digest(data):
@@ -20,8 +22,19 @@ def digest(data):
 
 
 def of_tensor(t):
-    raw = t.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if t.numel() else b""
-    return TORCH[str(t.dtype).removeprefix("torch.")], list(t.shape), digest(raw)
+    t = t.detach()
+    dtype, shape = TORCH[str(t.dtype).removeprefix("torch.")], list(t.shape)
+    if dtype == "F4":  # pairs: a single one stays a byte
+        dtype, shape = ("F4", shape[:-1] + [2 * shape[-1]]) if shape else ("U8", shape)
+    elif not str(t.dtype).startswith("torch.bits"):
+        t = t.resolve_conj().resolve_neg()
+    if t.numel() and t.element_size() == 1:
+        raw = t.view(torch.uint8).contiguous().reshape(-1).numpy().tobytes()
+    elif dtype == "U16":
+        raw = t.view(torch.uint16).contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    else:
+        raw = t.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if t.numel() else b""
+    return dtype, shape, digest(raw)
 
 
 class Opaque:
