@@ -65,6 +65,21 @@ blocks32_range(const float *src, vf *min, vf *max, vi *reach)
 	*min = -vf_max_rows(low);
 }
 
+/* The largest magnitude of each of LANES blocks. */
+static inline vf
+blocks32_most(const float *src, vi *reach)
+{
+	vf most[LANES];
+	for (int i = 0; i < LANES; i++) {
+		vi m = (vi)vf_bits(vf_abs(vf_load(src + i * BLOCK32)));
+		for (int k = LANES; k < BLOCK32; k += LANES)
+			m = vi_max(m, (vi)vf_bits(vf_abs(vf_load(src + i * BLOCK32 + k))));
+		*reach = vi_max(*reach, m);
+		most[i] = vf_of_bits((vu)m);
+	}
+	return vf_max_rows(most);
+}
+
 /* block32_extreme of each of LANES blocks. Only where a block's maximum and minimum are as far from zero
  * does it matter which came first. */
 static inline vf

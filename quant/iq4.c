@@ -19,7 +19,7 @@
 #include "quant/search.h"
 
 enum { N = 32, SUPER = 256, SUBS = 8, BYTES_NL = 18, BYTES_XS = 136,
-	SUPERS = ACROSS > SUBS ? ACROSS / SUBS : 1 };
+	SUPERS = ACROSS > SUBS ? ACROSS / SUBS : 1, GROUP_XS = LANES };
 
 static const float values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
 
@@ -54,17 +54,13 @@ sums(const vf (*x)[GROUPS], const vf (*w)[GROUPS], const vf inverse[GROUPS], vf 
 }
 
 /* Scales of ACROSS sub-blocks of 32; 0 for zeros. */
-static void
-search(const float *src, float *dst)
+PHI_INLINE void
+search(const vf (*x)[GROUPS], const vf (*w)[GROUPS], float *dst)
 {
 	const vf zero = vf_set(0);
-	vf x[N][GROUPS], w[N][GROUPS], extreme[GROUPS], inverse[GROUPS], qx[GROUPS], q2[GROUPS], scale[GROUPS],
-		best[GROUPS];
+	vf extreme[GROUPS], inverse[GROUPS], qx[GROUPS], q2[GROUPS], scale[GROUPS], best[GROUPS];
 	vi flat[GROUPS];
-	lay_across(src, N, x);
 	extremes_across(N, x, extreme, flat);
-	for (int i = 0; i < N; i++)
-		EACH_GROUP w[i][g] = x[i][g] * x[i][g];
 	EACH_GROUP inverse[g] = 1 / (-extreme[g] / values[0]);
 	sums(x, w, inverse, qx, q2);
 	EACH_GROUP {
@@ -83,6 +79,25 @@ search(const float *src, float *dst)
 	}
 	EACH_GROUP scale[g] = vf_pick(flat[g], zero, scale[g]);
 	store_across(dst, scale);
+}
+
+static void
+search_plain(const float *src, float *dst)
+{
+	vf x[N][GROUPS], w[N][GROUPS];
+	lay_across(src, N, x);
+	for (int i = 0; i < N; i++)
+		EACH_GROUP w[i][g] = x[i][g] * x[i][g];
+	search(x, w, dst);
+}
+
+/* Where importance is given; of each sub-block `squares` is twice the mean square of its block. */
+static void
+search_weighted(const float *src, const float *importance, const float *squares, float *dst)
+{
+	vf x[N][GROUPS], w[N][GROUPS];
+	lay_weighted(src, importance, squares, N, x, w);
+	search(x, w, dst);
 }
 
 /* The 16 bytes of codes of 32 weights. */
@@ -115,17 +130,38 @@ decode_nl(const uint8_t *src, float *dst, size_t blocks)
 		load_values(src + b * BYTES_NL + 2, half_value(phi_load16(src + b * BYTES_NL)), dst + b * N);
 }
 
+/* Codes and bytes of ACROSS blocks. */
+static void
+finish_nl(const float *src, const float scale[ACROSS], uint8_t *dst)
+{
+	for (size_t j = 0; j < ACROSS; j++) {
+		uint8_t *const block = dst + j * BYTES_NL;
+		phi_store16(block, half_of(scale[j]));
+		store_codes(src + j * N, scale[j] != 0 ? 1 / scale[j] : 0, block + 2);
+	}
+}
+
 static uint32_t
 encode_nl(const float *src, uint8_t *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b += ACROSS) {
 		float scale[ACROSS];
-		search(src + b * N, scale);
-		for (size_t j = 0; j < ACROSS; j++) {
-			uint8_t *const block = dst + (b + j) * BYTES_NL;
-			phi_store16(block, half_of(scale[j]));
-			store_codes(src + (b + j) * N, scale[j] != 0 ? 1 / scale[j] : 0, block + 2);
-		}
+		search_plain(src + b * N, scale);
+		finish_nl(src + b * N, scale, dst + b * BYTES_NL);
+	}
+	return floats_reach(src, blocks * N);
+}
+
+static uint32_t
+weigh_nl(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b += ACROSS) {
+		float scale[ACROSS], squares[ACROSS];
+		for (int g = 0; g < GROUPS; g++)
+			vf_store(squares + g * LANES,
+				squares_across(src + (b + (size_t)g * LANES) * N, N) * (2.0f / N));
+		search_weighted(src + b * N, importance + b * N, squares, scale);
+		finish_nl(src + b * N, scale, dst + b * BYTES_NL);
 	}
 	return floats_reach(src, blocks * N);
 }
@@ -172,9 +208,24 @@ encode_xs(const float *src, uint8_t *dst, size_t blocks)
 	for (size_t b = 0; b < blocks; b += SUPERS) {
 		float scale[SUPERS * SUBS];
 		for (int k = 0; k < SUPERS * SUBS; k += ACROSS)
-			search(src + b * SUPER + (size_t)k * N, scale + k);
+			search_plain(src + b * SUPER + (size_t)k * N, scale + k);
 		for (int k = 0; k < SUPERS; k++)
 			finish_xs(src + (b + (size_t)k) * SUPER, scale + k * SUBS, dst + (b + (size_t)k) * BYTES_XS);
+	}
+	return floats_reach(src, blocks * SUPER);
+}
+
+static uint32_t
+weigh_xs(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b += GROUP_XS) {
+		float scale[GROUP_XS * SUBS], squares[GROUP_XS * SUBS];
+		repeat_across(squares_across(src + b * SUPER, SUPER) * (2.0f / SUPER), SUBS, squares);
+		for (int k = 0; k < GROUP_XS * SUBS; k += ACROSS)
+			search_weighted(src + b * SUPER + (size_t)k * N, importance + b * SUPER + (size_t)k * N,
+				squares + k, scale + k);
+		for (size_t k = 0; k < GROUP_XS; k++)
+			finish_xs(src + (b + k) * SUPER, scale + k * SUBS, dst + (b + k) * BYTES_XS);
 	}
 	return floats_reach(src, blocks * SUPER);
 }
@@ -186,9 +237,9 @@ sound(const uint8_t *block)
 }
 
 const struct phi_codec PHI_CODECS(iq4)[] = {
-	{ .id = PHI_IQ4_NL, .group = ACROSS, .decode = decode_nl, .encode = encode_nl, .largest = 0x1p+22f,
-		.sound = sound },
-	{ .id = PHI_IQ4_XS, .group = SUPERS, .decode = decode_xs, .encode = encode_xs, .largest = 0x1p+27f,
-		.sound = sound },
+	{ .id = PHI_IQ4_NL, .group = ACROSS, .decode = decode_nl, .encode = encode_nl,
+		.encode_weighted = weigh_nl, .largest = 0x1p+22f, .sound = sound },
+	{ .id = PHI_IQ4_XS, .group = GROUP_XS, .decode = decode_xs, .encode = encode_xs,
+		.encode_weighted = weigh_xs, .largest = 0x1p+27f, .sound = sound },
 	PHI_CODECS_END,
 };

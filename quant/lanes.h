@@ -244,6 +244,9 @@ vi_pick(vi mask, vi a, vi b)
 static inline vf
 vf_pick(vi mask, vf a, vf b)
 {
+#if PHI_LANES == 8 && defined(__AVX__)
+	return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+#endif
 	return vf_of_bits(((vu)mask & vf_bits(a)) | (~(vu)mask & vf_bits(b)));
 }
 
@@ -304,13 +307,25 @@ vf_sqrt(vf x)
 static inline vi
 vi_max(vi a, vi b)
 {
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif PHI_LANES == 8 && defined(__AVX2__)
+	return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
 	return vi_pick(vi_lt(b, a), a, b);
+#endif
 }
 
 static inline vi
 vi_min(vi a, vi b)
 {
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b);
+#elif PHI_LANES == 8 && defined(__AVX2__)
+	return (vi)_mm256_min_epi32((__m256i)a, (__m256i)b);
+#else
 	return vi_pick(vi_lt(a, b), a, b);
+#endif
 }
 
 /* A cast to int32_t as x86 does it: cut towards zero; NaN and what does not fit is INT32_MIN. */
@@ -456,6 +471,32 @@ vi_store_bytes(uint8_t *dst, const vi *v, int count)
 #define FOLD(a, b, h) vf_max(__builtin_shufflevector(a, b, FROM_ALL(h, 0)), \
 	__builtin_shufflevector(a, b, FROM_ALL(h, h)))
 #endif
+
+/* Exchanges rows and lanes: LANES vectors become those of the same lane. */
+static inline void
+vf_transpose(vf rows[LANES])
+{
+#if PHI_LANES > 1
+#define EXCHANGE(h) \
+	for (int i = 0; i < LANES; i++) \
+		if (i / (h) % 2 == 0) { \
+			const vf a = rows[i], b = rows[i + (h)]; \
+			rows[i] = __builtin_shufflevector(a, b, FROM_ALL(h, 0)); \
+			rows[i + (h)] = __builtin_shufflevector(a, b, FROM_ALL(h, h)); \
+		}
+#if PHI_LANES >= 16
+	EXCHANGE(8)
+#endif
+#if PHI_LANES >= 8
+	EXCHANGE(4)
+#endif
+	EXCHANGE(2)
+	EXCHANGE(1)
+#undef EXCHANGE
+#else
+	(void)rows;
+#endif
+}
 
 /* Lane i of the result is the largest lane of rows[i]: LANES reductions for the price of two. Rows are
  * overwritten. Exact but for NaN and the sign of zero, where max takes what it likes. */

@@ -7,12 +7,14 @@
  *
  *   weight = (d * scale) * code - dmin * min
  *
- * Encoding (quantize_row_q2_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3.
+ * Encoding (quantize_row_q2_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3; with importance 3.4.
  */
 #include "quant/codec.h"
+#include "quant/multiples.h"
 #include "quant/search.h"
 
-enum { N = 256, SUBS = 16, SUB = 16, BYTES = 84, MOST = 3, BLOCKS = ACROSS > SUBS ? ACROSS / SUBS : 1 };
+enum { N = 256, SUBS = 16, SUB = 16, BYTES = 84, MOST = 3, BLOCKS = ACROSS > SUBS ? ACROSS / SUBS : 1,
+	GROUP = LANES > BLOCKS ? LANES : BLOCKS };
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
@@ -30,38 +32,39 @@ decode(const uint8_t *src, float *dst, size_t blocks)
 	}
 }
 
-/* Numbers as multiples of the largest's 15th part, shifted; cut to bytes as the reference's are. */
-static uint16_t
-four_bits(const float x[SUBS], int shift, uint8_t *dst)
+/* Numbers as multiples of the largest's 15th part; returns the scale. */
+static float
+four_bits(const float x[SUBS], uint8_t code[SUBS])
 {
 	const float most = largest_of(x, SUBS), inverse = most > 0 ? 15 / most : 0;
-	for (int j = 0; j < SUBS && most > 0; j++)
-		dst[j] |= (uint8_t)((uint32_t)nearest(inverse * x[j]) << shift);
-	return half_of(most > 0 ? most / 15 : 0);
+	for (int j = 0; j < SUBS; j++)
+		code[j] = most > 0 ? (uint8_t)nearest(inverse * x[j]) : 0;
+	return most > 0 ? most / 15 : 0;
 }
 
-/* Scales, codes and bytes of one block from what was found for its sub-blocks, which begin at `first`. */
+/* Scales and minima of a block, as they are stored; codes above 15 spill over as the reference's do. */
+struct head {
+	float d, dmin;
+	uint8_t scale[SUBS], min[SUBS];
+};
+
+/* Scales, codes and bytes of one block; `found` is that of the first sub-block, number `sub` of all. */
 static void
-finish(const float *src, const struct affine *found, int first, uint8_t *dst)
+finish(const float *src, const struct head *h, const struct affine *found, int sub, uint8_t *dst)
 {
-	float scale[SUBS], min[SUBS];
 	uint8_t codes[N];
-	for (int j = 0; j < SUBS; j++) {
-		scale[j] = found[(first + j) / ACROSS].scale[(first + j) % ACROSS];
-		min[j] = found[(first + j) / ACROSS].min[(first + j) % ACROSS];
-	}
-	memset(dst, 0, SUBS);
-	phi_store16(dst + 80, four_bits(scale, 0, dst));
-	phi_store16(dst + 82, four_bits(min, 4, dst));
-	for (int j = 0; j < SUBS; j++) {
+	phi_store16(dst + 80, half_of(h->d));
+	phi_store16(dst + 82, half_of(h->dmin));
+	for (int j = 0; j < SUBS; j++, sub++) {
+		dst[j] = (uint8_t)(h->scale[j] | h->min[j] << 4);
 		const float d = half_value(phi_load16(dst + 80)) * (dst[j] & 15);
 		const float m = half_value(phi_load16(dst + 82)) * (dst[j] >> 4);
 		if (d != 0)
 			codes_again(src + j * SUB, SUB, d, m, 0, MOST, codes + j * SUB);
 		else
 			for (int i = 0; i < SUB; i++)
-				codes[j * SUB + i] = affine_code(&found[(first + j) / ACROSS], (first + j) % ACROSS,
-					MOST, src[j * SUB + i]);
+				codes[j * SUB + i] =
+					affine_code(&found[sub / ACROSS], sub % ACROSS, MOST, src[j * SUB + i]);
 	}
 	for (int i = 0; i < 64; i++) {
 		const uint8_t *const q = codes + i / 32 * 128 + i % 32;
@@ -72,19 +75,62 @@ finish(const float *src, const struct affine *found, int first, uint8_t *dst)
 static uint32_t
 encode(const float *src, uint8_t *dst, size_t blocks)
 {
-	enum { BATCHES = BLOCKS * SUBS / ACROSS };
+	enum { ALL = BLOCKS * SUBS, BATCHES = ALL / ACROSS };
 	for (size_t b = 0; b < blocks; b += BLOCKS) {
 		struct affine found[BATCHES];
+		float scale[ALL], min[ALL];
 		for (int k = 0; k < BATCHES; k++) {
 			vf x[SUB][GROUPS], w[SUB][GROUPS];
 			lay_across(src + b * N + (size_t)k * ACROSS * SUB, SUB, x);
 			for (int i = 0; i < SUB; i++)
 				EACH_GROUP w[i][g] = vf_abs(x[i][g]);
 			affine_search(SUB, MOST, x, w, -0.5f, 0.1f, 15, true, &found[k]);
+			memcpy(scale + k * ACROSS, found[k].scale, sizeof found[k].scale);
+			memcpy(min + k * ACROSS, found[k].min, sizeof found[k].min);
 		}
-		for (int k = 0; k < BLOCKS; k++)
-			finish(src + (b + (size_t)k) * N, found, k * SUBS, dst + (b + (size_t)k) * BYTES);
+		for (int k = 0; k < BLOCKS; k++) {
+			struct head h;
+			h.d = four_bits(scale + k * SUBS, h.scale);
+			h.dmin = four_bits(min + k * SUBS, h.min);
+			finish(src + (b + (size_t)k) * N, &h, found, k * SUBS, dst + (b + (size_t)k) * BYTES);
+		}
 	}
+	return floats_reach(src, blocks * N);
+}
+
+/* LANES blocks where importance is given. */
+static void
+weigh(const float *src, const float *importance, uint8_t *dst)
+{
+	enum { ALL = LANES * SUBS, BATCHES = ALL / ACROSS };
+	struct affine found[BATCHES];
+	float scale[ALL], min[ALL], sum[ALL], squares[ALL], d[LANES], dmin[LANES];
+	uint8_t sc[ALL], mn[ALL];
+	repeat_across(squares_across(src, N) / N, SUBS, squares);
+	for (int b = 0; b < BATCHES; b++) {
+		const int first = b * ACROSS;
+		vf x[SUB][GROUPS], w[SUB][GROUPS];
+		lay_weighted(src + first * SUB, importance + first * SUB, squares + first, SUB, x, w);
+		sum_across(SUB, w, sum + first);
+		affine_search(SUB, MOST, x, w, -0.9f, 0.05f, 36, false, &found[b]);
+		memcpy(scale + first, found[b].scale, sizeof found[b].scale);
+		memcpy(min + first, found[b].min, sizeof found[b].min);
+	}
+	multiples_of(scale, sum, SUBS, 15, sc, d);
+	multiples_of(min, sum, SUBS, 15, mn, dmin);
+	for (int k = 0; k < LANES; k++) {
+		struct head h = { .d = d[k], .dmin = dmin[k] };
+		memcpy(h.scale, sc + k * SUBS, SUBS);
+		memcpy(h.min, mn + k * SUBS, SUBS);
+		finish(src + k * N, &h, found, k * SUBS, dst + k * BYTES);
+	}
+}
+
+static uint32_t
+encode_weighted(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b += GROUP)
+		weigh(src + b * N, importance + b * N, dst + b * BYTES);
 	return floats_reach(src, blocks * N);
 }
 
@@ -95,7 +141,7 @@ sound(const uint8_t *block)
 }
 
 const struct phi_codec PHI_CODECS(q2_k)[] = {
-	{ .id = PHI_Q2_K, .group = BLOCKS, .decode = decode, .encode = encode, .largest = 0x1p+18f,
-		.sound = sound },
+	{ .id = PHI_Q2_K, .group = GROUP, .decode = decode, .encode = encode, .encode_weighted = encode_weighted,
+		.largest = 0x1p+18f, .sound = sound },
 	PHI_CODECS_END,
 };

@@ -7,12 +7,12 @@
  *
  *   weight = (d * scale) * code - dmin * min
  *
- * Encoding (quantize_row_q4_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3.
+ * Encoding (quantize_row_q4_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3; with importance 3.4.
  */
 #include "quant/codec.h"
 #include "quant/super.h"
 
-enum { BYTES = 144 };
+enum { BYTES = 144, MOST = 15 };
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
@@ -31,22 +31,40 @@ decode(const uint8_t *src, float *dst, size_t blocks)
 	}
 }
 
+static void
+pack(const uint8_t codes[SUPER], uint8_t *dst)
+{
+	for (int p = 0; p < 4; p++)
+		for (int l = 0; l < 32; l++)
+			dst[32 * p + l] = (uint8_t)(codes[64 * p + l] | codes[64 * p + 32 + l] << 4);
+}
+
 static uint32_t
 encode(const float *src, uint8_t *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b += SUPERS) {
 		uint8_t codes[SUPERS * SUPER];
-		super_encode(src + b * SUPER, 15, -1, 20, dst + b * BYTES, BYTES, codes);
-		for (int p = 0; p < SUPERS * 4; p++)
-			for (int l = 0; l < 32; l++)
-				dst[b * BYTES + (size_t)p / 4 * BYTES + 16 + (size_t)p % 4 * 32 + (size_t)l] =
-					(uint8_t)(codes[64 * p + l] | codes[64 * p + 32 + l] << 4);
+		super_encode(src + b * SUPER, MOST, -1, 20, dst + b * BYTES, BYTES, codes);
+		for (size_t s = 0; s < SUPERS; s++)
+			pack(codes + s * SUPER, dst + (b + s) * BYTES + 16);
+	}
+	return floats_reach(src, blocks * SUPER);
+}
+
+static uint32_t
+encode_weighted(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b += SUPER_GROUP) {
+		uint8_t codes[SUPER_GROUP * SUPER];
+		super_weigh(src + b * SUPER, importance + b * SUPER, MOST, dst + b * BYTES, BYTES, codes);
+		for (size_t s = 0; s < SUPER_GROUP; s++)
+			pack(codes + s * SUPER, dst + (b + s) * BYTES + 16);
 	}
 	return floats_reach(src, blocks * SUPER);
 }
 
 const struct phi_codec PHI_CODECS(q4_k)[] = {
-	{ .id = PHI_Q4_K, .group = SUPERS, .decode = decode, .encode = encode, .largest = 0x1p+20f,
-		.sound = super_sound },
+	{ .id = PHI_Q4_K, .group = SUPER_GROUP, .decode = decode, .encode = encode,
+		.encode_weighted = encode_weighted, .largest = 0x1p+20f, .sound = super_sound },
 	PHI_CODECS_END,
 };

@@ -7,12 +7,12 @@
  *                                           weight = code * d + m
  *
  * Encoding (quantize_row_q5_1_ref): d = (max - min) / 31, code = (uint8)((x - min) / d + 0.5) by way of the
- * unrounded d; facts/gguf.md 3.1.
+ * unrounded d; facts/gguf.md 3.1. With importance: row32.h.
  */
-#include "quant/block32.h"
 #include "quant/codec.h"
+#include "quant/row32.h"
 
-enum { N = BLOCK32, BYTES = 24, GROUP = LANES };
+enum { N = BLOCK32, BYTES = 24, GROUP = ACROSS };
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
@@ -48,37 +48,40 @@ encode(const float *src, uint8_t *dst, size_t blocks)
 	return floats_reach(src, blocks * N);
 }
 #else
+/* 0 to 31, or INT32_MIN where x / d is infinite or NaN: its low byte is 0. */
+PHI_INLINE vi
+code(vf x, vf inverse, vf base)
+{
+	return vf_cut((x - base) * inverse + 0.5f);
+}
+
 static uint32_t
 encode(const float *src, uint8_t *dst, size_t blocks)
 {
 	vi reach = vi_set(0);
-	for (size_t b = 0; b < blocks; b += LANES, src += LANES * N, dst += LANES * BYTES) {
+	for (size_t b = 0; b < blocks; b += LANES) {
 		vf min, max;
-		blocks32_range(src, &min, &max, &reach);
+		blocks32_range(src + b * N, &min, &max, &reach);
 		const vf d = vf_abs((max - min) / 31); /* of zeros 0, whatever their signs */
-		min = blocks32_minimum(src, min);
-		float factor[LANES], low[LANES];
-		uint8_t scale[2 * LANES], offset[2 * LANES];
-		vf_store(factor, vf_inverse(d));
-		vf_store(low, min);
-		vu_store16(scale, vf_half(d));
-		vu_store16(offset, vf_half(min));
-		for (int i = 0; i < LANES; i++) {
-			const vf f = vf_set(factor[i]), m = vf_set(low[i]);
-			vi q[STEPS32];
-			/* 0 to 31, or INT32_MIN where x / d is infinite or NaN: its low byte is 0. */
-			for (int k = 0; k < STEPS32; k++) {
-				const vf x = vf_load(src + i * N + k * LANES);
-				q[k] = vf_cut((x - m) * f + 0.5f);
-			}
-			memcpy(dst + i * BYTES, scale + 2 * i, 2);
-			memcpy(dst + i * BYTES + 2, offset + 2 * i, 2);
-			store_fives(dst + i * BYTES + 4, q);
-		}
+		min = blocks32_minimum(src + b * N, min);
+		const struct heads32 h = { .scale = d, .offset = min, .inverse = vf_inverse(d), .base = min };
+		blocks32_pack(src + b * N, dst + b * BYTES, BYTES, &h, true, code, store_fives);
 	}
 	return vi_reach(reach);
 }
 #endif
+
+PHI_INLINE vi
+weighted_code(vf x, vf inverse, vf base)
+{
+	return rows32_affine_code(x, inverse, base, 31);
+}
+
+static uint32_t
+encode_by_row(const float *src, const float *importance, const float *squares, uint8_t *dst, size_t blocks)
+{
+	return rows32_affine(src, importance, squares, dst, blocks, BYTES, 31, weighted_code, store_fives);
+}
 
 static bool
 sound(const uint8_t *block)
@@ -88,7 +91,7 @@ sound(const uint8_t *block)
 
 /* The last float that rounds to 65504, the largest F16: as a minimum it holds, and so does the scale. */
 const struct phi_codec PHI_CODECS(q5_1)[] = {
-	{ .id = PHI_Q5_1, .group = GROUP, .decode = decode, .encode = encode, .reference = reference,
-		.largest = 0x1.ffdffep+15f, .sound = sound },
+	{ .id = PHI_Q5_1, .group = GROUP, .decode = decode, .encode = encode,
+		.encode_by_row = encode_by_row, .reference = reference, .largest = 0x1.ffdffep+15f, .sound = sound },
 	PHI_CODECS_END,
 };

@@ -8,12 +8,12 @@
  *
  *   weight = (d * scale) * code - dmin * min
  *
- * Encoding (quantize_row_q5_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3.
+ * Encoding (quantize_row_q5_K_ref): facts/gguf.md 3.2 (make_qkx2_quants) and 3.3; with importance 3.4.
  */
 #include "quant/codec.h"
 #include "quant/super.h"
 
-enum { BYTES = 176 };
+enum { BYTES = 176, MOST = 31 };
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
@@ -52,15 +52,27 @@ encode(const float *src, uint8_t *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b += SUPERS) {
 		uint8_t codes[SUPERS * SUPER];
-		super_encode(src + b * SUPER, 31, -0.5f, 15, dst + b * BYTES, BYTES, codes);
+		super_encode(src + b * SUPER, MOST, -0.5f, 15, dst + b * BYTES, BYTES, codes);
 		for (size_t s = 0; s < SUPERS; s++)
 			pack(codes + s * SUPER, dst + (b + s) * BYTES);
 	}
 	return floats_reach(src, blocks * SUPER);
 }
 
+static uint32_t
+encode_weighted(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b += SUPER_GROUP) {
+		uint8_t codes[SUPER_GROUP * SUPER];
+		super_weigh(src + b * SUPER, importance + b * SUPER, MOST, dst + b * BYTES, BYTES, codes);
+		for (size_t s = 0; s < SUPER_GROUP; s++)
+			pack(codes + s * SUPER, dst + (b + s) * BYTES);
+	}
+	return floats_reach(src, blocks * SUPER);
+}
+
 const struct phi_codec PHI_CODECS(q5_k)[] = {
-	{ .id = PHI_Q5_K, .group = SUPERS, .decode = decode, .encode = encode, .largest = 0x1p+20f,
-		.sound = super_sound },
+	{ .id = PHI_Q5_K, .group = SUPER_GROUP, .decode = decode, .encode = encode,
+		.encode_weighted = encode_weighted, .largest = 0x1p+20f, .sound = super_sound },
 	PHI_CODECS_END,
 };

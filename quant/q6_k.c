@@ -8,7 +8,7 @@
  *
  *   weight = (d * scale) * (code - 32)
  *
- * Encoding (quantize_row_q6_K_ref): facts/gguf.md 3.2 (make_qx_quants) and 3.3.
+ * Encoding (quantize_row_q6_K_ref): facts/gguf.md 3.2 (make_qx_quants) and 3.3; with importance 3.4.
  */
 #include "quant/codec.h"
 #include "quant/search.h"
@@ -78,23 +78,40 @@ finish(const float *src, const struct symmetric *found, int first, uint8_t *dst)
 	pack(codes, dst);
 }
 
-static uint32_t
-encode(const float *src, uint8_t *dst, size_t blocks)
+/* The importance of a weight is what is given, or its square. */
+PHI_INLINE uint32_t
+encode_any(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
 	enum { BATCHES = BLOCKS * SUBS / ACROSS };
 	for (size_t b = 0; b < blocks; b += BLOCKS) {
 		struct symmetric found[BATCHES];
 		for (int k = 0; k < BATCHES; k++) {
+			const size_t first = b * N + (size_t)k * ACROSS * SUB;
 			vf x[SUB][GROUPS], w[SUB][GROUPS];
-			lay_across(src + b * N + (size_t)k * ACROSS * SUB, SUB, x);
-			for (int i = 0; i < SUB; i++)
-				EACH_GROUP w[i][g] = x[i][g] * x[i][g];
+			lay_across(src + first, SUB, x);
+			if (importance)
+				lay_across(importance + first, SUB, w);
+			else
+				for (int i = 0; i < SUB; i++)
+					EACH_GROUP w[i][g] = x[i][g] * x[i][g];
 			symmetric_search(SUB, HALF, x, w, &found[k]);
 		}
 		for (int k = 0; k < BLOCKS; k++)
 			finish(src + (b + (size_t)k) * N, found, k * SUBS, dst + (b + (size_t)k) * BYTES);
 	}
 	return floats_reach(src, blocks * N);
+}
+
+static uint32_t
+encode(const float *src, uint8_t *dst, size_t blocks)
+{
+	return encode_any(src, NULL, dst, blocks);
+}
+
+static uint32_t
+encode_weighted(const float *src, const float *importance, uint8_t *dst, size_t blocks)
+{
+	return encode_any(src, importance, dst, blocks);
 }
 
 static bool
@@ -104,7 +121,7 @@ sound(const uint8_t *block)
 }
 
 const struct phi_codec PHI_CODECS(q6_k)[] = {
-	{ .id = PHI_Q6_K, .group = BLOCKS, .decode = decode, .encode = encode, .largest = 0x1p+26f,
-		.sound = sound },
+	{ .id = PHI_Q6_K, .group = BLOCKS, .decode = decode, .encode = encode,
+		.encode_weighted = encode_weighted, .largest = 0x1p+26f, .sound = sound },
 	PHI_CODECS_END,
 };

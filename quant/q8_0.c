@@ -6,17 +6,17 @@
  * Encoding (quantize_row_q8_0_ref): d = largest magnitude / 127, code = roundf(x / d) by way of the
  * unrounded d; facts/gguf.md 3.1.
  */
+#include "quant/block32.h"
 #include "quant/codec.h"
-#include "quant/lanes.h"
 
-enum { N = 32, BYTES = 34, GROUP = LANES, STEPS = N / LANES };
+enum { N = BLOCK32, BYTES = 34, GROUP = LANES };
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += N) {
 		const vf d = vf_set(half_value(phi_load16(src)));
-		for (int k = 0; k < STEPS; k++)
+		for (int k = 0; k < STEPS32; k++)
 			vf_store(dst + k * LANES, vf_of_int(vi_load_s8(src + 2 + k * LANES)) * d);
 	}
 }
@@ -44,35 +44,27 @@ encode(const float *src, uint8_t *dst, size_t blocks)
 	return floats_reach(src, blocks * N);
 }
 #else
-/* LANES blocks at a time: the lanes run along a block for the maximum and for the codes, across the
- * blocks for the scales. */
+PHI_INLINE vi
+code(vf x, vf inverse, vf base)
+{
+	(void)base;
+	return vf_round_away(x * inverse);
+}
+
+PHI_INLINE void
+store(uint8_t *dst, const vi q[STEPS32])
+{
+	vi_store_bytes(dst, q, N);
+}
+
 static uint32_t
 encode(const float *src, uint8_t *dst, size_t blocks)
 {
 	vi reach = vi_set(0);
-	for (size_t b = 0; b < blocks; b += LANES, src += LANES * N, dst += LANES * BYTES) {
-		vf most[LANES];
-		for (int i = 0; i < LANES; i++) {
-			vi m = (vi)vf_bits(vf_abs(vf_load(src + i * N)));
-			for (int k = 1; k < STEPS; k++)
-				m = vi_max(m, (vi)vf_bits(vf_abs(vf_load(src + i * N + k * LANES))));
-			reach = vi_max(reach, m);
-			most[i] = vf_of_bits((vu)m);
-		}
-		const vf d = vf_max_rows(most) / 127;
-		const vf inverse = vf_pick(vf_eq(d, vf_set(0)), vf_set(0), 1 / d);
-		float factor[LANES];
-		uint8_t scale[2 * LANES];
-		vf_store(factor, inverse);
-		vu_store16(scale, vf_half(d));
-		for (int i = 0; i < LANES; i++) {
-			const vf f = vf_set(factor[i]);
-			vi q[STEPS];
-			for (int k = 0; k < STEPS; k++)
-				q[k] = vf_round_away(vf_load(src + i * N + k * LANES) * f);
-			memcpy(dst + i * BYTES, scale + 2 * i, 2);
-			vi_store_bytes(dst + i * BYTES + 2, q, N);
-		}
+	for (size_t b = 0; b < blocks; b += LANES) {
+		const vf d = blocks32_most(src + b * N, &reach) / 127;
+		const struct heads32 h = { .scale = d, .inverse = vf_inverse(d) };
+		blocks32_pack(src + b * N, dst + b * BYTES, BYTES, &h, false, code, store);
 	}
 	return vi_reach(reach);
 }

@@ -7,16 +7,6 @@
 #include "quant/block32.h"
 #include "quant/search.h"
 
-/* ACROSS blocks side by side, and the weights. */
-PHI_INLINE void
-rows32_lay(const float *src, const float *importance, const float *squares, vf (*x)[GROUPS], vf (*w)[GROUPS])
-{
-	lay_across(src, BLOCK32, x);
-	lay_across(importance, BLOCK32, w);
-	for (int i = 0; i < BLOCK32; i++)
-		EACH_GROUP w[i][g] *= vf_sqrt(vf_load(squares + g * LANES) + x[i][g] * x[i][g]);
-}
-
 /* Codes -half to half - 1, counted from `base`; 0 if inverse and base are. */
 PHI_INLINE vi
 rows32_code(vf x, vf inverse, vf base, int half)
@@ -31,7 +21,7 @@ rows32_symmetric(const float *src, const float *importance, const float *squares
 	for (size_t b = 0; b < blocks; b += ACROSS) {
 		vf x[BLOCK32][GROUPS], w[BLOCK32][GROUPS];
 		struct symmetric found;
-		rows32_lay(src + b * BLOCK32, importance + b * BLOCK32, squares + b, x, w);
+		lay_weighted(src + b * BLOCK32, importance + b * BLOCK32, squares + b, BLOCK32, x, w);
 		symmetric_search(BLOCK32, half, x, w, &found);
 		EACH_GROUP {
 			const size_t first = b + (size_t)g * LANES;
@@ -42,6 +32,36 @@ rows32_symmetric(const float *src, const float *importance, const float *squares
 				.inverse = vf_pick(flat, zero, vf_load(found.inverse + g * LANES)),
 				.base = vf_pick(flat, zero, vf_set((float)half)) };
 			blocks32_pack(src + first * BLOCK32, dst + first * bytes, bytes, &h, false, code, store);
+		}
+	}
+	return floats_reach(src, blocks * BLOCK32);
+}
+
+/* Codes 0 to most, counted from `base`. */
+PHI_INLINE vi
+rows32_affine_code(vf x, vf inverse, vf base, int most)
+{
+	return vi_max(vi_min(vf_round_even(inverse * (x - base)), vi_set(most)), vi_set(0));
+}
+
+PHI_INLINE uint32_t
+rows32_affine(const float *src, const float *importance, const float *squares, uint8_t *dst, size_t blocks,
+	size_t bytes, int most, code32_fn *code, store32_fn *store)
+{
+	for (size_t b = 0; b < blocks; b += ACROSS) {
+		vf x[BLOCK32][GROUPS], w[BLOCK32][GROUPS];
+		struct affine found;
+		lay_weighted(src + b * BLOCK32, importance + b * BLOCK32, squares + b, BLOCK32, x, w);
+		affine_search(BLOCK32, most, x, w, -0.9f, 0.05f, 36, false, &found);
+		EACH_GROUP {
+			const size_t first = b + (size_t)g * LANES;
+			vi flat;
+			memcpy(&flat, found.flat + g * LANES, sizeof flat);
+			const struct heads32 h = { .scale = vf_load(found.scale + g * LANES),
+				.offset = -vf_load(found.min + g * LANES),
+				.inverse = vf_pick(flat, vf_set(0), vf_load(found.inverse + g * LANES)),
+				.base = vf_load(found.base + g * LANES) };
+			blocks32_pack(src + first * BLOCK32, dst + first * bytes, bytes, &h, true, code, store);
 		}
 	}
 	return floats_reach(src, blocks * BLOCK32);

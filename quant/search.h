@@ -8,21 +8,82 @@
 
 #include "quant/lanes.h"
 
-enum { GROUPS = PHI_LANES == 1 || PHI_LANES == 16 ? 1 : 2, ACROSS = LANES * GROUPS };
+/* A file may ask for more groups before it includes this. */
+#ifndef PHI_GROUPS
+#define PHI_GROUPS (PHI_LANES == 1 || PHI_LANES == 16 ? 1 : 2)
+#endif
+
+enum { GROUPS = PHI_GROUPS, ACROSS = LANES * GROUPS };
 
 #define EACH_GROUP for (int g = 0; g < GROUPS; g++)
 
-/* Element i of ACROSS sub-blocks of n floats side by side. */
+/* Elements 0 to LANES - 1 of LANES rows `stride` apart side by side. */
+PHI_INLINE void
+load_across(const float *src, int stride, vf x[LANES])
+{
+	for (int j = 0; j < LANES; j++)
+		x[j] = vf_load(src + j * stride);
+	vf_transpose(x);
+}
+
+/* Element i of ACROSS sub-blocks of n floats (a multiple of 16) side by side. */
 PHI_INLINE void
 lay_across(const float *src, int n, vf (*x)[GROUPS])
 {
-	float lanes[LANES];
-	for (int i = 0; i < n; i++)
-		EACH_GROUP {
+	EACH_GROUP
+		for (int i = 0; i < n; i += LANES) {
+			vf rows[LANES];
+			load_across(src + g * LANES * n + i, n, rows);
 			for (int j = 0; j < LANES; j++)
-				lanes[j] = src[(g * LANES + j) * n + i];
-			x[i][g] = vf_load(lanes);
+				x[i + j][g] = rows[j];
 		}
+}
+
+/* The same, and the weight of each where importance is given: importance * sqrt(s + x * x), s being one number a
+ * sub-block. */
+PHI_INLINE void
+lay_weighted(const float *src, const float *importance, const float *squares, int n, vf (*x)[GROUPS],
+	vf (*w)[GROUPS])
+{
+	lay_across(src, n, x);
+	lay_across(importance, n, w);
+	for (int i = 0; i < n; i++)
+		EACH_GROUP w[i][g] *= vf_sqrt(vf_load(squares + g * LANES) + x[i][g] * x[i][g]);
+}
+
+/* Sums of the squares of LANES blocks of n floats (a multiple of 16), left to right. */
+PHI_INLINE vf
+squares_across(const float *src, int n)
+{
+	vf sum = vf_set(0);
+	for (int i = 0; i < n; i += LANES) {
+		vf x[LANES];
+		load_across(src + i, n, x);
+		for (int j = 0; j < LANES; j++)
+			sum += x[j] * x[j];
+	}
+	return sum;
+}
+
+/* Writes lane i of v `times` times from i * times on. */
+PHI_INLINE void
+repeat_across(vf v, int times, float *dst)
+{
+	float lanes[LANES];
+	vf_store(lanes, v);
+	for (int i = 0; i < LANES * times; i++)
+		dst[i] = lanes[i / times];
+}
+
+/* Sums of n weights, left to right. */
+PHI_INLINE void
+sum_across(int n, const vf (*w)[GROUPS], float *dst)
+{
+	vf sum[GROUPS];
+	EACH_GROUP sum[g] = vf_set(0);
+	for (int i = 0; i < n; i++)
+		EACH_GROUP sum[g] += w[i][g];
+	EACH_GROUP vf_store(dst + g * LANES, sum[g]);
 }
 
 PHI_INLINE void

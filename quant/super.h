@@ -8,9 +8,11 @@
 #ifndef PHI_QUANT_SUPER_H
 #define PHI_QUANT_SUPER_H
 
+#include "quant/multiples.h"
 #include "quant/search.h"
 
-enum { SUPER = 256, SUBS = 8, SUB = 32, SUPERS = ACROSS > SUBS ? ACROSS / SUBS : 1 };
+enum { SUPER = 256, SUBS = 8, SUB = 32, SUPERS = ACROSS > SUBS ? ACROSS / SUBS : 1,
+	SUPER_GROUP = LANES };
 
 static inline void
 pack_scales(uint8_t dst[12], const uint8_t scale[SUBS], const uint8_t min[SUBS])
@@ -59,8 +61,35 @@ super_search(const float *src, int most, float first, int steps, struct affine *
 	affine_search(SUB, most, x, w, first, 0.1f, steps, false, found);
 }
 
-/* Scales, minima and codes of SUPERS super-blocks: writes d, dmin and the packed scales (16 bytes) at dst, `bytes`
- * apart, and the codes. */
+/* Scales and minima of a super-block, as they are stored. */
+struct super_head {
+	float d, dmin;
+	uint8_t scale[SUBS], min[SUBS];
+};
+
+/* Writes the head of a super-block (16 bytes), and the codes under it; `found` is that of its first sub-block, number
+ * `sub` of all. */
+static inline void
+super_finish(const float *src, const struct super_head *h, const struct affine *found, int sub, int most,
+	uint8_t *dst, uint8_t codes[SUPER])
+{
+	uint8_t sc[SUBS], mn[SUBS];
+	phi_store16(dst, half_of(h->d));
+	phi_store16(dst + 2, half_of(h->dmin));
+	pack_scales(dst + 4, h->scale, h->min);
+	unpack_scales(dst + 4, sc, mn);
+	for (int j = 0; j < SUBS; j++, sub++) {
+		const float d = half_value(phi_load16(dst)) * sc[j], m = half_value(phi_load16(dst + 2)) * mn[j];
+		if (d != 0)
+			codes_again(src + j * SUB, SUB, d, m, 0, most, codes + j * SUB);
+		else
+			for (int i = 0; i < SUB; i++)
+				codes[j * SUB + i] =
+					affine_code(&found[sub / ACROSS], sub % ACROSS, most, src[j * SUB + i]);
+	}
+}
+
+/* SUPERS super-blocks: writes d, dmin and the packed scales (16 bytes) at dst, `bytes` apart, and the codes. */
 PHI_INLINE void
 super_encode(const float *src, int most, float first, int steps, uint8_t *dst, size_t bytes,
 	uint8_t codes[SUPERS * SUPER])
@@ -74,24 +103,42 @@ super_encode(const float *src, int most, float first, int steps, uint8_t *dst, s
 		memcpy(min + b * ACROSS, found[b].min, sizeof found[b].min);
 	}
 	for (int s = 0; s < SUPERS; s++) {
-		uint8_t sc[SUBS], mn[SUBS];
+		struct super_head h;
 		const float top = largest_of(scale + s * SUBS, SUBS), low = largest_of(min + s * SUBS, SUBS);
-		six_bits(scale + s * SUBS, top, sc);
-		six_bits(min + s * SUBS, low, mn);
-		phi_store16(dst + s * bytes, half_of(top / 63));
-		phi_store16(dst + s * bytes + 2, half_of(low / 63));
-		pack_scales(dst + s * bytes + 4, sc, mn);
-		for (int j = 0; j < SUBS; j++) {
-			const int sub = s * SUBS + j;
-			const float d = half_value(phi_load16(dst + s * bytes)) * sc[j];
-			const float m = half_value(phi_load16(dst + s * bytes + 2)) * mn[j];
-			if (d != 0)
-				codes_again(src + sub * SUB, SUB, d, m, 0, most, codes + sub * SUB);
-			else
-				for (int i = 0; i < SUB; i++)
-					codes[sub * SUB + i] = affine_code(&found[sub / ACROSS], sub % ACROSS, most,
-						src[sub * SUB + i]);
-		}
+		six_bits(scale + s * SUBS, top, h.scale);
+		six_bits(min + s * SUBS, low, h.min);
+		h.d = top / 63;
+		h.dmin = low / 63;
+		super_finish(src + s * SUPER, &h, found, s * SUBS, most, dst + (size_t)s * bytes, codes + s * SUPER);
+	}
+}
+
+/* The same of LANES super-blocks where importance is given; facts/gguf.md 3.4. */
+PHI_INLINE void
+super_weigh(const float *src, const float *importance, int most, uint8_t *dst, size_t bytes,
+	uint8_t codes[LANES * SUPER])
+{
+	enum { ALL = LANES * SUBS, BATCHES = ALL / ACROSS };
+	struct affine found[BATCHES];
+	float scale[ALL], min[ALL], sum[ALL], squares[ALL], d[LANES], dmin[LANES];
+	uint8_t sc[ALL], mn[ALL];
+	repeat_across(2 * squares_across(src, SUPER) / SUPER, SUBS, squares);
+	for (int b = 0; b < BATCHES; b++) {
+		const int first = b * ACROSS;
+		vf x[SUB][GROUPS], w[SUB][GROUPS];
+		lay_weighted(src + first * SUB, importance + first * SUB, squares + first, SUB, x, w);
+		sum_across(SUB, w, sum + first);
+		affine_search(SUB, most, x, w, -0.9f, 0.05f, 36, false, &found[b]);
+		memcpy(scale + first, found[b].scale, sizeof found[b].scale);
+		memcpy(min + first, found[b].min, sizeof found[b].min);
+	}
+	multiples_of(scale, sum, SUBS, 63, sc, d);
+	multiples_of(min, sum, SUBS, 63, mn, dmin);
+	for (int s = 0; s < LANES; s++) {
+		struct super_head h = { .d = d[s], .dmin = dmin[s] };
+		memcpy(h.scale, sc + s * SUBS, SUBS);
+		memcpy(h.min, mn + s * SUBS, SUBS);
+		super_finish(src + s * SUPER, &h, found, s * SUBS, most, dst + (size_t)s * bytes, codes + s * SUPER);
 	}
 }
 

@@ -24,7 +24,7 @@ TYPES = {"F16": 1, "BF16": 30, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0
 DEMANDING = {"IQ2_XXS": 16, "IQ2_XS": 17, "IQ1_S": 19}  # not made without importance
 IQ = {*DEMANDING, "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_M"}
 ABORTS = {"1E30", "BITS", "BLOCK_SCALES"}  # ggml, where all distances to points of an IQ grid are infinite
-WEIGHTED = {"Q4_0", "Q5_0", *IQ}
+WEIGHTED = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", *IQ}
 
 
 def canonical(x):
