@@ -40,6 +40,19 @@ save("safetensors", "every", b.safetensors({d: (d, [2], bytes(2 * n)) for d, n i
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4, "U32": 4,
     "F32": 4, "F64": 8, "I64": 8, "U64": 8}.items()}))
 
+# Headers alone: the target puts them into a file.
+for name, text in {
+        "plain": b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n",
+        "fortran": b"{'descr': '>c8', 'fortran_order': True, 'shape': (2, 2), }",
+        "odd": b'{ "shape":((2L), 3 ,),\n  u"fortran_order" :True,\'descr\':"int8"}',
+        "records": b"{'descr': [('a\\'', '<f4'), (('t', 'b'), '<i2', (2,))], 'fortran_order': False, 'shape': (), }",
+        "void": b"{'descr': '|V2', 'fortran_order': False, 'shape': (0, 5), }"}.items():
+    save("npy", name, text)
+for method in (0, 8):
+    save("npz", "arrays-%d" % method, b.zip_([("a.npy", b.npy("<f4", (2, 3), b.floats(6))), ("l/0.npy", b.npy(
+        ">f2", (2, 2), b.halves(4), fortran=True)), ("n.npy", b.npy("|u1", (), b"\7")), ("readme", b"hello")], method))
+save("npz", "npy", b.npy("<f4", (2, 3), b.floats(6)))
+
 # Members of packed weights: name, dtype, shape and bytes of each.
 for name, members in {
     "gptq": {"m.qweight": ("I32", [4, 32], b"\x21\x43\x65\x07" * 128), "m.qzeros": ("I32", [1, 4], b"\x77" * 16),

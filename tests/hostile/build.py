@@ -77,6 +77,23 @@ def gguf():
                     b"\1\2\3" + b"\0" * 29)
 
 
+# --- NumPy: magic, version, length, a literal of Python, data --------------------------------------------
+
+
+def npy_raw(text, data=b"", version=1, minor=0, length=None):
+    text = text if isinstance(text, bytes) else text.encode()
+    length = len(text) if length is None else length
+    return b"\x93NUMPY" + bytes([version, minor]) + struct.pack("<H" if version == 1 else "<I", length) + text + data
+
+
+def npy(descr, shape, data, fortran=False):
+    return npy_raw(f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n", data)
+
+
+def npz(method=zipfile.ZIP_STORED):
+    return zip_([("a.npy", npy("<f4", (2, 3), floats(6))), ("b/0.npy", npy("|u1", (3,), b"\1\2\3"))], method)
+
+
 # --- PyTorch: a stored zip with a pickle -------------------------------------------------------------
 
 PICKLE_END = b"."

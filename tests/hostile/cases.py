@@ -175,6 +175,74 @@ def gguf_cases():
        "tensor a0")
 
 
+
+# --- NumPy -------------------------------------------------------------------------------------------
+
+
+def np_(name, klass, data, regex, suffix=".npy", **options):
+    case("NumPy: " + klass, "np-" + name + suffix, data, regex, **options)
+
+
+def numpy_cases():
+    def head(descr="'<f4'", fortran="False", shape="(2,)", more=""):
+        return "{'descr': %s, 'fortran_order': %s, 'shape': %s, %s}" % (descr, fortran, shape, more)
+
+    eight = b.floats(2)
+    for name, text, regex in (
+            ("call", head("__import__('os').system('x')"), "word"), ("name", head("exit"), "word"),
+            ("lambda", "(lambda: 1)()", "'{'"), ("not-dict", "['descr']", "'{'"), ("empty", "", "'{'"),
+            ("bytes-key", "{b'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", "word"),
+            ("twice", head(more="'shape': (1,)"), "twice"), ("extra", head(more="'x': 1"), "key"),
+            ("missing", "{'descr': '<f4', 'shape': (2,)}", "fortran_order"),
+            ("order", head(fortran="1"), "fortran_order"), ("shape-int", head(shape="2"), "tuple"),
+            ("shape-list", head(shape="[2]"), "tuple"), ("shape-negative", head(shape="(-2,)"), "tuple"),
+            ("shape-real", head(shape="(2.0,)"), "integer"), ("shape-text", head(shape="('2',)"), "tuple"),
+            ("shape-huge", head(shape="(36893488147419103234,)"), "64 bits"),
+            ("shape-wrap", head(shape="(4294967296, 4294967296, 2)"), "64 bits"),
+            ("shape-bytes", head(shape="(4611686018427387906,)"), "64 bits"),
+            ("shape-deep", head(shape="(" + "1," * 33 + ")"), "33 dimensions"),
+            ("nested", head(shape="(" * 5000 + "2" + ")" * 5000), "nested"),
+            ("brackets", head("[" * 30000), "nested"), ("unended", "{'descr': '<f4", "end"),
+            ("comma", "{'descr': '<f4' 'shape': (2,)}", "comma"), ("after", head() + "x", "follows"),
+            ("nul", head() + "\0", "follows"), ("more-data", head(shape="(3,)"), "pass the end")):
+        np_(name, "header: " + name, b.npy_raw(text, eight), regex)
+    np_("length", "header longer than the file", b.npy_raw(head(), eight, length=60000), "header")
+    np_("length-2", "header of 4 GiB", b.npy_raw(head(), eight, version=2, length=2**32 - 1), "header")
+    case("NumPy: header beyond the limit", "np-limit.npy",
+         {"np-limit.npy": ("sparse", b.npy_raw("", version=2, length=2**21), 2**22)}, "more than 1048576")
+    for version, minor in ((0, 0), (1, 1), (4, 0), (255, 255)):
+        np_("version-%d-%d" % (version, minor), "unknown version", b.npy_raw(head(), eight, version, minor), "version")
+    np_("cut", "cut in the prefix", b.npy_raw(head(), eight)[:9], "")
+    for descr, regex in (("|O", "pickle"), ("<U4", "text"), ("|S8", "text"), ("<M8[ns]", "dates"), ("|V0", "bytes"),
+                         ("<f3", "elements"), ("", "elements"), ("<", "elements")):
+        np_("type-" + "".join(c if c.isalnum() else "_" for c in descr), "elements " + descr,
+            b.npy(descr, (1,), eight), regex)
+    np_("records", "records", b.npy_raw(head("[('a', '<f4'), ('b', '|O')]"), eight), "records")
+    np_("pickle", "objects, and their pickle", b.npy("|O", (1,), b"\x80\x02cos\nsystem\nX\2\0\0\0id\x85R."), "pickle")
+    np_("tail", "bytes behind the array", b.npy("<f4", (2,), eight + b"more"), "", may_pass=True)
+
+    def archive(name, klass, data, regex="", **options):
+        np_(name, klass, data, regex, ".npz", **options)
+
+    good, array = b.npz(), b.npy("<f4", (2,), eight)
+    end, directory = good.rindex(b"PK\5\6"), good.index(b"PK\1\2")
+    archive("twice", "an entry twice", b.zip_([("a.npy", array), ("a.npy", array)]), "twice")
+    archive("same", "two entries of one name", b.zip_([("a.npy", array), ("a", array)]), "a")
+    archive("no-name", "an array without a name", b.zip_([(".npy", array)]), "name")
+    archive("short", "an array longer than its entry", b.zip_([("a.npy", array[:-1])]), "pass the end")
+    archive("short-deflated", "the same, deflated", b.zip_([("a.npy", array[:-1])], b.zipfile.ZIP_DEFLATED), "pass the end")
+    archive("cut-end", "no end record", good[:end])
+    archive("far", "an entry beyond the file", patch(good, directory + 42, struct.pack("<I", 2**30)))
+    archive("size", "an entry larger than the file", patch(good, directory + 20, struct.pack("<II", 2**30, 2**30)))
+    archive("overlap", "two entries over one range",
+            patch(good, good.index(b"PK\1\2", directory + 4) + 42, struct.pack("<I", 0)))
+    z = b.npz(b.zipfile.ZIP_DEFLATED)
+    archive("bomb", "an entry that inflates beyond its size",
+            patch(z, z.index(b"PK\1\2") + 24, struct.pack("<I", 8)))
+    archive("climb", "a name that climbs", b.zip_([("../../a.npy", array)]), "", may_pass=True)
+    archive("only-objects", "nothing but objects", b.zip_([("a.npy", b.npy("|O", (1,), b"\x80\x02N."))]), "", may_pass=True)
+
+
 # --- PyTorch -----------------------------------------------------------------------------------------
 
 
@@ -506,6 +574,7 @@ def all_cases(stream=None, zstd=None):
     safetensors_cases()
     gguf_cases()
     pytorch_cases()
+    numpy_cases()
     folder_cases()
     tar_cases()
     if stream:

@@ -11,7 +11,9 @@ folder, bin_ = Path(sys.argv[1]), Path(sys.argv[2])
 folder.mkdir()
 tar = b.tar(sorted(b.folder().items()))
 files = {"plain.safetensors": b.safetensors(b.plain(), {"format": "pt"}), "small.gguf": b.gguf(), "stored.pt": b.torch(),
-         "deflated.pt": b.torch(method=zipfile.ZIP_DEFLATED), "folder.tar": tar}
+         "deflated.pt": b.torch(method=zipfile.ZIP_DEFLATED), "folder.tar": tar,
+         "array.npy": b.npy(">f4", (2, 3), b.floats(6), fortran=True), "stored.npz": b.npz(),
+         "deflated.npz": b.npz(zipfile.ZIP_DEFLATED)}
 for name, data in files.items():
     (folder / name).write_bytes(data)
 formats = subprocess.run([bin_ / "phi-repack", "--help"], capture_output=True, text=True, check=True).stdout
