@@ -115,6 +115,124 @@ finds()
 	phi-inspect --layout --json p-00001-of-00002.gguf | jq -r '.[].what' | sort -u | tr '\n' ' ' >have
 	[ "$(cat have)" = "header padding tensor trailing " ]
 	phi-inspect --layout a.gguf | grep -q '  tensor   output_norm.weight  *a.gguf$'
-	run phi-inspect --layout Phi-4-mini
-	[ "$status" -eq 2 ] || [ "$status" -eq 0 ]
+}
+
+@test "every byte of every format" {
+	for f in gguf safetensors hf pytorch stream; do
+		phi-repack -q -f $f Phi-4-mini -o out-$f
+		phi-inspect --check out-$f
+		phi-inspect --layout --json out-$f | jq -e 'length > 14 and (group_by(.file) | all(
+			reduce .[] as $r ({at: 0, ok: true};
+				{at: ($r.offset + $r.size), ok: (.ok and $r.offset == .at and $r.size > 0)}) | .ok))'
+	done
+	[ "$(phi-inspect --layout --json out-stream | jq '[.[].size] | add')" -eq "$(stat -c %s out-stream)" ]
+	phi-repack -z -q -f stream Phi-4-mini -o z
+	phi-inspect --layout --json z | jq -e 'length == 1 and .[0].what == "compressed"'
+	fails 2 "phi-inspect: stdin: the layout of stream is not shown" sh -c 'phi-inspect --layout <out-stream | cat; cat out-stream | phi-inspect --layout'
+}
+
+@test "safetensors" {
+	good='{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
+	made() { python3 -c 'import struct, sys
+t = sys.argv[2].encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(t)) + t + bytes(int(sys.argv[3])))' "$@"; }
+	made a.safetensors "$good}" 8
+	run phi-inspect --check a.safetensors
+	[ "$status" -eq 0 ]
+	made a.safetensors '{"a":{"dtype":"I8","shape":[8],"data_offsets":[0,8],"x":1}}' 8 && finds safetensors.field a.safetensors
+	made a.safetensors '{"__metadata__":{"format":"jax"},"a":{"dtype":"I8","shape":[8],"data_offsets":[0,8]}}' 8 &&
+		finds safetensors.format a.safetensors
+	made a.safetensors '{"b":{"dtype":"I8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}  ' 5
+	run phi-inspect --check a.safetensors
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "a.safetensors: info: safetensors.alignment: tensor a: not at a multiple of its elements' size (1 in all)" ]
+	[ "${lines[1]}" = "a.safetensors: info: safetensors.order: tensor b: not where the reference would write it" ]
+	# A hole, an overlap, bytes at the end: no model at all.
+	for ends in "4,12 8" "0,4 8" "0,8 9"; do
+		made a.safetensors '{"a":{"dtype":"I8","shape":[8],"data_offsets":['${ends% *}']}}' ${ends#* }
+		finds model.unreadable a.safetensors
+	done
+}
+
+@test "folders" {
+	cp -r Phi-4-mini bad
+	echo '{' >bad/generation_config.json
+	run phi-inspect --check bad
+	[ "$status" -eq 1 ]
+	[[ $output == *"generation_config.json: invalid: hf.json: "* ]]
+	rm bad/config.json bad/generation_config.json
+	run phi-inspect --check bad
+	[ "$status" -eq 0 ] && [ "$output" = "bad: info: hf.configuration: there is no config.json" ]
+	cp -r "$top/fixtures/small/safetensors/sharded" s
+	index=s/model.safetensors.index.json
+	phi-inspect --check s | has hf.configuration
+	sed -i 's/148/147/' $index
+	phi-inspect --check s >out || [ $? -eq 1 ]
+	has "index.json: invalid: hf.total-size: total_size is 147, but the tensors have 148 bytes" out
+	cp s/model-00001-of-00002.safetensors s/model-00003-of-00003.safetensors
+	finds model.unreadable s
+	rm s/model-00003-of-00003.safetensors
+	sed -i 's/"c.weight"/"d.weight"/' $index
+	finds model.unreadable s
+}
+
+@test "zips of torch and NumPy" {
+	for f in plain.pt types.npz; do
+		cp "$top"/fixtures/small/*/$f x && phi-inspect --check x >out
+		[ ! -s out ]
+		# A byte of a weight: torch.load would not notice.
+		at=$(phi-inspect --json x | jq '.tensors[0].offset')
+		poke x $at '\377\001'
+		run phi-inspect --check x
+		[ "$status" -eq 1 ] && [[ $output == *": invalid: zip.checksum: not the bytes that were written"* ]]
+	done
+	python3 - "$top/fixtures/small/pytorch/plain.pt" <<'PY'
+import sys, zipfile
+old = zipfile.ZipFile(sys.argv[1])
+with zipfile.ZipFile("x.pt", "w") as new:
+    for n in old.namelist():
+        new.writestr(n, old.read(n))
+    new.writestr("plain/data/9", bytes(100))
+PY
+	run phi-inspect --check x.pt
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = "x.pt: plain/data/9: invalid: pytorch.unreferenced: 100 bytes that nothing refers to" ]
+	[[ "${lines[1]}" == "x.pt: plain/data/0: info: pytorch.alignment: "* ]]
+	cp "$top/fixtures/small/numpy/plain.npy" x.npy
+	echo more >>x.npy
+	run phi-inspect -q --check x.npy
+	[ "$status" -eq 1 ] && [ "$output" = "x.npy: invalid: numpy.trailing: 5 bytes follow the end of the array" ]
+}
+
+@test "streams: a digest that does not agree, an end that is missing" {
+	phi-repack -q -f stream Phi-4-mini -o s.tar
+	cp s.tar t.tar
+	poke t.tar 2000000 x
+	finds model.damaged t.tar
+	cat s.tar | phi-inspect --check
+	head -c 2000000 s.tar >t.tar
+	finds model.damaged t.tar
+	run bash -c 'head -c 2000000 s.tar | phi-inspect --check'
+	[ "$status" -eq 1 ] && [[ $output == "stdin: invalid: model.damaged: "* ]]
+}
+
+@test "members that make no packed weight" {
+	python3 - "$top" <<'PY'
+import sys
+sys.path.insert(0, sys.argv[1] + "/tests/hostile")
+import build as b
+m = {"m.qweight": ("I32", [4, 32], bytes(512)), "m.qzeros": ("I32", [1, 4], bytes(16)), "m.g_idx": ("I32", [32], bytes(128)),
+     "m.scales": ("F16", [1, 32], bytes(64))}
+open("good.safetensors", "wb").write(b.safetensors(m))
+m["m.scales"] = ("F16", [1, 30], bytes(60))
+open("shape.safetensors", "wb").write(b.safetensors(m))
+del m["m.scales"]
+open("missing.safetensors", "wb").write(b.safetensors(m))
+PY
+	phi-inspect --check good.safetensors >out
+	! has packed out
+	for f in shape missing; do
+		phi-inspect --check $f.safetensors >out || [ $? -eq 1 ]
+		has "invalid: packed.members: tensor m.qweight: " out
+	done
 }

@@ -2,9 +2,10 @@
 # thread and with eight: the weights are the same, and so are the bytes.
 load common
 
-formats="safetensors hf gguf pytorch stream"
+formats="safetensors hf gguf pytorch numpy stream"
+any="safetensors hf gguf pytorch stream" # those that hold BF16
 files="safetensors gguf pytorch stream" # those that are one file, and go through a pipe
-declare -gA suffix=([safetensors]=.safetensors [hf]=/ [gguf]=.gguf [pytorch]=.pt [stream]=.tar)
+declare -gA suffix=([safetensors]=.safetensors [hf]=/ [gguf]=.gguf [pytorch]=.pt [numpy]=.npz [stream]=.tar)
 
 write() # FORMAT FROM TO [OPTION...]
 {
@@ -26,10 +27,10 @@ sums() # digests of the weights by canonical name do not depend on the container
 @test "without a family: tensors untouched by any two steps" {
 	safetensors in.safetensors 'b=F32:2x32:'"$(seq -s, 64)" 'a=I32:3:7,8,9' 'c=F64:2:0.5,-2'
 	want=$(sums in.safetensors)
-	for f in $files; do
+	for f in $files numpy; do
 		write $f in.safetensors $f
 		[ "$(sums $f${suffix[$f]})" = "$want" ]
-		for g in $files; do
+		for g in $files numpy; do
 			write $g $f${suffix[$f]} $f-$g
 			[ "$(sums $f-$g${suffix[$g]})" = "$want" ] || { echo "$f to $g"; return 1; }
 			phi-diff --brief $f-$g${suffix[$g]} in.safetensors
@@ -38,13 +39,13 @@ sums() # digests of the weights by canonical name do not depend on the container
 }
 
 @test "a known model: every step agrees with the source" {
-	for f in $formats; do
+	for f in $any; do
 		write $f Phi-4-mini $f
 		phi-diff --brief $f${suffix[$f]} Phi-4-mini || { echo "$f"; return 1; }
 	done
 	# What came from a folder goes anywhere.
 	for f in hf stream; do
-		for g in $formats; do
+		for g in $any; do
 			write $g $f${suffix[$f]} $f-$g --name Phi-4-mini
 			phi-diff --brief $f-$g${suffix[$g]} Phi-4-mini || { echo "$f to $g"; return 1; }
 		done
@@ -74,6 +75,19 @@ sums() # digests of the weights by canonical name do not depend on the container
 		done
 		rm -r want* eight* out
 	done
+}
+
+@test "what has no BF16 takes F32, and gives it back" {
+	phi-quant -q -t f32 --rule '*=F32' Phi-4-mini -o want.npz -j1
+	phi-quant -q -t f32 --rule '*=F32' Phi-4-mini -f numpy -o eight -j8
+	cmp want.npz eight
+	phi-repack Phi-4-mini | phi-quant -q -t f32 --rule '*=F32' -o piped.npz
+	cmp want.npz piped.npz
+	for g in $formats; do
+		cat want.npz | write $g - back --name Phi-4-mini
+		phi-diff --brief back${suffix[$g]} want.npz || { echo "$g"; return 1; }
+	done
+	cmp back.npz want.npz
 }
 
 @test "quantizing: one thread and eight, scalar and wide" {
