@@ -217,7 +217,7 @@ phi_layout_print(struct phi_source *source, const struct phi_inspect_options *op
 	int result = l.arena ? 0 : -1;
 	if (!result && !has_places(source, options, &result, err))
 		result = phi_fail(err, PHI_UNSUPPORTED, "%s: the layout of %s is not shown",
-			path_of(source), source->model->format);
+			path_of(source), source->format);
 	if (!result)
 		result = source->ops->layout(source, &regions, err);
 	if (!result)
