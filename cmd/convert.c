@@ -259,7 +259,7 @@ lower(struct job *job, struct phi_err *err)
 	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
 		.pre = cli->pre, .recipe = recipe, .pure = cli->pure,
 		.importance = job->choice && job->choice->importance ? &job->choice->note : NULL,
-		.faults = cli->compat != PHI_COMPAT_NONE};
+		.faults = cli->compat != PHI_COMPAT_NONE, .keep_order = cli->keep_split};
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
 	if (!lowered)
 		phi_source_blame(job->source, PHI_NONE, err);
@@ -290,7 +290,8 @@ make_plan(struct job *job, struct phi_err *err)
 	const struct phi_plan_options options = {.size = sizeof options,
 		.output = to_stdout(job->cli) ? NULL : slash ? slash + 1 : job->cli->output,
 		.compress = job->cli->compress, .shard_size = job->cli->shard_size,
-		.shard_count = job->cli->shard_count};
+		.shard_count = job->cli->shard_count, .keep_parts = job->cli->keep_split,
+		.faults = job->cli->compat != PHI_COMPAT_NONE};
 	const struct phi_pump_options pump = pump_options(job);
 	job->plan = phi_plan_make(lowered, job->format, &options, err);
 	return job->plan ? phi_plan_measure(job->plan, job->source, &pump, err) : -1;

@@ -126,7 +126,7 @@ asked_for(const struct choice *c, const struct phi_tensor *t, const char **why)
 static struct phi_pick
 recipe_pick(struct choice *c, const struct phi_tensor *t, bool ruled)
 {
-	if (!c->recipe)
+	if (!c->recipe || !c->type)
 		return (struct phi_pick){ .type = c->type };
 	if (ruled && c->options->compat != PHI_COMPAT_NONE)
 		return (struct phi_pick){ .type = NULL };

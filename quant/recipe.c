@@ -79,10 +79,9 @@ listed(bool types, char *dst, size_t size)
 	size_t at = 0;
 	dst[0] = 0;
 	for (int i = 0; at < size && (types ? i < PHI_TYPES : phi_recipe_table[i].name != NULL); i++) {
-		const struct phi_type *const type =
-			phi_type_of(types ? (enum phi_type_id)i : phi_recipe_table[i].base);
-		const char *const name = types ? type->name : phi_recipe_table[i].name;
-		if (!phi_type_made(type))
+		const enum phi_type_id id = types ? (enum phi_type_id)i : phi_recipe_table[i].base;
+		const char *const name = types ? phi_type_of(id)->name : phi_recipe_table[i].name;
+		if (id != PHI_TYPES && !phi_type_made(phi_type_of(id)))
 			continue;
 		at += (size_t)snprintf(dst + at, size - at, "%s%s", at ? ", " : "", name);
 	}
@@ -121,9 +120,12 @@ phi_recipe_find(const char *name, bool pure, const struct phi_recipe **recipe,
 	const struct phi_recipe *const found = named(name);
 	*type = phi_type_named(name);
 	*recipe = pure ? NULL : found;
-	if (pure && !*type && found)
-		*type = phi_type_of(found->base);
-	if (!pure && found)
+	if (found && found->base == PHI_TYPES) {
+		*recipe = found;
+		*type = NULL;
+		return 0;
+	}
+	if (found && !(pure && *type))
 		*type = phi_type_of(found->base);
 	return *type && (pure || found) && phi_type_made(*type) ? 0 : refuse(name, pure, *type, err);
 }

@@ -7,14 +7,14 @@
 
 struct phi_recipe {
 	const char *name, *summary;
-	enum phi_type_id base; /* what a tensor gets that no rule names */
+	enum phi_type_id base; /* what a tensor gets that no rule names; PHI_TYPES: what it has */
 };
 /* In the order of recipes.def, which gives a recipe its bit in a rule; ended by NULL name. */
 extern const struct phi_recipe phi_recipe_table[];
 
 /* By name, in any case of letters, llama-quantize's other names too (q4_k: q4_k_m). With `pure` *type is
  * the type every weight gets: the name is a type's, or a recipe's and stands for its base; *recipe is NULL
- * then. Fails with a list of what there is. */
+ * then. The recipe that changes nothing has no *type. Fails with a list of what there is. */
 int phi_recipe_find(const char *name, bool pure, const struct phi_recipe **recipe,
 	const struct phi_type **type, struct phi_err *err);
 

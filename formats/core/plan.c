@@ -50,7 +50,8 @@ check_options(const struct phi_plan *plan, struct phi_err *err)
 	if (!f->complete)
 		return phi_fail(err, PHI_UNSUPPORTED, "format %s cannot be written", f->name);
 	if ((plan->options.shard_size && !(f->flags & PHI_FORMAT_SHARDS)) ||
-		(plan->options.shard_count && !(f->flags & PHI_FORMAT_COUNTED)))
+		((plan->options.shard_count || plan->options.keep_parts) &&
+			!(f->flags & PHI_FORMAT_COUNTED)))
 		return phi_fail(err, PHI_ARGUMENT, "%s is not written in files of a %s asked for",
 			f->name, plan->options.shard_size ? "size" : "number");
 	return 0;

@@ -47,6 +47,8 @@ struct phi_plan_options {
 	const char *output;  /* base name for the names of files, or NULL */
 	bool compress;	     /* -z */
 	uint32_t shard_count; /* cut into that many files; 0: by shard_size */
+	bool keep_parts; /* cut where one of the source's files ends */
+	bool faults;	 /* those of the target's own tools, too (phi_lower_options) */
 	const struct phi_registry *registry; /* set by phi_plan_make, for folders */
 };
 

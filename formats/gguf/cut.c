@@ -4,6 +4,7 @@
 #include "formats/gguf/split.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void
 by_size(const struct phi_plan *plan, uint64_t size, struct phi_gguf_cut *cut)
@@ -42,6 +43,19 @@ by_count(const struct phi_plan *plan, uint32_t count, struct phi_gguf_cut *cut, 
 	return 0;
 }
 
+/* Where the file that the tensors came from changes; what comes from none goes with what follows. */
+static void
+by_source(const struct phi_plan *plan, struct phi_gguf_cut *cut)
+{
+	const char *last = NULL;
+	for (uint32_t i = 0; i < plan->model->ntensors; i++) {
+		const char *const file = phi_model_file(plan->model, &plan->model->tensors[i]);
+		if (file && last && strcmp(file, last))
+			cut->first[cut->count++] = i;
+		last = file ? file : last;
+	}
+}
+
 int
 phi_gguf_cut(struct phi_plan *plan, struct phi_gguf_cut *cut, struct phi_err *err)
 {
@@ -53,8 +67,12 @@ phi_gguf_cut(struct phi_plan *plan, struct phi_gguf_cut *cut, struct phi_err *er
 		return -1;
 	if (o->shard_size && o->shard_count)
 		return phi_fail(err, PHI_ARGUMENT, "parts are cut by size or by count, not by both");
+	if (o->keep_parts && (o->shard_size || o->shard_count))
+		return phi_fail(err, PHI_ARGUMENT, "parts stay as they were or are cut anew, not both");
 	if (o->shard_size)
 		by_size(plan, o->shard_size, cut);
+	else if (o->keep_parts)
+		by_source(plan, cut);
 	else if (o->shard_count && by_count(plan, o->shard_count, cut, err))
 		return -1;
 	cut->first[cut->count] = n;

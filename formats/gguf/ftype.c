@@ -46,6 +46,7 @@ static const struct phi_gguf_ftype ftypes[] = {
 	{ "nvfp4", 39 },
 	{ "q1_0", 40 },
 	{ "q2_0", 41 },
+	{ "copy", PHI_GGUF_FTYPE_COPY },
 };
 enum { FTYPES = sizeof ftypes / sizeof *ftypes };
 
@@ -62,7 +63,7 @@ const struct phi_gguf_ftype *
 phi_gguf_ftype_numbered(uint32_t id)
 {
 	for (size_t i = 0; i < FTYPES; i++)
-		if (ftypes[i].id == id)
+		if (ftypes[i].id == id && id != PHI_GGUF_FTYPE_COPY)
 			return &ftypes[i];
 	return NULL;
 }

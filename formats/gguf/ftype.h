@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+enum { PHI_GGUF_FTYPE_COPY = 0xffffffff }; /* of the recipe copy: the source's; never in a file */
+
 struct phi_gguf_ftype {
 	const char *name; /* in lower case, as a recipe is spelled */
 	uint32_t id;

@@ -1,5 +1,7 @@
 #include "formats/gguf/quantize.h"
 
+#include "formats/gguf/ftype.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +186,63 @@ set_keys(struct phi_model *model, uint32_t ftype, const struct phi_importance_no
 	return note ? set_importance(model, note, err) : 0;
 }
 
+/* llama-quantize passes strings on up to their first NUL. */
+static void
+end_string(struct phi_string *s)
+{
+	s->size = strnlen(s->data, s->size);
+}
+
+static int
+end_strings(struct phi_model *model, struct phi_err *err)
+{
+	for (size_t i = 0; i < model->metadata.count; i++) {
+		struct phi_value *const v = &model->metadata.items[i].value;
+		if (v->kind == PHI_VALUE_STRING)
+			end_string(&v->s);
+		if (v->kind != PHI_VALUE_ARRAY || v->array.kind != PHI_VALUE_STRING)
+			continue;
+		const size_t n = (size_t)v->array.count;
+		struct phi_string *const copy = phi_arena_calloc(model->arena, n, sizeof *copy, err);
+		if (!copy)
+			return -1;
+		if (n)
+			memcpy(copy, v->array.data, n * sizeof *copy);
+		for (size_t k = 0; k < n; k++)
+			end_string(&copy[k]);
+		v->array.data = copy;
+	}
+	return 0;
+}
+
+/* llama.cpp's guess where a file does not say what it is: the type that most tensors have, the first to be
+ * the most; a flag says that it was guessed. */
+static uint32_t
+guess_ftype(const struct phi_model *model)
+{
+	enum { GUESSED = 1024 };
+	unsigned counts[PHI_TYPES] = { 0 }, most = 0;
+	const struct phi_type *type = phi_type_of(PHI_F32);
+	for (size_t i = 0; i < model->ntensors; i++) {
+		const struct phi_type *const t = model->tensors[i].type;
+		if (++counts[t->id] <= most)
+			continue;
+		most = counts[t->id];
+		type = t;
+	}
+	const struct phi_gguf_ftype *const ftype = phi_gguf_ftype_named(type->name);
+	return GUESSED | (ftype ? ftype->id : 0);
+}
+
+/* The file type of a copy: what the source says, or the guess. The tensors are in their final order. */
+static uint32_t
+copied_ftype(const struct phi_model *model)
+{
+	uint64_t n;
+	const struct phi_value *const v = phi_metadata_find(&model->metadata, "general.file_type");
+	return v && phi_value_u64(v, &n) && n <= UINT32_MAX ? (uint32_t)n : guess_ftype(model);
+}
+
 int
 phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype,
 	const struct phi_lower_options *options, struct phi_err *err)
@@ -196,7 +255,11 @@ phi_gguf_as_quantized(struct phi_model *lowered, uint32_t ftype,
 		t->alias = PHI_NONE; /* an index that sorting makes void; GGUF has no aliases */
 		drop_leading_ones(t);
 	}
-	if (lowered->ntensors)
+	if (lowered->ntensors && !(options && options->keep_order))
 		qsort(lowered->tensors, lowered->ntensors, sizeof *lowered->tensors, by_layer);
+	if (ftype == PHI_GGUF_FTYPE_COPY)
+		ftype = copied_ftype(lowered);
+	if (options && options->faults && end_strings(lowered, err))
+		return -1;
 	return set_keys(lowered, ftype, options ? options->importance : NULL, err);
 }
