@@ -4,6 +4,7 @@
 #include "formats/hf/write.h"
 
 #include "formats/core/st_plan.h"
+#include "formats/core/zip_plan.h"
 
 #include <string.h>
 
@@ -43,4 +44,14 @@ const struct phi_format phi_format_hf = {
 	.lower = phi_st_lower,
 	.complete = phi_hf_complete,
 	.sink = &phi_sink_flat,
+};
+
+/* The same folder as transformers wrote it before safetensors; read as hf. */
+const struct phi_format phi_format_hf_bin = {
+	.name = "hf-bin",
+	.summary = "a Hugging Face folder whose weights are pickles, pytorch_model.bin",
+	.flags = PHI_FORMAT_FOLDER | PHI_FORMAT_SHARDS | PHI_FORMAT_MEMBERS,
+	.lower = phi_st_lower,
+	.complete = phi_hf_bin_complete,
+	.sink = &phi_sink_zip,
 };

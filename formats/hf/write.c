@@ -4,8 +4,10 @@
  *     config.json, tokenizer.json ...      the model's side files
  *     model.safetensors.index.json         if there are several: last, since it names the others
  *
+ * With pickles it is pytorch_model.bin, pytorch_model-00001-of-0000N.bin, pytorch_model.bin.index.json.
  * Shards are cut as huggingface_hub's split_state_dict_into_shards_factory cuts them, the index is
- * spelt as transformers' save_pretrained spells it. */
+ * spelt as transformers' save_pretrained spells it. Tied tensors are left out of safetensors, which share
+ * nothing; in pickles they come last in the shard that has their bytes, and count once. */
 #include "formats/hf/write.h"
 
 #include "formats/core/buffer.h"
@@ -21,10 +23,21 @@
 
 static const uint64_t shard_default = UINT64_C(5000000000);
 
-/* The tensors to be written, in the model's order, and the shard each goes to. */
+/* What the files are called and who lays them out. */
+struct kind {
+	const char *stem, *suffix;
+	bool pickles;
+};
+
+static const struct kind safetensors = { "model", ".safetensors", false };
+static const struct kind pickles = { "pytorch_model", ".bin", true };
+
+/* The tensors to be written: those with bytes of their own in the model's order, then those that are
+ * tied to one of them; and the shard each goes to. */
 struct layout {
+	const struct kind *kind;
 	uint32_t *tensors, *shard;
-	size_t count;
+	size_t count, own;
 	uint32_t nshards;
 };
 
@@ -36,11 +49,10 @@ cut_shards(const struct phi_plan *plan, struct layout *l, struct phi_err *err)
 	const uint64_t max = plan->options.shard_size ? plan->options.shard_size : shard_default;
 	uint64_t filled = 0;
 	uint32_t opened = 0, open = PHI_NONE; /* the shard being filled */
-	l->shard = phi_arena_calloc(plan->arena, l->count, sizeof *l->shard, err);
-	uint32_t *const number = phi_arena_calloc(plan->arena, l->count, sizeof *number, err);
-	if (!l->shard || !number)
+	uint32_t *const number = phi_arena_calloc(plan->arena, l->own, sizeof *number, err);
+	if (!number)
 		return -1;
-	for (size_t i = 0; i < l->count; i++) {
+	for (size_t i = 0; i < l->own; i++) {
 		const uint64_t bytes = plan->bytes[l->tensors[i]];
 		if (bytes > max) {
 			number[opened] = l->nshards++;
@@ -63,18 +75,77 @@ cut_shards(const struct phi_plan *plan, struct layout *l, struct phi_err *err)
 			number[open] = l->nshards;
 		l->nshards++;
 	}
-	for (size_t i = 0; i < l->count; i++)
+	for (size_t i = 0; i < l->own; i++)
 		l->shard[i] = number[l->shard[i]];
 	return 0;
+}
+
+/* Tied tensors go where their bytes are. */
+static int
+follow_ties(const struct phi_plan *plan, struct layout *l, struct phi_err *err)
+{
+	const struct phi_model *const model = plan->model;
+	uint32_t *const shard_of = phi_calloc(model->ntensors, sizeof *shard_of, err);
+	if (!shard_of)
+		return -1;
+	for (size_t i = 0; i < l->own; i++)
+		shard_of[l->tensors[i]] = l->shard[i];
+	for (size_t i = l->own; i < l->count; i++)
+		l->shard[i] = shard_of[model->tensors[l->tensors[i]].alias];
+	phi_free(shard_of);
+	return 0;
+}
+
+/* All tensors, for pickles: the tied ones last. */
+static int
+choose_all(struct phi_plan *plan, struct layout *l, struct phi_err *err)
+{
+	const uint32_t n = (uint32_t)plan->model->ntensors;
+	l->tensors = phi_arena_calloc(plan->arena, n, sizeof *l->tensors, err);
+	if (!l->tensors)
+		return -1;
+	for (int tied = 0; tied < 2; tied++) {
+		for (uint32_t i = 0; i < n; i++)
+			if (phi_plan_is_repeated(plan, i) == tied)
+				l->tensors[l->count++] = i;
+		l->own = tied ? l->own : l->count;
+	}
+	return 0;
+}
+
+static int
+choose(struct phi_plan *plan, struct layout *l, struct phi_err *err)
+{
+	if (l->kind->pickles ? choose_all(plan, l, err)
+			     : phi_st_plan_choose(plan, &l->tensors, &l->count, err))
+		return -1;
+	if (!l->kind->pickles)
+		l->own = l->count;
+	l->shard = phi_arena_calloc(plan->arena, l->count, sizeof *l->shard, err);
+	return l->shard ? 0 : -1;
+}
+
+static int
+plan_weights(struct phi_plan *plan, const struct layout *l, const uint32_t *tensors, size_t count,
+	struct phi_err *err)
+{
+	const unsigned file = plan->nfiles - 1;
+	const struct phi_registry *const registry = plan->options.registry;
+	if (!l->kind->pickles)
+		return phi_st_plan_file(plan, file, tensors, count, err);
+	if (!registry)
+		return phi_fail(err, PHI_ARGUMENT, "nobody is there to write pickles");
+	return registry->plan_file("pytorch", plan, file, tensors, count, err);
 }
 
 static const char *
 shard_name(struct phi_plan *plan, const struct layout *l, uint32_t shard, struct phi_err *err)
 {
+	const struct kind *const k = l->kind;
 	if (l->nshards == 1)
-		return "model.safetensors";
-	return phi_arena_printf(plan->arena, err,
-		"model-%05" PRIu32 "-of-%05" PRIu32 ".safetensors", shard + 1, l->nshards);
+		return phi_arena_printf(plan->arena, err, "%s%s", k->stem, k->suffix);
+	return phi_arena_printf(plan->arena, err, "%s-%05" PRIu32 "-of-%05" PRIu32 "%s", k->stem,
+		shard + 1, l->nshards, k->suffix);
 }
 
 /* The tensors grouped by shard, in the model's order within it; start[s] is where shard s begins.
@@ -104,8 +175,7 @@ add_shards(struct phi_plan *plan, const struct layout *l, struct phi_err *err)
 	for (uint32_t s = 0; grouped && s < l->nshards; s++) {
 		const char *const name = shard_name(plan, l, s, err);
 		if (!name || phi_plan_add_file(plan, name, err) ||
-			phi_st_plan_file(plan, plan->nfiles - 1, grouped + start[s],
-				start[s + 1] - start[s], err))
+			plan_weights(plan, l, grouped + start[s], start[s + 1] - start[s], err))
 			return -1;
 	}
 	return grouped ? 0 : -1;
@@ -153,7 +223,7 @@ spell_index(struct phi_plan *plan, const struct layout *l, const struct named *m
 	struct phi_buffer *out, struct phi_err *err)
 {
 	uint64_t bytes = 0, elements = 0, n;
-	for (size_t i = 0; i < l->count; i++) {
+	for (size_t i = 0; i < l->own; i++) {
 		bytes += plan->bytes[l->tensors[i]];
 		if (phi_tensor_elements(&plan->model->tensors[l->tensors[i]], &n))
 			elements += n;
@@ -167,8 +237,8 @@ spell_index(struct phi_plan *plan, const struct layout *l, const struct named *m
 		if (phi_buffer_printf(out, err, "%s\n    ", i ? "," : "") ||
 			phi_json_append_string(out, map[i].name, strlen(map[i].name), err) ||
 			phi_buffer_printf(out, err,
-				": \"model-%05" PRIu32 "-of-%05" PRIu32 ".safetensors\"",
-				map[i].shard + 1, l->nshards))
+				": \"%s-%05" PRIu32 "-of-%05" PRIu32 "%s\"", l->kind->stem,
+				map[i].shard + 1, l->nshards, l->kind->suffix))
 			return -1;
 	return phi_buffer_printf(out, err, "\n  }\n}\n");
 }
@@ -176,11 +246,14 @@ spell_index(struct phi_plan *plan, const struct layout *l, const struct named *m
 static int
 add_index(struct phi_plan *plan, const struct layout *l, struct phi_err *err)
 {
-	static const char name[] = "model.safetensors.index.json";
+	const char *const name = phi_arena_printf(plan->arena, err, "%s%s.index.json",
+		l->kind->stem, l->kind->suffix);
 	struct named *const map = phi_calloc(l->count, sizeof *map, err);
 	struct phi_buffer text = { 0 };
-	if (!map)
+	if (!name || !map) {
+		phi_free(map);
 		return -1;
+	}
 	for (size_t i = 0; i < l->count; i++)
 		map[i] = (struct named){ plan->model->tensors[l->tensors[i]].name, l->shard[i] };
 	qsort(map, l->count, sizeof *map, by_name);
@@ -197,11 +270,11 @@ add_index(struct phi_plan *plan, const struct layout *l, struct phi_err *err)
 	return result;
 }
 
-int
-phi_hf_complete(struct phi_plan *plan, struct phi_err *err)
+static int
+complete(struct phi_plan *plan, const struct kind *kind, struct phi_err *err)
 {
-	struct layout l = { 0 };
-	if (phi_st_plan_choose(plan, &l.tensors, &l.count, err) || cut_shards(plan, &l, err) ||
+	struct layout l = { .kind = kind };
+	if (choose(plan, &l, err) || cut_shards(plan, &l, err) || follow_ties(plan, &l, err) ||
 		add_shards(plan, &l, err) || add_sides(plan, err) ||
 		(l.nshards > 1 && add_index(plan, &l, err)))
 		return -1;
@@ -209,4 +282,16 @@ phi_hf_complete(struct phi_plan *plan, struct phi_err *err)
 		return phi_model_warn(plan->model, err,
 			"there is no config.json: libraries will not know what the model is");
 	return 0;
+}
+
+int
+phi_hf_complete(struct phi_plan *plan, struct phi_err *err)
+{
+	return complete(plan, &safetensors, err);
+}
+
+int
+phi_hf_bin_complete(struct phi_plan *plan, struct phi_err *err)
+{
+	return complete(plan, &pickles, err);
 }

@@ -86,9 +86,9 @@ load common
 }
 
 @test "README's table of formats is what the tools say" {
-	phi-repack --help | sed -n '/^Formats:/,/^$/p' | sed -nE 's/^  ([a-z]+) +(read|write|read, write)  +.*/\1 \2/p' |
+	phi-repack --help | sed -n '/^Formats:/,/^$/p' | sed -nE 's/^  ([a-z-]+) +(read|write|read, write)  +.*/\1 \2/p' |
 		awk '{ print $1, /read/ ? "yes" : "no", /write/ ? "yes" : "no" }' | sort >have
-	sed -nE 's/^\| `([a-z]+)` \| (yes|no) \| (yes|no) \|.*/\1 \2 \3/p' "$top/README.md" | sort >want
+	sed -nE 's/^\| `([a-z-]+)` \| (yes|no) \| (yes|no) \|.*/\1 \2 \3/p' "$top/README.md" | sort >want
 	[ -s have ]
 	diff have want
 }

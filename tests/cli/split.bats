@@ -44,7 +44,7 @@ whole()
 }
 
 @test "a folder's shards" {
-	phi-repack --split-size 1M Phi-4-mini -o cut/
+	phi-repack --shard-size 1M Phi-4-mini -o cut/
 	[ -e cut/model.safetensors.index.json ] && [ -e cut/model-00002-of-0000*.safetensors ]
 	phi-diff --strict Phi-4-mini cut
 }

@@ -88,7 +88,7 @@ make_plan(const struct phi_model *model, const struct phi_format *format, unsign
 		return NULL;
 	}
 	const struct phi_plan_options plan = { .size = sizeof plan };
-	return phi_plan_new(lowered, format, &plan, err);
+	return phi_plan_make(lowered, format, &plan, err);
 }
 
 /* What was written must read back; what was not must leave nothing. */

@@ -138,7 +138,7 @@ save("model_text", "kinds", b"""{"schema": 1, "view": "gguf", "name": "n", "form
 """)
 
 # The first byte: 8 times the target's number in formats.def, plus the recipe's number.
-for i in range(4):
+for i in range(len([l for l in open(Path(__file__).parents[2] / "formats/formats.def") if l.startswith("FORMAT(")])):
     for recipe in (0, 1, 5):
         save("convert", "folder-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + tar)
         save("convert", "gguf-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + b.gguf())
