@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The bytes of a storage of the source that a tensor shows. */
+/* The bytes of a storage of the source that a tensor shows; none if it is empty. */
 struct claim {
 	uint32_t index; /* of the file's tensors */
 	uint32_t storage, type;
@@ -116,7 +116,7 @@ claim_storage(struct layout *l, uint32_t index)
 	c->type = from->type->id;
 	c->swap = from->plane[0].swap;
 	c->begin = from->plane[0].offset;
-	l->nclaims += c->end > c->begin;
+	l->nclaims++;
 }
 
 static int
@@ -138,13 +138,22 @@ worth_sharing(const struct layout *l, const struct claim *c, size_t n, const str
 {
 	const struct phi_type *const type = phi_type_of((enum phi_type_id)c->type);
 	for (size_t i = 0; i < n; i++)
-		if ((c[i].begin - run->begin) % type->bytes)
+		if (c[i].end > c[i].begin && (c[i].begin - run->begin) % type->bytes)
 			return false;
 	if (n > 1)
 		return true;
 	const struct phi_tensor *const t = tensor_at(l, c->index);
 	const struct phi_tensor *const from = copied(l, t);
 	return !from->plane[0].dense && run->end - run->begin <= l->plan->bytes[l->tensors[c->index]];
+}
+
+static void
+widen(struct run *run, const struct claim *c)
+{
+	if (c->begin == c->end)
+		return;
+	run->begin = c->begin < run->begin ? c->begin : run->begin;
+	run->end = c->end > run->end ? c->end : run->end;
 }
 
 static void
@@ -155,12 +164,12 @@ find_runs(struct layout *l)
 		qsort(l->claims, l->nclaims, sizeof *l->claims, by_storage);
 	for (size_t i = 0; i < l->nclaims; i += n) {
 		const struct claim *const c = &l->claims[i];
-		struct run run = { c->begin, c->end, PHI_NONE };
-		for (n = 1; i + n < l->nclaims && c[n].storage == c->storage &&
-			c[n].type == c->type && c[n].swap == c->swap; n++) {
-			run.begin = c[n].begin < run.begin ? c[n].begin : run.begin;
-			run.end = c[n].end > run.end ? c[n].end : run.end;
-		}
+		struct run run = { UINT64_MAX, 0, PHI_NONE };
+		for (n = 0; i + n < l->nclaims && c[n].storage == c->storage &&
+			c[n].type == c->type && c[n].swap == c->swap; n++)
+			widen(&run, &c[n]);
+		if (!run.end)
+			run.begin = 0;
 		l->runs[i] = run;
 		const bool shared = worth_sharing(l, c, n, &run);
 		for (size_t k = 0; shared && k < n; k++)
@@ -187,7 +196,8 @@ view_run(struct layout *l, uint32_t index)
 	if (run->kept == PHI_NONE)
 		run->kept = keep(l, index, run->end - run->begin);
 	l->views[index] = (struct phi_torch_view){ .tensor = t, .storage = run->kept,
-		.offset = (plane->offset - run->begin) / t->type->bytes,
+		.offset = plane->offset < run->begin ? 0 /* it is empty */
+			: (plane->offset - run->begin) / t->type->bytes,
 		.stride = plane->dense ? NULL : plane->stride };
 }
 
