@@ -34,6 +34,7 @@ struct phi_torch {
 	uint64_t copied; /* bytes taken out of the pickle */
 	unsigned bare; /* storages shown as tensors */
 	const char *stranger; /* the first call of something unknown, as the pickle spells it, or NULL */
+	bool empty; /* the object is a dict without entries */
 };
 
 int phi_torch_open(struct phi_torch *torch, struct phi_model *model, struct phi_err *err);

@@ -576,7 +576,7 @@ int
 phi_torch_found(const struct phi_torch *torch, struct phi_err *err)
 {
 	struct phi_quoted q;
-	if (torch->model->ntensors)
+	if (torch->model->ntensors || torch->empty)
 		return 0;
 	if (torch->stranger)
 		return phi_fail(err, PHI_UNSUPPORTED, "no tensor in it; a call of %s is not run",
@@ -612,6 +612,7 @@ phi_torch_walk(struct phi_torch *torch, const struct phi_pickle *root, const cha
 	if (!w)
 		return -1;
 	w->torch = torch;
+	torch->empty = is_dict(root) && !root->count;
 	w->model = torch->model;
 	const int result = run(w, root, prefix, err);
 	phi_names_free(w->names);
