@@ -31,7 +31,7 @@ Q       := $(if $(filter 1,$(V)),,@)
 PKGS    := jansson libarchive libzstd zlib libxxhash nettle
 DEPS    := gcc make pkg-config libc6-dev libjansson-dev libarchive-dev libzstd-dev zlib1g-dev \
            libxxhash-dev nettle-dev
-DEPS_TEST := libcmocka-dev bats clang libclang-rt-14-dev mandoc jq xxhash zstd python3 python3-venv npm
+DEPS_TEST := libcmocka-dev bats clang libclang-rt-14-dev mandoc jq xxhash zstd zsh fish python3 python3-venv npm
 
 # -ffp-contract=off on every object: the bytes of a quantizer must not depend on the CPU (DESIGN 7).
 STD     := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fno-strict-aliasing
@@ -67,7 +67,7 @@ SO      := $(B)/libphitools.so.$(VERSION)
 
 .PHONY: all lib deps demo check check-san check-peers bench fuzz soak install clean units cli layout
 .SECONDARY:
-all: lib $(TOOLS:%=$(B)/%)
+all: lib $(TOOLS:%=$(B)/%) completions
 lib: $(B)/libphitools.a $(SO)
 
 $(B)/%.o: %.c
@@ -95,6 +95,23 @@ $(SO): $(LIB_OBJ) formats/libphitools.map
 
 $(B)/phi-%: $(B)/cmd/phi-%.o $(CMD_OBJ) $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
+
+# What shells complete, from the tools' own tables, in the folders that `make install` copies.
+COMPLETE := $(B)/cmd/completion/completion
+COMPLETIONS := $(TOOLS:%=$(B)/share/bash-completion/completions/%) \
+           $(TOOLS:%=$(B)/share/zsh/site-functions/_%) \
+           $(TOOLS:%=$(B)/share/fish/vendor_completions.d/%.fish)
+.PHONY: completions
+completions: $(COMPLETIONS)
+$(COMPLETE): $(B)/cmd/completion/completion.o $(CMD_OBJ) $(B)/libphitools.a
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
+COMPLETE_TO = @mkdir -p $(@D); $(COMPLETE) $(1) $* >$@.new && mv $@.new $@
+$(B)/share/bash-completion/completions/%: $(COMPLETE)
+	$(call COMPLETE_TO,bash)
+$(B)/share/zsh/site-functions/_%: $(COMPLETE)
+	$(call COMPLETE_TO,zsh)
+$(B)/share/fish/vendor_completions.d/%.fish: $(COMPLETE)
+	$(call COMPLETE_TO,fish)
 
 # ---- tests
 
@@ -183,10 +200,12 @@ install: all
 		install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/phitools/$$h || exit 1; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(PKGS)|' \
 		formats/phitools.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/phitools.pc
+	cd $(B) && for c in $(COMPLETIONS:$(B)/%=%); do \
+		install -D -m 644 $$c $(DESTDIR)$(PREFIX)/$$c || exit 1; done
 	for m in man/*.[1-9]; do \
 		install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 
 clean:
 	rm -rf build/gcc* build/clang*
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)

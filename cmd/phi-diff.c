@@ -22,7 +22,7 @@ compare(const struct cli *cli, struct phi_source *const source[2], struct cli_re
 	const struct phi_diff_options options = {.size = sizeof options,
 		.style = cli->style, .metadata = cli->metadata, .tensors = cli->tensors,
 		.heatmap = cli->heatmap, .stats = cli->stats, .blocks = cli->blocks,
-		.brief = cli->brief, .strict = cli->strict, .color = cli_colored(cli, stdout),
+		.brief = cli->brief, .strict = cli->strict, .color = cli_colored(cli, report->out),
 		.max_abs = cli->tolerance.max_abs, .rmse = cli->tolerance.rmse,
 		.relative = cli->tolerance.relative, .sqnr = cli->tolerance.sqnr,
 		.only = cli->only.count ? cli->only.items : NULL,

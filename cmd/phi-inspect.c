@@ -143,7 +143,7 @@ run_all(struct run *run, struct phi_err *err)
 	process_bar_begin(&bar, cli);
 	run->options = (struct phi_inspect_options){.size = sizeof run->options, .style = cli->style,
 		.full = cli->full, .sum = cli->sum, .stats = cli->stats, .depth = cli->depth,
-		.color = cli_colored(cli, stdout), .only = cli->only.count ? cli->only.items : NULL,
+		.color = cli_colored(cli, run->report.out), .only = cli->only.count ? cli->only.items : NULL,
 		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs,
 		.converters = &phi_quant_converters, .spool = &spool, .progress = process_bar_draw,
 		.progress_ctx = &bar};

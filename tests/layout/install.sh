@@ -44,6 +44,9 @@ want="14 tensors"
 for t in phi-inspect phi-repack phi-quant phi-diff; do
 	"$root/usr/bin/$t" --version | grep -q "^$t "
 	[ -s "$root/usr/share/man/man1/$t.1" ]
+	[ -s "$root/usr/share/bash-completion/completions/$t" ]
+	[ -s "$root/usr/share/zsh/site-functions/_$t" ]
+	[ -s "$root/usr/share/fish/vendor_completions.d/$t.fish" ]
 done
 # No header is missing and none refers outside of what was installed.
 find "$root/usr/include/phitools" -name '*.h' | while read -r h; do
