@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ratios of our tools and their peers, taken in alternation on one machine, median of five; run by run.sh.
 
-    tests/bench/run.sh build/gcc [header repack quant pipe memory scale]
+    tests/bench/run.sh build/gcc [header repack legacy quant pipe memory scale]
 
 Works in /dev/shm (about 10 GB at most), else in $TMPDIR: set PHI_BENCH to choose. A line a figure, with its bar.
 Other load spoils the times; the ratios bear some of it.
@@ -139,6 +139,21 @@ def repack():
     (work / "out").unlink(missing_ok=True)
 
 
+def legacy():
+    import torch
+    rng = np.random.Generator(np.random.PCG64(1))
+    weights = {f"model.layers.{i}.weight": torch.from_numpy(rng.standard_normal((512, 256), np.float32)) for i in range(2000)}
+    torch.save(weights, work / "old.bin", _use_new_zipfile_serialization=False)
+    runs = [run("M phi-inspect old.bin >/dev/null")[0] for _ in range(RUNS)]
+    wall = statistics.median(s for s, _, _ in runs)
+    peers.check(wall < 0.2, f"header of old.bin, 1 GB, 2,000 tensors, from before PyTorch 1.6: {wall * 1e3:.1f} ms (bar: 200 ms)")
+    ratio("repack 1 GB of PyTorch before 1.6 to safetensors against cp", 1.3,
+          lambda: seconds("M phi-repack -q --no-sync old.bin -f safetensors -o out", "out"),
+          lambda: seconds("M cp --reflink=never old.bin out", "out"))
+    for name in ("old.bin", "out"):
+        (work / name).unlink(missing_ok=True)
+
+
 def quant():
     phi_folder("wide", filled, hidden_size=2048, intermediate_size=5632, num_attention_heads=16,
                num_key_value_heads=8, num_hidden_layers=3, vocab_size=32000)
@@ -218,7 +233,7 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-figures = {f.__name__: f for f in (header, repack, quant, pipe, memory, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, quant, pipe, memory, scale)}
 for name in sys.argv[1:] or figures:
     try:
         figures[name]()
