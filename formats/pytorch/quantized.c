@@ -137,14 +137,21 @@ find_type(struct phi_torch *torch, const struct quantized *q, struct phi_err *er
 	return type;
 }
 
-/* Codes of less than a byte: do those of all elements lie in the storage, one after the other? */
-static bool
-are_codes_there(const struct phi_torch *torch, const struct quantized *q)
+/* Codes of less than a byte: those of all elements, one after the other from the storage's start.
+ * Returns 1; 0: they lie in another way; -1. */
+static int
+find_codes(struct phi_torch *torch, struct quantized *q, struct phi_err *err)
 {
 	const uint64_t there = torch->model->storages[q->view.storage].size;
 	const unsigned per = 8 / q->view.dtype->bits;
-	return q->view.offset == 0 && q->tensor.plane[0].dense &&
-	       q->packed.elements / per + (q->packed.elements % per != 0) <= there;
+	if (phi_torch_set_view(torch, &q->view, &q->tensor, err))
+		return -1;
+	if (q->view.offset || !q->tensor.plane[0].dense)
+		return 0;
+	if (q->packed.elements / per + (q->packed.elements % per != 0) > there)
+		return phi_fail(err, PHI_FORMAT, "%" PRIu64 " codes out of a storage of %" PRIu64
+			" bytes", q->packed.elements, there);
+	return 1;
 }
 
 /* The codes' plane, a byte each. */
@@ -266,9 +273,10 @@ phi_torch_add_quantized(struct phi_torch *torch, const struct phi_pickle *args, 
 	const bool known = read_scheme(&q, phi_pickle_item(args, 4));
 	const bool some = known && split(&q);
 	if (bits < 8) {
-		if (phi_torch_set_view(torch, &q.view, &q.tensor, err))
+		const int found = some ? find_codes(torch, &q, err) : 0;
+		if (found < 0)
 			return -1;
-		if (!some || !are_codes_there(torch, &q)) {
+		if (!found) {
 			*why = "it is quantized in a way that is not known";
 			*left = true;
 			return 0;

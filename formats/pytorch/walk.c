@@ -31,8 +31,10 @@ struct frame {
 	enum role role;
 	uint32_t next;
 	bool attributes; /* of a module: the second round, for all that is in no state_dict */
+	bool module; /* the attributes of an nn.Module */
 	size_t length; /* of the path to the node */
-	const struct phi_pickle *skip; /* of a module's buffers: the set of those not to be saved */
+	const struct phi_pickle *unsaved; /* of a module: the set of buffers that no state_dict has */
+	const struct phi_pickle *skip; /* of a module's buffers: that set */
 };
 
 struct walk {
@@ -50,6 +52,12 @@ struct walk {
 };
 
 static int
+too_many(struct phi_err *err)
+{
+	return phi_fail(err, PHI_LIMIT, "more than %d values", VISITS_MAX);
+}
+
+static int
 open_frame(struct walk *w, const struct phi_pickle *node, enum role role, size_t length,
 	struct phi_err *err)
 {
@@ -60,7 +68,12 @@ open_frame(struct walk *w, const struct phi_pickle *node, enum role role, size_t
 			return 0; /* it holds itself; once is enough */
 	if (w->depth == DEPTH_MAX)
 		return phi_fail(err, PHI_LIMIT, "values nested deeper than %d", DEPTH_MAX);
-	w->frames[w->depth++] = (struct frame){ .node = node, .role = role, .length = length };
+	struct frame *const f = &w->frames[w->depth++];
+	*f = (struct frame){ .node = node, .role = role, .length = length };
+	f->module = role == ROLE_MODULE && phi_pickle_value(node, "_parameters") &&
+		    phi_pickle_value(node, "_modules");
+	if (f->module)
+		f->unsaved = phi_pickle_value(node, "_non_persistent_buffers_set");
 	return 0;
 }
 
@@ -321,7 +334,7 @@ enter(struct walk *w, const struct phi_pickle *node, size_t length, struct phi_e
 {
 	node = pass_through(node);
 	if (++w->visits > VISITS_MAX)
-		return phi_fail(err, PHI_LIMIT, "more than %d values", VISITS_MAX);
+		return too_many(err);
 	switch ((int)node->kind) {
 	case PHI_PICKLE_DICT:
 		return open_frame(w, node, ROLE_PAIRS, length, err);
@@ -347,23 +360,16 @@ is_transparent(const struct phi_pickle *key)
 	       phi_pickle_is_string(key, "_modules");
 }
 
-/* The attributes of an nn.Module? */
-static bool
-is_module(const struct frame *f)
-{
-	return f->role == ROLE_MODULE && phi_pickle_value(f->node, "_parameters") &&
-	       phi_pickle_value(f->node, "_modules");
-}
-
 /* Is a buffer one of the set of those that no state_dict has? */
 static bool
-is_skipped(const struct phi_pickle *set, const struct phi_pickle *key)
+is_skipped(struct walk *w, const struct phi_pickle *set, const struct phi_pickle *key)
 {
 	if (set && set->kind == PHI_PICKLE_OBJECT)
 		set = phi_pickle_item(set->object->args, 0);
 	if (!set || key->kind != PHI_PICKLE_STRING ||
 		(set->kind != PHI_PICKLE_SET && set->kind != PHI_PICKLE_LIST))
 		return false;
+	w->visits += set->count;
 	for (uint32_t i = 0; i < set->count; i++)
 		if (set->items[i]->kind == PHI_PICKLE_STRING &&
 			set->items[i]->string.size == key->string.size &&
@@ -379,11 +385,9 @@ advance_module(struct walk *w, struct frame *f, const struct phi_pickle *key,
 	const struct phi_pickle *value, struct phi_err *err)
 {
 	size_t length = f->length;
-	const bool module = is_module(f), transparent = is_transparent(key);
+	const bool module = f->module, transparent = is_transparent(key);
 	const struct phi_pickle *const skip =
-		phi_pickle_is_string(key, "_buffers")
-			? phi_pickle_value(f->node, "_non_persistent_buffers_set")
-			: NULL;
+		phi_pickle_is_string(key, "_buffers") ? f->unsaved : NULL;
 	if (module && transparent == f->attributes)
 		return 0;
 	if (!transparent && extend(w, key, &length, err))
@@ -412,8 +416,8 @@ advance(struct walk *w, struct phi_err *err)
 		key = node->items[f->next];
 		value = node->items[f->next + 1];
 		f->next += 2;
-		if (f->skip && is_skipped(f->skip, key))
-			return 0;
+		if (f->skip && is_skipped(w, f->skip, key))
+			return ++w->visits > VISITS_MAX ? too_many(err) : 0;
 		if (f->role == ROLE_MODULE)
 			return advance_module(w, f, key, value, err);
 	} else {
@@ -437,7 +441,7 @@ is_open(struct frame *f)
 {
 	if (f->next < f->node->count)
 		return true;
-	if (f->attributes || !is_module(f))
+	if (f->attributes || !f->module)
 		return false;
 	f->attributes = true;
 	f->next = 0;

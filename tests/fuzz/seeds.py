@@ -99,13 +99,20 @@ types = b.state_dict([(k, b.tensor(b.storage(k, "0", 2), 0, (2,), (1,))) for k i
 training = (b"\x80\x02}(" + b.unicode_("epoch") + b.integer(3) + b.unicode_("model") +
             b.state_dict([("w", b.tensor(b.storage()))])[2:-1] + b.unicode_("lr") + b"G" + b"\x3f\xf0" + bytes(6) +
             b.unicode_("betas") + b"]" + b"(K\1K\2e" + b"u.")
-pickles = {"plain": b.torch_pickle(), "views": views, "types": types, "training": training}
+odd = b.state_dict([
+    ("q", b.quantized()), ("c", b.quantized(scheme=b.by_channel())), ("s", b.sparse()), ("n", b.viewed(b.storage(), "neg")),
+    ("b", b.storage()), ("a", b.array(b.bytes_(b.floats(6)))), ("t", b.array(b.call("_codecs encode", b.unicode_("\xe9" * 24)))),
+    ("4", b.quantized(b.storage("QUInt4x2Storage", "3", 24))),
+    ("m", b.module(b.unicode_("p") + b.tensor(b.storage()), b.unicode_("u") + b.tensor(b.storage()), b"](" + b.unicode_("u") + b"e"))])
+pickles = {"plain": b.torch_pickle(), "views": views, "types": types, "training": training, "odd": odd}
 for name, pickle in pickles.items():
     save("pickle", name, pickle)
 save("pickle", "protocol4", b"\x80\x04\x95\x0a\0\0\0\0\0\0\0}\x94\x8c\1a\x94K\1s.")
 save("pickle", "object", b"\x80\x02c__main__\nConfig\n)\x81}X\1\0\0\0aK\1sb.")
 
 zips = {name: b.torch(p) for name, p in pickles.items()}
+zips["odd"] = b.torch(odd, extra=[("m/data/1", bytes(24)), ("m/data/2", bytes(24))])
+zips["constants"] = b.torch(extra=[("m/constants.pkl", b"\x80\x02(" + b.tensor(b.storage()) + b"t."), ("m/constants/0", bytes(24))])
 zips["deflated"] = b.torch(method=zipfile.ZIP_DEFLATED)
 zips["big-endian"] = b.torch(byteorder=b"big")
 for name, data in zips.items():

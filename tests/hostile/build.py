@@ -132,6 +132,67 @@ def tensor(where, offset=0, size=(2, 3), stride=(3, 1), grad=b"\x89"):
                    glob("collections", "OrderedDict") + b")R") + b"R")
 
 
+def call(callable_, *items):
+    """callable_ is "module name"."""
+    return glob(*callable_.split(" ")) + tuple_(*items) + b"R"
+
+
+def real(x):
+    return b"G" + struct.pack(">d", x)
+
+
+def shape(*sizes):
+    return tuple_(*map(integer, sizes))
+
+
+HOOKS = glob("collections", "OrderedDict") + b")R"
+
+
+def viewed(where, *metadata):
+    """A 2 x 3 view with marks: conj, neg."""
+    return call("torch._utils _rebuild_tensor_v2", where, integer(0), shape(2, 3), shape(3, 1), b"\x89", HOOKS,
+                b"}(" + b"".join(unicode_(m) + b"\x88" for m in metadata) + b"u")
+
+
+def quantized(where=None, size=(2, 3), stride=(3, 1), scheme=None, offset=0):
+    scheme = scheme or tuple_(glob("torch", "per_tensor_affine"), real(0.5), integer(3))
+    return call("torch._utils _rebuild_qtensor", where or storage("QInt8Storage", elements=24), integer(offset),
+                shape(*size), shape(*stride), scheme, b"\x89", HOOKS)
+
+
+def by_channel(axis=0, size=2, scales=None):
+    """A scheme; all storages are the one of 24 bytes, scales among them."""
+    numbers = scales or tensor(storage("DoubleStorage", "1", 3), 0, (size,), (1,))
+    zeros = tensor(storage("LongStorage", "2", 3), 0, (size,), (1,))
+    return tuple_(glob("torch", "per_channel_affine"), numbers, zeros, integer(axis))
+
+
+def sparse(layout="torch.sparse_coo", parts=None, size=(2, 3)):
+    """Two numbers of a 2 x 3 matrix."""
+    parts = parts or (tensor(storage("LongStorage", "1", 3), 0, (2, 1), (1, 1)), tensor(storage(), 0, (1,), (1,)))
+    return call("torch._utils _rebuild_sparse_tensor", call("torch.serialization _get_layout", unicode_(layout)),
+                tuple_(*parts, call("torch Size", shape(*size)), b"\x88"))
+
+
+def array(data, kind="f4", sizes=(2, 3), order="<", fortran=b"\x89"):
+    """A NumPy array; data is the opcodes of its bytes."""
+    dtype = (call("numpy dtype", unicode_(kind), b"\x89", b"\x88") + tuple_(integer(3), unicode_(order), b"NNN",
+             integer(-1), integer(-1), integer(0)) + b"b")
+    return (call("numpy._core.multiarray _reconstruct", glob("numpy", "ndarray"), shape(0), b"C\1b") +
+            tuple_(integer(1), shape(*sizes), dtype, fortran, data) + b"b")
+
+
+def bytes_(data):
+    return b"B" + struct.pack("<I", len(data)) + data
+
+
+def module(parameters, buffers, unsaved):
+    """An nn.Module's attributes."""
+    return (glob("net", "Net") + b")\x81}(" + unicode_("_parameters") + b"}(" + parameters + b"u" + unicode_("_buffers") +
+            b"}(" + buffers + b"u" + unicode_("_non_persistent_buffers_set") + unsaved + unicode_("_modules") + b"}" +
+            b"ub")
+
+
 def state_dict(items):
     return b"\x80\x02}(" + b"".join(unicode_(k) + v for k, v in items) + b"u" + PICKLE_END
 

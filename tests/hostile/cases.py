@@ -325,6 +325,7 @@ def pytorch_cases():
     pickled("name-twice", "one name for two tensors", b"\x80\x02}(" + (b.unicode_("a.b") + b.tensor(b.storage())) +
             b.unicode_("a") + one(b.tensor(b.storage()))[2:-1].replace(b"X\1\0\0\0w", b"X\1\0\0\0b") + b"u.", "",
             may_pass=True)
+    torch_forms()
     pt("byteorder", "unknown byte order", b.torch(byteorder=b"middle"), "middle|byteorder|byte order")
     pt("version-text", "version that is no number", b.torch(version=b"x"), "version", may_pass=True)
     good = b.torch()
@@ -356,6 +357,86 @@ def pytorch_cases():
     big = zlib.compressobj(9, zlib.DEFLATED, -15)
     body = big.compress(b"(" * (300 << 20)) + big.flush()
     pt("zip-pickle-bomb", "a pickle that inflates to 300 MiB", deflated_zip("m/data.pkl", body, 300 << 20), "")
+
+
+def torch_forms():
+    def form(name, klass, value, regex="w", **options):
+        extra = [("m/data/1", bytes(24)), ("m/data/2", bytes(24))]
+        pt("form-" + name, klass, b.torch(one(value), extra=extra), regex, **options)
+
+    names = b.unicode_
+    whole = b.storage("QInt8Storage", elements=24)
+    form("qint8", "a quantized tensor, good", b.quantized(), must_pass=True)
+    form("q-channel", "quantized by channel, good", b.quantized(scheme=b.by_channel()), must_pass=True)
+    form("q-end", "quantized, beyond its storage", b.quantized(size=(5, 5), stride=(5, 1)))
+    form("q-4-end", "codes of 4 bits beyond their storage", b.quantized(b.storage("QUInt4x2Storage", elements=24), (7, 7), (7, 1)))
+    form("q-4-odd", "codes of 4 bits that are no rows", b.quantized(b.storage("QUInt4x2Storage", elements=24), (2, 3), (1, 2)), "no tensor")
+    form("q-4-offset", "codes of 4 bits from the middle on", b.quantized(b.storage("QUInt4x2Storage", elements=24), offset=1), "no tensor")
+    form("q-2-huge", "codes of 2 bits whose number wraps", b.quantized(b.storage("QUInt2x4Storage", elements=24), (2**62, 8), (8, 1)), "no tensor")
+    form("q-broadcast", "quantized, few bytes seen as terabytes", b.quantized(size=(2**40, 3), stride=(0, 1)))
+    form("q-float", "quantized floats", b.quantized(b.storage()))
+    form("q-axis", "an axis that is not there", b.quantized(scheme=b.by_channel(axis=2)), may_pass=True)
+    form("q-axis-huge", "an axis far away", b.quantized(scheme=b.by_channel(axis=2**62)), may_pass=True)
+    form("q-scales-few", "fewer scales than channels", b.quantized(scheme=b.by_channel(size=1)))
+    form("q-scales-end", "scales beyond their storage", b.quantized(
+        size=(4, 3), scheme=b.by_channel(size=4)))
+    form("q-scales-dict", "scales that are no tensor", b.quantized(scheme=b.by_channel(scales=b"}")))
+    form("q-scales-quantized", "scales that are quantized", b.quantized(scheme=b.by_channel(scales=b.quantized())))
+    form("q-scales-many", "70 million scales", b.quantized(size=(7 * 10**7, 1), stride=(0, 1), scheme=b.by_channel()))
+    form("q-zero", "a zero point beyond all codes", b.quantized(scheme=b.tuple_(
+        b.glob("torch", "per_tensor_affine"), b.real(1e308), b.integer(2**62))), may_pass=True)
+    form("q-scheme", "no scheme", b.quantized(scheme=b")"), may_pass=True)
+    form("q-many", "a thousand million channels of one", b.quantized(size=(1, 2**30, 1), stride=(0, 0, 0), scheme=b.by_channel(axis=1)))
+    form("sparse", "a sparse tensor, good", b.sparse(), must_pass=True)
+    form("sparse-layout", "a layout that does not exist", b.sparse("torch.sparse_evil"), "no tensor")
+    form("sparse-parts", "parts that are no tensors", b.sparse(parts=(b"K\1", b"}")))
+    form("sparse-self", "a sparse tensor of sparse tensors", b.sparse(parts=(b.sparse(), b.sparse())))
+    form("sparse-deep", "70 dimensions", b.sparse(size=(1,) * 70))
+    form("sparse-negative", "a negative dimension", b.sparse(size=(-1, 3)))
+    form("sparse-few", "no values", b.sparse(parts=(b.tensor(b.storage()),)))
+    form("nested-few", "a nested tensor without its parts", b.call("torch._utils _rebuild_nested_tensor", b.tensor(b.storage())))
+    form("conj-integer", "negated integers", b.viewed(b.storage("IntStorage"), "neg"), "no tensor")
+    form("conj", "conjugated real numbers", b.viewed(b.storage(), "conj"), must_pass=True)
+    form("neg", "negated, good", b.viewed(b.storage(), "neg", "conj"), must_pass=True)
+    form("meta", "no numbers", b.call("torch._utils _rebuild_meta_tensor_no_storage", b.glob("torch", "float32"),
+                                      b.shape(2**62, 2**62), b.shape(1, 1), b"\x89"), "no tensor")
+    form("storage", "a storage by itself, good", b.storage(), must_pass=True)
+    form("storage-missing", "a storage by itself that is not there", b.storage(name="9"), "data/9")
+    form("storage-part", "a part of a storage that passes its end", b.storage()[:-2] + b.tuple_(
+        names("v"), b.integer(4), b.integer(9)) + b"tQ")
+    form("storage-part-huge", "a part of a storage whose end wraps", b.storage()[:-2] + b.tuple_(
+        names("v"), b.integer(2**62), b.integer(2**62)) + b"tQ")
+    pickled("form-storages", "100,000 storages by themselves",
+            b"\x80\x02](" + b.storage() + b"q\0" + b"h\0" * 100000 + b"e.", "storages")
+    data = b.bytes_(b.floats(6))
+    form("array", "a NumPy array, good", b.array(data), must_pass=True)
+    form("array-big", "a big-endian array by columns, good", b.array(data, order=">", fortran=b"\x88"), must_pass=True)
+    form("array-latin1", "bytes of protocol 2, good", b.array(b.call(
+        "_codecs encode", names(b.floats(6).decode("latin1")), names("latin1"))), must_pass=True)
+    form("array-short", "fewer bytes than the shape", b.array(b.bytes_(b.floats(5))))
+    form("array-long", "more bytes than the shape", b.array(b.bytes_(b.floats(7))))
+    form("array-huge", "a shape of 2^64 bytes", b.array(data, sizes=(2**62, 4)))
+    form("array-hollow", "an empty shape whose strides wrap", b.array(b.bytes_(b""), sizes=(0, 2**62, 2**62), fortran=b"\x88"),
+         may_pass=True)
+    form("array-memory", "a shape of 1 GB without bytes", b.array(b.bytes_(b""), "u1", (2**30,)))
+    form("array-objects", "an array of objects", b.array(b"]", "O8"), "no tensor")
+    form("array-dtype", "an array whose type is a call", b.array(data).replace(b"numpy\ndtype", b"os\nsystem", 1), "no tensor")
+    form("array-nothing", "an array of nothing", b.array(b"N"))
+    form("array-codec", "bytes that are no latin1", b.array(b.call("_codecs encode", names("\u4e00" * 24), names("latin1"))))
+    same = b"(" + b.bytes_(bytes(1 << 20)) + b"q\0" + b"".join(b.array(b"h\0", "u1", (1 << 20,)) for _ in range(100)) + b"t"
+    pickled("form-arrays", "one text as a hundred arrays", one(same), "")
+    many = b.module(b.unicode_("p") + b.tensor(b.storage()), b"".join(
+        b.unicode_(str(i)) + b"N" for i in range(20000)), b"](" + b"".join(b.unicode_("x%d" % i) for i in range(20000)) + b"e")
+    pickled("form-module", "a module with 20,000 buffers, and as many that are not saved", one(many), "values|w")
+    pickled("form-names", "5,000 tensors of one name", b"\x80\x02}(" + (b"K\1" + b.tensor(b.storage()) + b.unicode_("1") +
+            b.tensor(b.storage())) * 2500 + b"u.", "twice")
+    wrapped = b.tensor(b.storage())
+    for _ in range(2000):
+        wrapped = b.call("torch._tensor _rebuild_from_type_v2", b.glob("x", "f"), b.glob("x", "C"), b.tuple_(wrapped), b"}")
+    pickled("form-wrappers", "a subclass within a subclass, 2,000 deep", one(wrapped), "")
+    constants = [("m/constants.pkl", b"\x80\x02(" + b.tensor(b.storage(name="7")) + b"t."), ("m/data/1", bytes(24))]
+    pt("form-constants", "constants whose data is not there", b.torch(extra=constants), "constants")
+    pt("form-package", "a torch.package", b.zip_([("m/.data/extern_modules", b"torch\n"), ("m/data.pkl", b.torch_pickle())]), "package")
 
 
 def re_name(module):
