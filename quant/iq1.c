@@ -212,7 +212,7 @@ encode_subs_m(const struct phi_iq_near *near, const float *x, struct third *subs
 
 /* The largest scale of n sub-blocks, infinite if one is not a number; those without points get the first. */
 static float
-settle(struct third *subs, int n)
+strip(struct third *subs, int n)
 {
 	float most = 0;
 	for (int j = 0; j < n; j++) {
@@ -226,7 +226,7 @@ settle(struct third *subs, int n)
 static void
 pack_s(struct third *subs, uint8_t *dst)
 {
-	const float most = settle(subs, SUBS_S), d = most / 15, inverse = 1 / d;
+	const float most = strip(subs, SUBS_S), d = most / 15, inverse = 1 / d;
 	phi_store16(dst, most > 0 ? half_of(d * 1.125f) : 0);
 	for (int j = 0; j < SUBS_S; j++) {
 		unsigned h = 0;
@@ -280,7 +280,7 @@ refit_m(const float *x, const struct third *subs, const uint8_t codes[SUBS_M], f
 static void
 pack_m(const float *x, struct third *subs, uint8_t *dst)
 {
-	const float most = settle(subs, SUBS_M), d = most / 15, inverse = 1 / d;
+	const float most = strip(subs, SUBS_M), d = most / 15, inverse = 1 / d;
 	uint8_t codes[SUBS_M];
 	uint16_t s[4] = { 0 };
 	for (int j = 0; j < SUBS_M; j++) {

@@ -26,12 +26,12 @@ struct grid {
 #define GRID(name, nplaces, nnumbers, units) \
 	static uint32_t places_##name[nplaces]; \
 	static uint16_t lists_##name[(units) * PHI_IQ_UNIT], numbers_##name[nnumbers]
-GRID(2xxs, PLACES_2, NUMBERS_2, 10327);
-GRID(2xs, PLACES_2, NUMBERS_2, 14922);
-GRID(2s, PLACES_2, NUMBERS_2, 7310);
-GRID(1, PLACES_2, NUMBERS_2, 24695);
-GRID(3xxs, PLACES_3, NUMBERS_3, 4158);
-GRID(3s, PLACES_3, NUMBERS_3, 4218);
+GRID(2xxs, PLACES_2, NUMBERS_2, 16920);
+GRID(2xs, PLACES_2, NUMBERS_2, 25422);
+GRID(2s, PLACES_2, NUMBERS_2, 8633);
+GRID(1, PLACES_2, NUMBERS_2, 42913);
+GRID(3xxs, PLACES_3, NUMBERS_3, 4288);
+GRID(3s, PLACES_3, NUMBERS_3, 4557);
 #undef GRID
 
 #define GRID(name, size, levels, distances) \
@@ -96,7 +96,7 @@ static unsigned
 fill_up(uint16_t *list, unsigned n)
 {
 	for (; n % PHI_IQ_UNIT; n++)
-		list[n] = list[0];
+		list[n] = list[n - 1];
 	return n / PHI_IQ_UNIT;
 }
 
@@ -119,12 +119,13 @@ make(const struct grid *g)
 		for (unsigned j = 0; j < g->n; j++)
 			to[j] = (uint8_t)(l[low[j]] + h[high[j]]);
 		const uint8_t *const here = memchr(to, 0, g->n);
-		const unsigned n = here ? 1 : gather(g, to, list);
-		if (here)
-			list[0] = g->points[here - to];
-		const unsigned units = fill_up(list, n);
+		if (here) {
+			g->places[place] = PHI_IQ_ON_GRID | g->points[here - to];
+			continue;
+		}
+		const unsigned units = fill_up(list, gather(g, to, list));
 		memcpy(g->lists + unit * PHI_IQ_UNIT, list, units * PHI_IQ_UNIT * sizeof *list);
-		g->places[place] = unit | units << 16 | (here ? PHI_IQ_ON_GRID : 0);
+		g->places[place] = unit | units << 16;
 		unit += units;
 	}
 }

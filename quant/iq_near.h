@@ -2,25 +2,25 @@
  *
  * A place is what rounding makes of eight (IQ1, IQ2) or four (IQ3) weights: one of LEVELS indices a coordinate,
  * so LEVELS to the power of the coordinates in all; its number has the first coordinate as its lowest digit, to
- * the base of LEVELS. Where a place is itself a point, that is the only one near it. Else the points are those
+ * the base of LEVELS. Where a place is itself a point, that is it. Else the points near it are those
  * at the grid's few smallest distances from it (integers, all points at each of them), by distance, then by
  * number: the order in which the reference tries them, where the first of equals wins (facts/gguf.md 3.6).
  *
  * Points are kept in units of PHI_IQ_UNIT, so that a vector of them can be read; what is left of a list's last
- * unit repeats its first point, which never wins again.
+ * unit repeats its last point, which never wins again.
  */
 #ifndef PHI_QUANT_IQ_NEAR_H
 #define PHI_QUANT_IQ_NEAR_H
 
 #include <stdint.h>
 
-enum { PHI_IQ_UNIT = 16 };
+enum { PHI_IQ_UNIT = 8 };
 
 enum phi_iq_grid { PHI_IQ_2XXS, PHI_IQ_2XS, PHI_IQ_2S, PHI_IQ_1, PHI_IQ_3XXS, PHI_IQ_3S, PHI_IQ_GRIDS };
 
 struct phi_iq_near {
-	/* For each place: the first unit of its list, and from bit 16 on how many units it has. PHI_IQ_ON_GRID
-	 * where the place is a point. */
+	/* For each place: the first unit of its list, and from bit 16 on how many units it has; or, if it is a
+	 * point, PHI_IQ_ON_GRID and the point. */
 	const uint32_t *places;
 	/* Points as iq_grids.h packs them. */
 	const uint16_t *points;

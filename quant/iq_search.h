@@ -2,19 +2,14 @@
  * over a range of scales (facts/gguf.md 3.6). Sums run left to right, so the lanes never share a sum:
  *
  *   places, sums   a lane is a trial: all trials of a sub-block go side by side;
- *   nearest        a lane is a candidate point near one place. What a coordinate adds to the distance depends on
- *                  its index alone, so it is worked out for each index once and looked up.
+ *   nearest        a lane is a candidate point near one place (iq_nearest.h).
  */
 #ifndef PHI_QUANT_IQ_SEARCH_H
 #define PHI_QUANT_IQ_SEARCH_H
 
-#include "quant/iq_near.h"
-#include "quant/search.h"
+#include "quant/iq_nearest.h"
 
-#include <float.h>
-
-/* Trials are padded to whole vectors. */
-enum { IQ_BLOCK = 256, IQ_SUB_MAX = 32, IQ_TRIALS_MAX = 32, IQ_PARTS_MAX = 8 };
+enum { IQ_BLOCK = 256, IQ_SUB_MAX = 32 };
 
 /* A type's search. `levels` indices of `bits` bits in each of `dims` coordinates make a part; a coordinate's value is
  * 2 * index + 1. */
@@ -46,74 +41,16 @@ struct iq_choice {
 	uint16_t points[IQ_PARTS_MAX];
 };
 
-/* What the indices of a coordinate stand for (exact: small multiples of eighths). */
-struct iq_values {
-	int dims, bits;
-	float first, step;
-};
-
+/* The values at coordinate i of points: 2 * index + 1. */
+PHI_INLINE vf
+coordinate(vi points, int bits, int i)
+{
 #if PHI_LANES >= 8
-
-/* table[index % LANES] */
-static inline vf
-vf_permute(vf table, vi index)
-{
-#if PHI_LANES == 16 && defined(__AVX512F__)
-	return (vf)_mm512_permutexvar_ps((__m512i)index, (__m512)table);
-#elif PHI_LANES == 8 && defined(__AVX2__)
-	return (vf)_mm256_permutevar8x32_ps((__m256)table, (__m256i)index);
+	static const float three[16] = { 1, 3, 5, 0, 1, 3, 5, 0, 1, 3, 5, 0, 1, 3, 5, 0 };
+	static const float eight[16] = { 1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15 };
+	return vf_permute(vf_load(bits == 2 ? three : eight), (vi)((vu)points >> bits * i));
 #else
-	return __builtin_shuffle(table, index);
-#endif
-}
-
-/* The values of the indices 0, 1, 2 ... , again and again. */
-PHI_INLINE vf
-value_table(const struct iq_values v)
-{
-	static const float four[16] = { 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3 };
-	static const float eight[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7 };
-	return vf_load(v.bits == 2 ? four : eight) * v.step + v.first;
-}
-
-/* The values of coordinate i. */
-PHI_INLINE vf
-coordinate(const struct iq_values v, vi points, int i)
-{
-	return vf_permute(value_table(v), (vi)((vu)points >> v.bits * i));
-}
-
-#else
-
-PHI_INLINE vf
-coordinate(const struct iq_values v, vi points, int i)
-{
-	return vf_of_int(points >> v.bits * i & ((1 << v.bits) - 1)) * v.step + v.first;
-}
-
-#endif
-
-/* The smallest lane. */
-static inline float
-vf_least(vf v)
-{
-#if PHI_LANES == 16
-	v = vf_min(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-	v = vf_min(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
-	v = vf_min(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1));
-	v = vf_min(v, __builtin_shufflevector(v, v, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0));
-	return v[0];
-#elif PHI_LANES == 8
-	v = vf_min(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
-	v = vf_min(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1));
-	v = vf_min(v, __builtin_shufflevector(v, v, 1, 0, 1, 0, 1, 0, 1, 0));
-	return v[0];
-#elif PHI_LANES == 4
-	v = vf_min(v, __builtin_shufflevector(v, v, 2, 3, 0, 1));
-	v = vf_min(v, __builtin_shufflevector(v, v, 1, 0, 1, 0));
-	return v[0];
-#else
-	return v;
+	return vf_of_int((points >> bits * i & ((1 << bits) - 1)) * 2 + 1);
 #endif
 }
 
@@ -125,55 +62,6 @@ vi_lanes(void)
 	vi v;
 	memcpy(&v, lanes, sizeof v);
 	return v;
-}
-
-/* Which of a list's points is the first of the nearest: squared distances so far, and where in the list. */
-PHI_INLINE int
-first_of_least(vf least, vi at, bool one_vector)
-{
-	const unsigned equal = vi_signs(vf_eq(least, vf_set(vf_least(least))));
-	if (one_vector)
-		return __builtin_ctz(equal);
-	int32_t places[LANES], first = INT32_MAX;
-	memcpy(places, &at, sizeof places);
-	for (unsigned left = equal; left; left &= left - 1)
-		first = places[__builtin_ctz(left)] < first ? places[__builtin_ctz(left)] : first;
-	return first;
-}
-
-/* The point near a place that is nearest to x under a scale and importance w. */
-PHI_INLINE unsigned
-nearest_point(const struct phi_iq_near *near, uint32_t place, const struct iq_values v, const float *x,
-	const float *w, float scale)
-{
-	const uint16_t *const list = near->points + (place & 0xFFFF) * PHI_IQ_UNIT;
-	const int n = (int)(place >> 16 & 0x7FFF) * PHI_IQ_UNIT;
-	vf least = vf_set(FLT_MAX);
-	vi at = vi_lanes(), own = at;
-#if PHI_LANES >= 8
-	vf adds[8];
-	for (int i = 0; i < v.dims; i++) {
-		const vf off = scale * value_table(v) - vf_set(x[i]);
-		adds[i] = w[i] * off * off;
-	}
-#endif
-	for (int p = 0; p < n; p += LANES) {
-		const vi points = (vi)vu_load16(list + p);
-		vf sum = vf_set(0);
-		for (int i = 0; i < v.dims; i++) {
-#if PHI_LANES >= 8
-			sum += vf_permute(adds[i], (vi)((vu)points >> v.bits * i));
-#else
-			const vf off = scale * coordinate(v, points, i) - vf_set(x[i]);
-			sum += w[i] * off * off;
-#endif
-		}
-		const vi less = vf_lt(sum, least);
-		least = vf_pick(less, sum, least);
-		at = vi_pick(less, own, at);
-		own += LANES;
-	}
-	return list[first_of_least(least, at, n == LANES)];
 }
 
 /* The index of the value nearest to x * inverse; of what lies far beyond (see nearest()) rubbish. */
@@ -214,7 +102,8 @@ struct iq_trials {
 	int n; /* in use */
 	float inverse[IQ_TRIALS_MAX], scale[IQ_TRIALS_MAX];
 	float qx[IQ_TRIALS_MAX], q2[IQ_TRIALS_MAX]; /* sums of w * x * value, of w * value * value */
-	uint32_t place[IQ_PARTS_MAX][IQ_TRIALS_MAX], point[IQ_PARTS_MAX][IQ_TRIALS_MAX];
+	uint32_t point[IQ_PARTS_MAX][IQ_TRIALS_MAX]; /* first their places; upper bits are rubbish */
+	struct iq_lengths lengths;
 };
 
 PHI_INLINE void
@@ -237,7 +126,7 @@ sum_trials(const struct iq_shape f, const struct iq_sub *s, struct iq_trials *t)
 		for (int i = 0; i < f.n; i++) {
 			vi point;
 			memcpy(&point, t->point[i / f.dims] + c, sizeof point);
-			const vf q = coordinate(values_of(f), point, i % f.dims);
+			const vf q = coordinate(point, f.bits, i % f.dims);
 			qx += s->wx[i] * q;
 			q2 += s->w[i] * q * q;
 		}
@@ -246,21 +135,54 @@ sum_trials(const struct iq_shape f, const struct iq_sub *s, struct iq_trials *t)
 	}
 }
 
+/* What places of iq_near.h has for the places of LANES trials. */
+PHI_INLINE vi
+look_up(const uint32_t *places, vi place)
+{
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	return (vi)_mm512_i32gather_epi32((__m512i)place, places, 4);
+#elif PHI_LANES == 8 && defined(__AVX2__)
+	return (vi)_mm256_i32gather_epi32((const int *)places, (__m256i)place, 4);
+#else
+	int32_t lanes[LANES];
+	memcpy(lanes, &place, sizeof lanes);
+	for (int i = 0; i < LANES; i++)
+		lanes[i] = (int32_t)places[lanes[i]];
+	memcpy(&place, lanes, sizeof place);
+	return place;
+#endif
+}
+
+/* Notes which of the LANES trials from c on have lists of which length. */
+PHI_INLINE void
+sort_lengths(vi place, int k, int c, struct iq_lengths *l)
+{
+	const vi units = (vi)((vu)place >> 16);
+	l->trials[0][k] |= vi_signs(place) << c;
+	for (int q = 1; q < IQ_LONG; q++)
+		l->trials[q][k] |= vi_signs(~(vi_lt(units, vi_set(q)) | vi_lt(vi_set(q), units))) << c;
+	l->trials[IQ_LONG][k] |= vi_signs(vi_lt(vi_set(IQ_LONG - 1), units) & ~vi_lt(place, vi_set(0))) << c;
+}
+
 PHI_INLINE void
 snap_trials(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s, bool close,
 	struct iq_trials *t)
 {
-	for (int k = 0; k < f.n / f.dims; k++) {
-		const float *const x = s->x + k * f.dims, *const root = s->root + k * f.dims;
+	const struct iq_parts parts = { s->x, s->root, t->scale, t->point };
+	const uint32_t used = (uint32_t)((UINT64_C(1) << t->n) - 1);
+	const int nparts = f.n / f.dims;
+	memset(&t->lengths, 0, sizeof t->lengths);
+	for (int k = 0; k < nparts; k++) {
 		for (int c = 0; c < t->n; c += LANES) {
-			vi place = places_across(f.dims, f.levels, x, vf_load(t->inverse + c), close);
-			memcpy(t->place[k] + c, &place, sizeof place);
+			const vi place = look_up(near->places, places_across(f.dims, f.levels, s->x + k * f.dims,
+				vf_load(t->inverse + c), close));
+			memcpy(t->point[k] + c, &place, sizeof place);
+			sort_lengths(place, k, c, &t->lengths);
 		}
-		for (int c = 0; c < t->n; c++) {
-			t->place[k][c] = near->places[t->place[k][c]];
-			t->point[k][c] = nearest_point(near, t->place[k][c], values_of(f), x, root, t->scale[c]);
-		}
+		for (int q = 0; q <= IQ_LONG; q++)
+			t->lengths.trials[q][k] &= used;
 	}
+	settle_all(near, values_of(f), &parts, nparts, &t->lengths);
 }
 
 /* Points and scale once more for a scale found: parts that lie off the grid, or all. */
@@ -297,7 +219,7 @@ iq_search(const struct iq_shape f, const struct phi_iq_near *near, const struct 
 	struct iq_trials t;
 	float best = 0;
 	int winner = -1;
-	unsigned off_grid;
+	unsigned off_grid = 0;
 	lay_trials(f, over, &t);
 	float reach = 0;
 	for (int i = 0; i < f.n; i++)
@@ -314,12 +236,16 @@ iq_search(const struct iq_shape f, const struct phi_iq_near *near, const struct 
 			best = choice->scale * t.qx[c];
 			winner = c;
 		}
-	off_grid = f.refit == IQ_REFIT_ALWAYS || (f.refit == IQ_REFIT_ALL && winner < 0) ? 1u << 31 : 0;
-	for (int k = 0; k < f.n / f.dims; k++) {
+	for (int k = 0; k < f.n / f.dims; k++)
 		choice->points[k] = winner < 0 ? 0 : (uint16_t)t.point[k][winner];
-		if (winner >= 0 && !(t.place[k][winner] & PHI_IQ_ON_GRID))
-			off_grid |= 1u << k;
-	}
+	const unsigned all = (1u << f.n / f.dims) - 1;
+	if (f.refit == IQ_REFIT_ALWAYS)
+		off_grid = all;
+	else if (winner < 0)
+		off_grid = f.refit == IQ_REFIT_ALL ? all : 0;
+	else
+		for (int k = 0; k < f.n / f.dims; k++)
+			off_grid |= (~t.lengths.trials[0][k] >> winner & 1) << k;
 	if (off_grid && choice->scale > 0)
 		refit(f, near, s, off_grid, choice);
 }
