@@ -112,6 +112,20 @@ def of_safetensors(path):
         return {name: of_tensor(f.get_tensor(name)) for name in f.keys()}
 
 
+NUMPY = {"f2": "F16", "f4": "F32", "f8": "F64", "i1": "I8", "i2": "I16", "i4": "I32", "i8": "I64", "u1": "U8", "u2": "U16",
+         "u4": "U32", "u8": "U64", "b1": "BOOL", "c8": "C64", "c16": "C128"}
+
+
+def of_array(a):
+    little = np.asarray(a, order="C").astype(a.dtype.newbyteorder("<"))
+    return NUMPY[little.dtype.str[1:]], list(a.shape), digest(little.tobytes())
+
+
+def of_numpy(path):
+    with np.load(path, allow_pickle=False) as z:
+        return {name: of_array(z[name]) for name in z.files}
+
+
 def of_gguf(path):
     import gguf
     out = {}
