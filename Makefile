@@ -147,7 +147,7 @@ SEEDERS := $(patsubst tests/fuzz/seed_%.c,%,$(wildcard tests/fuzz/seed_*.c))
 SEEDS   := $(B)/tests/fuzz/seeds/.made
 $(B)/tests/fuzz/seed_%: $(B)/tests/fuzz/seed_%.o $(B)/libphitools.a
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS) $(LIBS) -o $@
-$(SEEDS): tests/fuzz/seeds.py tests/hostile/build.py $(SEEDERS:%=$(B)/tests/fuzz/seed_%) | $(B)/phi-repack
+$(SEEDS): tests/fuzz/seeds.py tests/hostile/build.py tests/scan/cases.py $(SEEDERS:%=$(B)/tests/fuzz/seed_%) | $(B)/phi-repack
 	@rm -rf $(@D); mkdir -p $(SEEDERS:%=$(@D)/%)
 	$(Q)python3 tests/fuzz/seeds.py $(@D) $(B)
 	$(Q)for s in $(SEEDERS); do $(B)/tests/fuzz/seed_$$s $(@D)/$$s || exit 1; done

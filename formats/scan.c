@@ -81,7 +81,7 @@ static bool
 ends_with(const char *name, const char *suffix)
 {
 	const size_t n = strlen(name), m = strlen(suffix);
-	return n > m && !strcmp(name + n - m, suffix);
+	return n >= m && !strcmp(name + n - m, suffix);
 }
 
 static int

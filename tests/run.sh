@@ -90,6 +90,7 @@ run_hostile()
 	one "mutate builds" make --no-print-directory -s -j"$(nproc)" "${vars[@]}" mutate
 	many "hostile files" python3 -W ignore tests/hostile/run.py "$1"
 	many "damaged files" tests/hostile/mutate.sh "$1"
+	many "files to scan" python3 tests/scan/run.py "$1"
 }
 
 run_clang()

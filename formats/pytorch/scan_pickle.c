@@ -66,6 +66,7 @@ struct machine {
 	bool named;	/* there was a global with a proper name */
 	bool harm;	/* and a dangerous one */
 	bool cut;	/* the text ends within an opcode */
+	bool deep;	/* a string was not looked into */
 	unsigned since; /* opcodes after it that made sense */
 	struct value *stack;
 	size_t height, stack_capacity;
@@ -420,6 +421,17 @@ read_text(struct machine *m, const struct value *v, char *dst, size_t *n, struct
 	return 0;
 }
 
+/* Of letters, digits, underscores and dots: could be meant as a name. */
+static bool
+words(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!(s[i] >= 'a' && s[i] <= 'z') && !(s[i] >= 'A' && s[i] <= 'Z') &&
+			!(s[i] >= '0' && s[i] <= '9') && s[i] != '_' && s[i] != '.')
+			return false;
+	return n > 0;
+}
+
 /* Says what a global is, and pushes it. */
 static int
 judge(struct machine *m, const char *module, size_t nmodule, const char *name, size_t nname,
@@ -433,15 +445,17 @@ judge(struct machine *m, const char *module, size_t nmodule, const char *name, s
 		[PHI_GLOBAL_ODD] = { PHI_RULE_ODD, "is no name that picklers write" },
 		[PHI_GLOBAL_UNKNOWN] = { PHI_RULE_UNKNOWN, "is not among what weights need" },
 	};
-	const enum phi_scan_global class = phi_scan_classify(module, nmodule, name, nname);
+	const bool cut = nmodule == NAME_BYTES || nname == NAME_BYTES;
+	const enum phi_scan_global class = cut ? PHI_GLOBAL_ODD
+		: phi_scan_classify(module, nmodule, name, nname);
 	char a[200], b[200];
 	m->r->globals++;
-	m->named |= class != PHI_GLOBAL_ODD;
+	m->named |= class != PHI_GLOBAL_ODD || (words(module, nmodule) && words(name, nname));
 	m->harm |= class == PHI_GLOBAL_DANGEROUS;
 	if (m->named && m->r->headed && prove(m, err))
 		return -1;
 	/* Lines of text that are no names: this is no pickle. */
-	if (class == PHI_GLOBAL_ODD && !m->r->proven && !m->r->headed)
+	if (!m->named && !m->r->proven && !m->r->headed)
 		m->ended = m->broken = true;
 	else if (class <= PHI_GLOBAL_UNKNOWN &&
 		 say(m, said[class].rule, err, "%s %s %s", phi_escape(a, sizeof a, module, nmodule),
@@ -595,18 +609,20 @@ memo_line(struct machine *m, const struct operand *o, bool putting, struct phi_e
 {
 	char text[64];
 	uint64_t index = 0;
-	bool odd = !o->size || o->size > sizeof text;
+	bool odd = !o->size || o->size > sizeof text, none = !o->size;
 	const size_t n = o->size < sizeof text ? (size_t)o->size : sizeof text;
 	if (phi_scan_read(m->in, o->at, text, n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9')
+		if (text[i] < '0' || text[i] > '9') {
 			odd = true;
-		else if (index < UINT64_MAX / 16)
+			none |= !strchr("+_ \t\r", text[i]) || !text[i];
+		} else if (index < UINT64_MAX / 16)
 			index = 10 * index + (uint64_t)(text[i] - '0');
 	}
-	if (odd) {
+	if (none)
 		fault(m);
+	if (odd) {
 		if (!m->ended && say_form(m, PHI_RULE_MEMO, err, "a memo number spelt oddly"))
 			return -1;
 	}
@@ -706,9 +722,10 @@ literal(struct machine *m, uint64_t at, uint64_t size, enum spelling spelling, b
 		return -1;
 	if (size <= PHI_SCAN_WINDOW && !may_load(p, (size_t)size) && !memchr(p, '\\', (size_t)size))
 		return 0;
-	if (part.depth > PHI_SCAN_DEPTH_MAX)
-		return m->r->proven ? phi_scan_emit(m->s, &part, PHI_RULE_DEPTH, 0, err,
-			"pickles in strings of pickles, deeper than %d", PHI_SCAN_DEPTH_MAX) : 0;
+	if (part.depth > PHI_SCAN_DEPTH_MAX) {
+		m->deep = true;
+		return 0;
+	}
 	/* Nothing here moves the window meanwhile. */
 	if (size <= PHI_SCAN_WINDOW) {
 		part.memory = p;
@@ -771,6 +788,9 @@ check_frame(struct machine *m, const struct opcode *o, const struct operand *a, 
 		return result;
 	if (m->framed && m->op < m->frame_end && !crosses && !result)
 		result = say_form(m, PHI_RULE_FRAME, err, "a frame inside a frame");
+	/* Eight bytes that happen to be a length are rare. */
+	if (m->r->headed && m->r->steps == 1 && a->number >> 32 == 0 && prove(m, err))
+		return -1;
 	if (a->number > m->in->size - m->at) {
 		fault(m);
 		if (!m->ended && !result)
@@ -937,6 +957,9 @@ run(struct machine *m, struct phi_err *err)
 		if (step(m, err))
 			return -1;
 	}
+	if (m->deep && m->r->proven && phi_scan_emit(m->s, m->in, PHI_RULE_DEPTH, m->start, err,
+		"pickles in strings of pickles, deeper than %d", PHI_SCAN_DEPTH_MAX))
+		return -1;
 	if (m->cut && m->harm && !m->hidden && prove(m, err))
 		return -1;
 	if (m->broken && m->r->proven && !m->hidden)

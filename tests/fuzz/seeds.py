@@ -151,3 +151,11 @@ for i in range(len([l for l in open(Path(__file__).parents[2] / "formats/formats
         save("convert", "gguf-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + b.gguf())
         save("convert", "plain-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + plain)
         save("convert", "torch-%d-%d" % (i, recipe), bytes([8 * i + recipe]) + zips["views"])
+
+# --scan: what it is tested with, but for the long ones and the gadgets, of which one of each form will do.
+sys.path.insert(0, str(Path(__file__).parent.parent / "scan"))
+import cases  # noqa: E402
+
+for number, (name, content, status, rule) in enumerate(cases.all_cases()):
+    if isinstance(content, bytes) and len(content) < 4096 and not name.startswith(("picklescan", "fickling", "others")):
+        save("scan", str(number), content)
