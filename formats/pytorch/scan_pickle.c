@@ -962,7 +962,7 @@ run(struct machine *m, struct phi_err *err)
 		return -1;
 	if (m->cut && m->harm && !m->hidden && prove(m, err))
 		return -1;
-	if (m->broken && m->r->proven && !m->hidden)
+	if (m->broken && !m->r->stopped && m->r->proven && !m->hidden)
 		return say(m, PHI_RULE_BROKEN, err, "the pickle that begins at %" PRIu64
 			" breaks off here; what comes before would have run", m->start);
 	return 0;
