@@ -5,11 +5,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { OPTIONS_MAX = 64 };
+enum { OPTIONS_MAX = 96 };
 
 /* -1 and a message about option number `index` of the table. */
 static int
@@ -61,6 +62,17 @@ set_size(struct cli *cli, const struct cli_option *option, const char *argument,
 		return refuse(cli, option, argument,
 			"a size is expected: a number, or one with K, M or G");
 	*(uint64_t *)field = n;
+	return 0;
+}
+
+static int
+set_real(struct cli *cli, const struct cli_option *option, const char *argument, void *field)
+{
+	char *end;
+	const double x = strtod(argument, &end);
+	if (end == argument || *end || !(x > 0 && x < INFINITY))
+		return refuse(cli, option, argument, "a number above 0 is expected");
+	*(double *)field = x;
 	return 0;
 }
 
@@ -213,6 +225,8 @@ set(struct cli *cli, const struct cli_option *option, char *argument)
 		return set_jobs(cli, option, argument, field);
 	case CLI_KIND_SIZE:
 		return set_size(cli, option, argument, field);
+	case CLI_KIND_REAL:
+		return set_real(cli, option, argument, field);
 	}
 	return -1;
 }

@@ -48,7 +48,7 @@ struct cli_tool {
 /* The command line, read. Strings are argv's. */
 struct cli {
 	const struct cli_tool *tool;
-	const char *output, *format, *type, *pre, *name, *recipe_file, *imatrix;
+	const char *output, *format, *type, *pre, *name, *recipe_file, *write_recipe, *imatrix;
 	const struct phi_type *output_type, *embedding_type;
 	enum phi_compat compat;
 	bool from_quantized, keep_split;
@@ -66,6 +66,8 @@ struct cli {
 	unsigned jobs;	 /* 0: one a CPU */
 	unsigned depth, blocks; /* 0: not asked for */
 	uint64_t memory; /* 0: the default */
+	uint64_t target_size; /* bytes of the file; 0: not asked for */
+	double target_bpw;    /* bits a weight; 0: not asked for */
 	uint64_t shard_size;  /* --split-size, 0: the format's default */
 	unsigned shard_count; /* --split-count, 0: not asked for */
 	const char *const *operands;

@@ -1,6 +1,6 @@
-#include "cmd/convert.h"
-
+#include "cmd/job.h"
 #include "cmd/process.h"
+#include "cmd/report.h"
 #include "formats/core/memory.h"
 #include "inspect/inspect.h"
 
@@ -11,22 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct job {
-	const struct cli *cli;
-	const struct cli_choice *choice; /* or NULL */
-	const struct phi_format *format; /* of what is written */
-	const struct phi_format *target; /* whose names and types: format, or what the stream carries */
-	char beside[4096];
-	struct phi_spool_options spool;
-	struct phi_output *output;
-	struct phi_source *source;
-	struct phi_plan *plan;
-	struct phi_sink *sink;
-	struct phi_loss *losses; /* --report: of each tensor of the plan */
-};
-
-static bool
-to_stdout(const struct cli *cli)
+bool
+job_to_stdout(const struct cli *cli)
 {
 	return !cli->output || !strcmp(cli->output, "-");
 }
@@ -65,7 +51,7 @@ static int
 find_format(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
-	const char *const named = cli->format ? cli->format : to_stdout(cli) ? "stream" : NULL;
+	const char *const named = cli->format ? cli->format : job_to_stdout(cli) ? "stream" : NULL;
 	job->format = named ? phi_format_named(named) : phi_format_suffix(cli->output);
 	if (!job->format && named)
 		return phi_fail(err, PHI_ARGUMENT, "there is no format %s (see --help)", named);
@@ -75,7 +61,7 @@ find_format(struct job *job, struct phi_err *err)
 	if (!job->format->complete)
 		return phi_fail(err, PHI_UNSUPPORTED, "%s can be read, not written",
 			job->format->name);
-	if (to_stdout(cli) && !(job->format->flags & PHI_FORMAT_FLOWS_OUT))
+	if (job_to_stdout(cli) && !(job->format->flags & PHI_FORMAT_FLOWS_OUT))
 		return phi_fail(err, PHI_ARGUMENT,
 			"%s cannot be written to a pipe; name the output with -o", job->format->name);
 	if (cli->compress && strcmp(job->format->name, "stream"))
@@ -95,7 +81,7 @@ check_operands(const struct job *job, struct phi_err *err)
 		return phi_fail(err, PHI_ARGUMENT, "too many operands (see --help)");
 	if (cli->merge && cli->noperands < 2)
 		return phi_fail(err, PHI_ARGUMENT, "--merge: two models or more are needed (see --help)");
-	for (unsigned i = 0; i < cli->noperands && !to_stdout(cli); i++)
+	for (unsigned i = 0; i < cli->noperands && !job_to_stdout(cli); i++)
 		if (strcmp(cli->operands[i], "-") && !stat(cli->operands[i], &in) &&
 			!stat(cli->output, &out) && in.st_dev == out.st_dev &&
 			in.st_ino == out.st_ino)
@@ -149,152 +135,12 @@ static int
 open_output(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
-	const enum phi_output_kind kind = to_stdout(cli)		     ? PHI_OUTPUT_STDOUT
+	const enum phi_output_kind kind = job_to_stdout(cli)		     ? PHI_OUTPUT_STDOUT
 		: job->format->flags & PHI_FORMAT_FOLDER ? PHI_OUTPUT_FOLDER
 							     : PHI_OUTPUT_FILES;
 	const struct phi_output_options options = {.force = cli->force, .no_sync = cli->no_sync};
-	job->output = phi_output_open(kind, to_stdout(cli) ? NULL : cli->output, &options, err);
+	job->output = phi_output_open(kind, job_to_stdout(cli) ? NULL : cli->output, &options, err);
 	return job->output ? 0 : -1;
-}
-
-static bool
-canonical_recipe(const char *recipe)
-{
-	return !strcmp(recipe, "f32") || !strcmp(recipe, "f16") || !strcmp(recipe, "bf16");
-}
-
-/* Do the rules ask for types that only GGUF holds? */
-static bool
-block_rules(const struct cli_choice *choice)
-{
-	for (size_t i = 0; i < choice->nrules; i++)
-		if (choice->rules[i].type && choice->rules[i].type->class == PHI_CLASS_BLOCK)
-			return true;
-	return false;
-}
-
-/* The target of a stream: what -t names, else the view the model has already, else GGUF for the recipes
- * that are GGUF's, else none (the stream itself, which lowers nothing). */
-static const char *
-stream_target(const struct job *job)
-{
-	const char *const view = job->source->model->view;
-	if (job->choice->target)
-		return job->choice->target;
-	if (view && strcmp(view, "canonical"))
-		return view;
-	if (job->choice->recipe ? !canonical_recipe(job->choice->recipe) : block_rules(job->choice))
-		return "gguf";
-	return "stream";
-}
-
-static int
-find_target(struct job *job, struct phi_err *err)
-{
-	job->target = job->format;
-	if (!job->choice)
-		return 0;
-	const char *const asked = job->choice->target;
-	if (!strcmp(job->format->name, "stream")) {
-		const char *const name = stream_target(job);
-		job->target = phi_format_named(name);
-		if (!job->target)
-			return phi_fail(err, PHI_ARGUMENT, "there is no target %s (see --help)", name);
-	} else if (asked && strcmp(asked, job->format->name)) {
-		return phi_fail(err, PHI_ARGUMENT, "-t %s:%s does not go into a %s output", asked,
-			job->choice->recipe, job->format->name);
-	}
-	return 0;
-}
-
-/* What the target is told to make. A canonical stream says which recipe made it, so that "f32, asked for"
- * is not taken for "nothing asked"; where only rules were given, that is said with "auto". A model that
- * was lowered already is as its recipe wants it. */
-static const char *
-recipe_of(const struct job *job)
-{
-	const struct phi_model *const model = job->source->model;
-	if (job->choice && job->choice->recipe)
-		return job->choice->recipe;
-	if (strcmp(model->view, "canonical"))
-		return NULL;
-	return model->recipe || !job->choice ? model->recipe : "auto";
-}
-
-/* The recipe's types, or those the model came with, then the rules'. What the target demands stays. */
-static int
-choose(struct job *job, struct phi_model *lowered, const char *recipe, struct phi_err *err)
-{
-	const struct cli *const cli = job->cli;
-	const struct cli_choice none = {.recipe = NULL};
-	const struct cli_choice *const choice = job->choice ? job->choice : &none;
-	const bool chosen = choice->recipe != NULL;
-	if (!job->choice && !recipe)
-		return 0;
-	struct phi_rule *const rules = phi_calloc(choice->nrules + 1, sizeof *rules, err);
-	if (!rules)
-		return -1;
-	rules[0] = (struct phi_rule){.glob = "*"}; /* keep */
-	if (choice->nrules)
-		memcpy(rules + 1, choice->rules, choice->nrules * sizeof *rules);
-	const struct phi_recipe_options options = {.size = sizeof options,
-		.recipe = chosen ? recipe : NULL, .pure = cli->pure, .rules = rules + chosen,
-		.nrules = choice->nrules + !chosen, .output_type = cli->output_type,
-		.embedding_type = cli->embedding_type, .importance = choice->importance,
-		.compat = cli->compat, .from_quantized = cli->from_quantized,
-		.lenient = cli->dry_run};
-	const int result = phi_choose(lowered, &options, err);
-	phi_free(rules);
-	if (!chosen)
-		lowered->recipe = recipe;
-	return result;
-}
-
-/* The model as the target sees it, with its types. */
-static struct phi_model *
-lower(struct job *job, struct phi_err *err)
-{
-	const struct cli *const cli = job->cli;
-	const char *const recipe = recipe_of(job);
-	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
-		.pre = cli->pre, .recipe = recipe, .pure = cli->pure,
-		.importance = job->choice && job->choice->importance ? &job->choice->note : NULL,
-		.faults = cli->compat != PHI_COMPAT_NONE, .keep_order = cli->keep_split};
-	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
-	if (!lowered)
-		phi_source_blame(job->source, PHI_NONE, err);
-	else if (cli_pick(cli, lowered, err) || choose(job, lowered, recipe, err) ||
-		phi_edit_model(lowered, job->format, cli->edits.items, cli->edits.count, err)) {
-		phi_model_free(lowered);
-		return NULL;
-	}
-	return lowered;
-}
-
-static struct phi_pump_options
-pump_options(const struct job *job)
-{
-	return (struct phi_pump_options){.size = sizeof(struct phi_pump_options),
-		.jobs = job->cli->jobs, .overflow = job->cli->overflow,
-		.converters = job->cli->search ? &phi_quant_searching : &phi_quant_converters,
-		.memory = job->cli->memory, .spool = &job->spool};
-}
-
-static int
-make_plan(struct job *job, struct phi_err *err)
-{
-	struct phi_model *const lowered = lower(job, err);
-	if (!lowered)
-		return -1;
-	const char *const slash = job->cli->output ? strrchr(job->cli->output, '/') : NULL;
-	const struct phi_plan_options options = {.size = sizeof options,
-		.output = to_stdout(job->cli) ? NULL : slash ? slash + 1 : job->cli->output,
-		.compress = job->cli->compress, .shard_size = job->cli->shard_size,
-		.shard_count = job->cli->shard_count, .keep_parts = job->cli->keep_split,
-		.faults = job->cli->compat != PHI_COMPAT_NONE};
-	const struct phi_pump_options pump = pump_options(job);
-	job->plan = phi_plan_make(lowered, job->format, &options, err);
-	return job->plan ? phi_plan_measure(job->plan, job->source, &pump, err) : -1;
 }
 
 static int
@@ -310,7 +156,7 @@ print_plan(const struct job *job, struct phi_err *err)
 static int
 print_report(const struct job *job, struct phi_err *err)
 {
-	FILE *const out = to_stdout(job->cli) ? stderr : stdout;
+	FILE *const out = job_to_stdout(job->cli) ? stderr : stdout;
 	const struct phi_plan_print_options options = {.size = sizeof options,
 		.json = job->cli->json, .color = cli_colored(job->cli, out)};
 	return phi_losses_print(job->plan, job->losses, &options, out, err);
@@ -320,7 +166,7 @@ static int
 run_plan(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
-	if (process_confine(cli, to_stdout(cli) ? NULL : cli->output, false, err))
+	if (process_confine(cli, job_to_stdout(cli) ? NULL : cli->output, false, err))
 		return -1;
 	struct phi_output *const output = job->output;
 	if (phi_output_protect(output, job->source->outer, err))
@@ -331,7 +177,7 @@ run_plan(struct job *job, struct phi_err *err)
 		return -1;
 	struct process_bar bar;
 	process_bar_begin(&bar, cli);
-	struct phi_pump_options pump = pump_options(job);
+	struct phi_pump_options pump = job_pump_options(job);
 	if (cli->report) {
 		job->losses = phi_calloc(job->plan->model->ntensors + 1, sizeof *job->losses, err);
 		if (!job->losses)
@@ -345,6 +191,24 @@ run_plan(struct job *job, struct phi_err *err)
 	return result || !cli->report ? result : print_report(job, err);
 }
 
+/* The plan as -n --json prints it, for --recipe. */
+static int
+write_recipe(const struct job *job, struct phi_err *err)
+{
+	struct cli_report report;
+	const struct phi_plan_print_options options = {.size = sizeof options, .json = true,
+		.why = true, .output = job->cli->output};
+	const bool good = !cli_report_to(&report, job->cli->write_recipe, job->cli, err) &&
+		!phi_plan_print(job->plan, &options, report.out, err);
+	return cli_report_end(&report, good, err) || !good ? -1 : 0;
+}
+
+static bool
+is_aimed(const struct cli *cli)
+{
+	return cli->target_size || cli->target_bpw > 0;
+}
+
 static int
 run(struct job *job, struct phi_err *err)
 {
@@ -352,12 +216,15 @@ run(struct job *job, struct phi_err *err)
 	if (find_format(job, err) || check_operands(job, err) ||
 		(!cli->dry_run && open_output(job, err)))
 		return -1;
-	if (!to_stdout(cli))
+	if (!job_to_stdout(cli))
 		job->spool.beside = process_parent(cli->output, job->beside, sizeof job->beside);
 	job->source = open_input(job, err);
-	if (!job->source || find_target(job, err) || make_plan(job, err))
+	if (!job->source || job_find_target(job, err) ||
+		(is_aimed(cli) && job_aim(job, err)) || job_plan(job, err))
 		return -1;
 	cli_warn(cli, job->plan->model);
+	if (cli->write_recipe && write_recipe(job, err))
+		return -1;
 	if (cli->dry_run)
 		return print_plan(job, err);
 	if (cli->explain)
@@ -380,5 +247,6 @@ cli_convert(const struct cli *cli, const struct cli_choice *choice)
 	phi_output_close(job.output);
 	phi_source_close(job.source);
 	phi_free(job.losses);
+	job_aim_free(&job);
 	return failed ? cli_trouble(cli, &err) : CLI_DONE;
 }

@@ -21,6 +21,7 @@ enum cli_kind {
 	CLI_KIND_TYPE,	    /* const struct phi_type * */
 	CLI_KIND_JOBS,	    /* unsigned */
 	CLI_KIND_SIZE,	    /* uint64_t */
+	CLI_KIND_REAL,	    /* double above 0 */
 };
 
 struct cli_option {

@@ -35,20 +35,24 @@ choose_style(struct cli *cli, struct phi_err *err)
 }
 
 int
+cli_report_to(struct cli_report *report, const char *path, const struct cli *cli, struct phi_err *err)
+{
+	const struct phi_output_options options = {.force = cli->force, .no_sync = cli->no_sync};
+	*report = (struct cli_report){.output = phi_output_open(PHI_OUTPUT_FILES, path, &options, err)};
+	if (!report->output || phi_output_add(report->output, NULL, err))
+		return -1;
+	const cookie_io_functions_t functions = {.write = append};
+	report->out = fopencookie(report->output, "w", functions);
+	return report->out ? 0 : phi_fail_errno(err, "%s", path);
+}
+
+int
 cli_report_open(struct cli_report *report, struct cli *cli, struct phi_err *err)
 {
 	*report = (struct cli_report){.out = stdout};
 	if (choose_style(cli, err))
 		return -1;
-	if (!cli->output || !strcmp(cli->output, "-"))
-		return 0;
-	const struct phi_output_options options = {.force = cli->force, .no_sync = cli->no_sync};
-	report->output = phi_output_open(PHI_OUTPUT_FILES, cli->output, &options, err);
-	if (!report->output || phi_output_add(report->output, NULL, err))
-		return -1;
-	const cookie_io_functions_t functions = {.write = append};
-	report->out = fopencookie(report->output, "w", functions);
-	return report->out ? 0 : phi_fail_errno(err, "%s", cli->output);
+	return cli->output && strcmp(cli->output, "-") ? cli_report_to(report, cli->output, cli, err) : 0;
 }
 
 int

@@ -11,6 +11,8 @@ struct cli_report {
 
 /* Reads -o, --force, and -f, --json, --jsonl, --csv (sets cli->style). */
 int cli_report_open(struct cli_report *report, struct cli *cli, struct phi_err *err);
+/* The same into a file that is not the output. */
+int cli_report_to(struct cli_report *report, const char *path, const struct cli *cli, struct phi_err *err);
 /* Makes the file appear if the report is good. stdout is process_end's. */
 int cli_report_end(struct cli_report *report, bool good, struct phi_err *err);
 

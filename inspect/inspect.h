@@ -94,6 +94,16 @@ int phi_plan_print(const struct phi_plan *plan, const struct phi_plan_print_opti
 int phi_losses_print(const struct phi_plan *plan, const struct phi_loss *losses,
 	const struct phi_plan_print_options *options, FILE *out, struct phi_err *err);
 
+struct phi_target;
+struct phi_aim_print_options {
+	size_t size;
+	bool color;
+	uint64_t overhead; /* bytes of the file beside the surveyed tensors */
+};
+
+/* --target-size: the curve of noise against size, and where on it the choice lies. */
+void phi_aim_print(const struct phi_target *target, const struct phi_aim_print_options *options, FILE *out);
+
 /* Prints a lowered model's tensors with their old and new type and what chose it. */
 void phi_explain_print(const struct phi_model *lowered, bool color, FILE *out);
 

@@ -68,3 +68,15 @@ phi_grow(void *items, size_t *capacity, size_t count, size_t size, struct phi_er
 	*capacity = wanted;
 	return 0;
 }
+
+int
+phi_reserve(void *block, size_t *capacity, uint64_t size, struct phi_err *err)
+{
+	void **const p = block;
+	if (*p && *capacity >= size)
+		return 0;
+	phi_free(*p);
+	*p = phi_alloc((size_t)size, err);
+	*capacity = *p ? (size_t)size : 0;
+	return *p ? 0 : -1;
+}

@@ -7,6 +7,7 @@
 #include "formats/core/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* n may be 0: the result is then a valid pointer to free. */
 void *phi_alloc(size_t n, struct phi_err *err);
@@ -19,5 +20,9 @@ void phi_free(void *p);
 /* Makes room for one more element in a heap array: *items of *capacity elements of `size` bytes,
  * `count` of them used; doubles. Returns 0 or -1. Use: if (phi_grow(&v, &cap, n, sizeof *v, err)). */
 int phi_grow(void *items, size_t *capacity, size_t count, size_t size, struct phi_err *err);
+
+/* Makes room for `size` bytes in a buffer that is used again and again, whose content may go: *block of *capacity
+ * bytes. */
+int phi_reserve(void *block, size_t *capacity, uint64_t size, struct phi_err *err);
 
 #endif

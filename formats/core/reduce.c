@@ -76,25 +76,13 @@ strip_of(const struct pass *pass, uint32_t job)
 }
 
 static int
-reserve(void *block, size_t *capacity, uint64_t size, struct phi_err *err)
-{
-	void **const p = block;
-	if (*p && *capacity >= size)
-		return 0;
-	phi_free(*p);
-	*p = phi_alloc((size_t)size, err);
-	*capacity = *p ? (size_t)size : 0;
-	return *p ? 0 : -1;
-}
-
-static int
 read_lane(const struct pass *pass, struct slot *slot, unsigned lane, struct phi_err *err)
 {
 	struct lane *const l = &slot->lane[lane];
 	const struct phi_tensor *const t = lane_tensor(pass, slot->job, lane);
 	uint64_t bytes = 0;
 	phi_type_size(phi_type_read(t->type), slot->n, &bytes);
-	if (reserve(&l->raw, &l->raw_capacity, bytes, err) < 0)
+	if (phi_reserve(&l->raw, &l->raw_capacity, bytes, err) < 0)
 		return -1;
 	return phi_tensor_load(pass->sources[lane], t,
 		pass->options->converters ? pass->options->converters->unpack : NULL, false,
@@ -137,7 +125,7 @@ decode_lane(const struct pass *pass, struct slot *slot, unsigned lane, struct ph
 	}
 	if (pass->options->converters->find(from, f32, &convert, NULL) < 0)
 		return 0;
-	if (reserve(&l->values, &l->values_capacity, slot->n * sizeof(float), err) < 0)
+	if (phi_reserve(&l->values, &l->values_capacity, slot->n * sizeof(float), err) < 0)
 		return -1;
 	convert.run(&convert, l->raw, l->values, slot->n, phi_tensor_row(t), NULL, PHI_OVERFLOW_KEEP,
 		&bad);
@@ -177,7 +165,7 @@ pass_work(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	struct slot *const slot = carried;
 	const size_t size = pass->reduction->partial_size, tiles = tiles_of(slot);
 	(void)ticket;
-	if (reserve(&slot->partials, &slot->capacity, tiles * size, err) < 0)
+	if (phi_reserve(&slot->partials, &slot->capacity, tiles * size, err) < 0)
 		return -1;
 	for (unsigned lane = 0; lane < pass->nlanes; lane++)
 		if (decode_lane(pass, slot, lane, err) < 0)

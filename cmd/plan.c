@@ -1,0 +1,163 @@
+/* Describe, lower, choose, plan: the pure steps of a conversion. */
+#include "cmd/job.h"
+#include "formats/core/memory.h"
+
+#include <string.h>
+
+static bool
+canonical_recipe(const char *recipe)
+{
+	return !strcmp(recipe, "f32") || !strcmp(recipe, "f16") || !strcmp(recipe, "bf16");
+}
+
+/* Do the rules ask for types that only GGUF holds? */
+static bool
+block_rules(const struct cli_choice *choice)
+{
+	for (size_t i = 0; i < choice->nrules; i++)
+		if (choice->rules[i].type && choice->rules[i].type->class == PHI_CLASS_BLOCK)
+			return true;
+	return false;
+}
+
+/* The target of a stream: what -t names, else the view the model has already, else GGUF for the recipes
+ * that are GGUF's, else none (the stream itself, which lowers nothing). */
+static const char *
+stream_target(const struct job *job)
+{
+	const char *const view = job->source->model->view;
+	if (job->choice->target)
+		return job->choice->target;
+	if (view && strcmp(view, "canonical"))
+		return view;
+	if (job->choice->recipe ? !canonical_recipe(job->choice->recipe) : block_rules(job->choice))
+		return "gguf";
+	return "stream";
+}
+
+int
+job_find_target(struct job *job, struct phi_err *err)
+{
+	job->target = job->format;
+	if (!job->choice)
+		return 0;
+	const char *const asked = job->choice->target;
+	if (!strcmp(job->format->name, "stream")) {
+		const char *const name = stream_target(job);
+		job->target = phi_format_named(name);
+		if (!job->target)
+			return phi_fail(err, PHI_ARGUMENT, "there is no target %s (see --help)", name);
+	} else if (asked && strcmp(asked, job->format->name)) {
+		return phi_fail(err, PHI_ARGUMENT, "-t %s:%s does not go into a %s output", asked,
+			job->choice->recipe, job->format->name);
+	}
+	return 0;
+}
+
+/* What the target is told to make. A canonical stream says which recipe made it, so that "f32, asked for"
+ * is not taken for "nothing asked"; where only rules were given, that is said with "auto". A model that
+ * was lowered already is as its recipe wants it. */
+static const char *
+recipe_of(const struct job *job)
+{
+	const struct phi_model *const model = job->source->model;
+	if (job->choice && job->choice->recipe)
+		return job->choice->recipe;
+	if (strcmp(model->view, "canonical"))
+		return NULL;
+	return model->recipe || !job->choice ? model->recipe : "auto";
+}
+
+struct phi_recipe_options
+job_recipe(const struct job *job, const struct phi_rule *rules, size_t nrules)
+{
+	const struct cli *const cli = job->cli;
+	return (struct phi_recipe_options){.size = sizeof(struct phi_recipe_options), .pure = cli->pure,
+		.rules = rules, .nrules = nrules, .output_type = cli->output_type,
+		.embedding_type = cli->embedding_type,
+		.importance = job->choice ? job->choice->importance : NULL, .compat = cli->compat,
+		.from_quantized = cli->from_quantized, .lenient = cli->dry_run};
+}
+
+/* The recipe's types, or those the model came with, then the rules'. What the target demands stays. */
+static int
+choose(struct job *job, struct phi_model *lowered, const char *recipe, struct phi_err *err)
+{
+	const struct cli_choice none = {.recipe = NULL};
+	const struct cli_choice *const choice = job->choice ? job->choice : &none;
+	const bool chosen = choice->recipe != NULL;
+	if (!job->choice && !recipe)
+		return 0;
+	struct phi_rule *const rules = phi_calloc(choice->nrules + 1, sizeof *rules, err);
+	if (!rules)
+		return -1;
+	rules[0] = (struct phi_rule){.glob = "*"}; /* keep */
+	if (choice->nrules)
+		memcpy(rules + 1, choice->rules, choice->nrules * sizeof *rules);
+	struct phi_recipe_options options = job_recipe(job, rules + chosen, choice->nrules + !chosen);
+	options.recipe = chosen ? recipe : NULL;
+	const int result = phi_choose(lowered, &options, err);
+	phi_free(rules);
+	if (!chosen)
+		lowered->recipe = recipe;
+	return result;
+}
+
+struct phi_model *
+job_lower(struct job *job, struct phi_err *err)
+{
+	const struct cli *const cli = job->cli;
+	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
+		.pre = cli->pre, .recipe = recipe_of(job), .pure = cli->pure,
+		.importance = job->choice && job->choice->importance ? &job->choice->note : NULL,
+		.faults = cli->compat != PHI_COMPAT_NONE, .keep_order = cli->keep_split};
+	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
+	if (!lowered) {
+		phi_source_blame(job->source, PHI_NONE, err);
+	} else if (cli_pick(cli, lowered, err)) {
+		phi_model_free(lowered);
+		return NULL;
+	}
+	return lowered;
+}
+
+struct phi_pump_options
+job_pump_options(const struct job *job)
+{
+	return (struct phi_pump_options){.size = sizeof(struct phi_pump_options),
+		.jobs = job->cli->jobs, .overflow = job->cli->overflow,
+		.converters = job->cli->search ? &phi_quant_searching : &phi_quant_converters,
+		.memory = job->cli->memory, .spool = &job->spool};
+}
+
+/* Takes the model. */
+struct phi_plan *
+job_plan_of(const struct job *job, struct phi_model *lowered, const struct phi_format *format,
+	struct phi_err *err)
+{
+	const struct cli *const cli = job->cli;
+	const char *const slash = cli->output ? strrchr(cli->output, '/') : NULL;
+	const struct phi_plan_options options = {.size = sizeof options,
+		.output = job_to_stdout(cli) ? NULL : slash ? slash + 1 : cli->output,
+		.compress = cli->compress, .shard_size = cli->shard_size,
+		.shard_count = cli->shard_count, .keep_parts = cli->keep_split,
+		.faults = cli->compat != PHI_COMPAT_NONE};
+	return phi_plan_make(lowered, format, &options, err);
+}
+
+int
+job_plan(struct job *job, struct phi_err *err)
+{
+	const struct cli *const cli = job->cli;
+	struct phi_model *const lowered = job_lower(job, err);
+	if (!lowered)
+		return -1;
+	if (choose(job, lowered, recipe_of(job), err) ||
+		phi_edit_model(lowered, job->format, cli->edits.items, cli->edits.count, err)) {
+		phi_model_free(lowered);
+		return -1;
+	}
+	const struct phi_pump_options pump = job_pump_options(job);
+	job->plan = job_plan_of(job, lowered, job->format, err);
+	return job->plan ? phi_plan_measure(job->plan, job->source, &pump, err) : -1;
+}
