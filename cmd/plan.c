@@ -121,12 +121,20 @@ job_lower(struct job *job, struct phi_err *err)
 	return lowered;
 }
 
+static const struct phi_converters *
+converters(const struct cli *cli)
+{
+	return cli->search ? &phi_quant_searching
+		: cli->compat  ? &phi_quant_as_llama
+			       : &phi_quant_converters;
+}
+
 struct phi_pump_options
 job_pump_options(const struct job *job)
 {
 	return (struct phi_pump_options){.size = sizeof(struct phi_pump_options),
 		.jobs = job->cli->jobs, .overflow = job->cli->overflow,
-		.converters = job->cli->search ? &phi_quant_searching : &phi_quant_converters,
+		.converters = converters(job->cli),
 		.memory = job->cli->memory, .spool = &job->spool};
 }
 

@@ -33,11 +33,18 @@ enum phi_compat {
 	PHI_COMPAT_LLAMA_2025, /* and as it chose types before 2026 */
 };
 
+enum phi_rule_kind {
+	PHI_RULE_PATTERN, /* a glob; between slashes an ERE that is found in the name */
+	PHI_RULE_GLOB,	  /* a glob, whatever it looks like: for files of others' making, where a regular
+			   * expression could take any time and memory */
+	PHI_RULE_NAME,	  /* one name, as it is spelled */
+};
+
 /* One choice of types: rules are ordered, the last that matches wins. */
 struct phi_rule {
-	const char *glob; /* over canonical or target names; /REGEX/ finds an ERE in them */
+	const char *glob; /* over canonical or target names */
 	const struct phi_type *type; /* NULL: keep the source's type (--keep) */
-	bool exact; /* `glob` is one name, as it is spelled */
+	enum phi_rule_kind kind;
 };
 
 struct phi_importance_list; /* quant/importance.h */

@@ -4,6 +4,7 @@
 #include "formats/core/json.h"
 #include "formats/core/memory.h"
 #include "formats/core/store.h"
+#include "quant/recipe.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -26,8 +27,8 @@ read_recipe(struct phi_recipe_file *file, const json_t *root, struct phi_err *er
 }
 
 static int
-read_rule(struct phi_recipe_file *file, const json_t *item, bool exact, struct phi_rule *rule,
-	struct phi_err *err)
+read_rule(struct phi_recipe_file *file, const json_t *item, enum phi_rule_kind kind,
+	struct phi_rule *rule, struct phi_err *err)
 {
 	const json_t *const name = json_object_get(item, "name");
 	const json_t *const type = json_object_get(item, "dtype");
@@ -37,17 +38,19 @@ read_rule(struct phi_recipe_file *file, const json_t *item, bool exact, struct p
 	rule->glob = phi_arena_strdup(file->arena, json_string_value(name), err);
 	if (!rule->glob)
 		return -1;
-	rule->exact = exact;
+	rule->kind = kind;
 	rule->type = json_is_string(type) ? phi_type_named(json_string_value(type)) : NULL;
 	if (json_is_string(type) && !rule->type)
 		return phi_fail(err, PHI_FORMAT, "%s: there is no such type",
 			phi_quote(&q, json_string_value(type)));
+	if (rule->type && !phi_type_made(rule->type))
+		return phi_fail(err, PHI_UNSUPPORTED, "there is no way to make %s", rule->type->name);
 	return 0;
 }
 
 /* Appends the list under `key` to the rules, of which there is room for as many. */
 static int
-read_list(struct phi_recipe_file *file, const json_t *root, const char *key, bool exact,
+read_list(struct phi_recipe_file *file, const json_t *root, const char *key, enum phi_rule_kind kind,
 	struct phi_rule *rules, struct phi_err *err)
 {
 	const json_t *const list = json_object_get(root, key);
@@ -57,9 +60,9 @@ read_list(struct phi_recipe_file *file, const json_t *root, const char *key, boo
 		return phi_fail(err, PHI_FORMAT, "%s is no array", key);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *const item = json_array_get(list, i);
-		if (exact && json_is_object(item) && !json_object_get(item, "dtype"))
+		if (kind == PHI_RULE_NAME && json_is_object(item) && !json_object_get(item, "dtype"))
 			continue;
-		if (read_rule(file, item, exact, &rules[file->nrules], err))
+		if (read_rule(file, item, kind, &rules[file->nrules], err))
 			return phi_context(err, "%s[%zu]", key, i);
 		file->nrules++;
 	}
@@ -79,8 +82,8 @@ read_all(struct phi_recipe_file *file, const json_t *root, struct phi_err *err)
 	if (!rules)
 		return -1;
 	file->rules = rules;
-	if (read_recipe(file, root, err) || read_list(file, root, "rules", false, rules, err) ||
-		read_list(file, root, "items", true, rules, err))
+	if (read_recipe(file, root, err) || read_list(file, root, "rules", PHI_RULE_GLOB, rules, err) ||
+		read_list(file, root, "items", PHI_RULE_NAME, rules, err))
 		return -1;
 	return file->recipe || file->nrules ? 0 : phi_fail(err, PHI_FORMAT, "names no recipe and no type");
 }

@@ -27,7 +27,7 @@ static bool
 is_regex(const struct phi_rule *rule)
 {
 	const size_t n = strlen(rule->glob);
-	return !rule->exact && n > 2 && rule->glob[0] == '/' && rule->glob[n - 1] == '/';
+	return rule->kind == PHI_RULE_PATTERN && n > 2 && rule->glob[0] == '/' && rule->glob[n - 1] == '/';
 }
 
 static int
@@ -76,8 +76,8 @@ read_all(struct phi_rules *r, const struct phi_rule *rules, size_t n, struct phi
 		if (read_one(&r->items[r->count], &rules[r->count], arena, err))
 			return -1;
 	for (size_t i = n; i-- > 0;)
-		if (rules[i].exact && phi_names_add(r->exact, rules[i].glob, strlen(rules[i].glob),
-					      (uint32_t)i, err) < 0)
+		if (rules[i].kind == PHI_RULE_NAME && phi_names_add(r->exact, rules[i].glob, strlen(rules[i].glob),
+						       (uint32_t)i, err) < 0)
 			return -1;
 	return 0;
 }
@@ -108,7 +108,7 @@ phi_rules_free(struct phi_rules *rules)
 static bool
 matches(const struct compiled *c, const char *name)
 {
-	if (!name || c->rule->exact)
+	if (!name || c->rule->kind == PHI_RULE_NAME)
 		return false;
 	return c->has_regex ? !regexec(&c->regex, name, 0, NULL, 0) : phi_glob_match(c->rule->glob, name);
 }

@@ -53,6 +53,13 @@ for method in (0, 8):
         ">f2", (2, 2), b.halves(4), fortran=True)), ("n.npy", b.npy("|u1", (), b"\7")), ("readme", b"hello")], method))
 save("npz", "npy", b.npy("<f4", (2, 3), b.floats(6)))
 
+save("imatrix", "two", b.imatrix({"blk.0.attn_v.weight": (3, [1.0, 2.0, 0.5]), "blk.0.ffn_down.weight": (0, [4.0])}))
+save("imatrix", "chunks", b.imatrix({"w": (1, [1.0])}, 12, b"wiki.txt"))
+save("recipe", "rules", b'{"recipe": "q4_k_m", "rules": [{"name": "*.ffn_down.*", "dtype": "Q5_1"}, '
+     b'{"name": "output.weight", "dtype": null}]}')
+save("recipe", "items", b'{"recipe": null, "items": [{"made_by": "literal", "name": "header"}, '
+     b'{"name": "blk.0.attn_v.weight", "dtype": "Q6_K"}]}')
+
 # Members of packed weights: name, dtype, shape and bytes of each.
 for name, members in {
     "gptq": {"m.qweight": ("I32", [4, 32], b"\x21\x43\x65\x07" * 128), "m.qzeros": ("I32", [1, 4], b"\x77" * 16),

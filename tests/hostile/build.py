@@ -38,6 +38,18 @@ def plain():
             "b": ("I8", [3], b"\1\2\xff")}
 
 
+# --- imatrix, the older kind: entries, then chunks and data set ----------------------------------------
+
+
+def imatrix(entries, chunks=None, dataset=b""):
+    """entries: {name: (calls, values)}."""
+    out = struct.pack("<i", len(entries))
+    for name, (calls, values) in entries.items():
+        out += struct.pack("<i", len(name)) + name.encode() + struct.pack("<ii", calls, len(values))
+        out += struct.pack("<%df" % len(values), *values)
+    return out if chunks is None else out + struct.pack("<ii", chunks, len(dataset)) + dataset
+
+
 # --- GGUF: magic, version, counts, keys, tensor infos, padding, data ---------------------------------
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)

@@ -262,6 +262,58 @@ def patch(data, at, new):
     return data[:at] + new + data[at + len(new):]
 
 
+# --- importance and recipes: what phi-quant reads beside the model -------------------------------------
+
+
+def quant_cases():
+    def im(name, klass, data, regex, **options):
+        case("imatrix: " + klass, name + ".dat", data, regex, via="--imatrix", **options)
+
+    good = b.imatrix({"some.weight": (1, [1.0, 2.0])})
+    im("count-huge", "number of entries that no file can hold", struct.pack("<i", 2**30) + good[4:], "entries|no model")
+    im("count-more", "one entry too few", struct.pack("<i", 2) + good[4:], "entr")
+    im("count-limit", "entries up to the limit", struct.pack("<i", 2**19) + good[4:], "entries")
+    for name, n in (("huge", 2**31 - 1), ("negative", -1), ("all", -2**31)):
+        im("name-" + name, "length of a name", good[:4] + struct.pack("<i", n) + good[8:], "characters|no model")
+        im("values-" + name, "number of values", good[:23] + struct.pack("<i", n) + good[27:], "values|no model")
+        im("dataset-" + name, "length of the data set's name", good + struct.pack("<ii", 1, n), "characters")
+    im("values-wrap", "values whose bytes wrap", good[:23] + struct.pack("<I", 2**30) + good[27:], "values")
+    im("calls", "negative number of calls", good[:19] + struct.pack("<i", -7) + good[23:], "calls|no model")
+    im("twice", "a matrix twice", b.imatrix({"a.weight": (1, [1.0])}).replace(b"\1", b"\2", 1) +
+       b.imatrix({"a.weight": (1, [1.0])})[4:], "a.weight")
+    im("tail", "bytes after the end", good + struct.pack("<ii", 1, 1) + b"xx", "follow the end")
+    for name, value in (("nan", "nan"), ("inf", "inf"), ("negative", "-1")):
+        im("value-" + name, "a value that is %s" % value, b.imatrix({"a.weight": (1, [1.0, float(value)])}),
+           "column 1 is", only_via=True)
+
+    def sums(infos, data):
+        return b.gguf_raw([b.key("general.type", b.STRING, "imatrix")], infos, data)
+
+    im("gguf-counts", "sums without counts", sums([b.info("a.in_sum2", [4], 0, 0)], b.floats(4)), "counts", only_via=True)
+    im("gguf-none", "a GGUF without sums", sums([b.info("a", [4], 0, 0)], b.floats(4)), "no imatrix", only_via=True)
+    im("gguf-type", "sums of another type", sums([b.info("a.in_sum2", [4], 24, 0), b.info("a.counts", [1], 0, 32)],
+                                                bytes(36)), "F32", only_via=True)
+    im("gguf-odd", "sums no multiple of counts", sums([b.info("a.in_sum2", [4], 0, 0), b.info("a.counts", [3], 0, 32)],
+                                                     bytes(48)), "sums", only_via=True)
+
+    def recipe(name, klass, data, regex):
+        case("recipe: " + klass, name + ".json", data, regex, via="--recipe", only_via=True)
+
+    item = b'{"items": [{"name": "a", "dtype": %s}]}'
+    recipe("empty", "an empty file", b"", "JSON|empty")
+    recipe("list", "a list", b"[]", "object")
+    recipe("none", "names nothing", b"{}", "no recipe")
+    recipe("deep", "nested 100,000 deep", b'{"items":' + b"[" * 100000, "nested")
+    recipe("items", "items that are no list", b'{"items": {}}', "items is no array")
+    recipe("item", "an item that is a text", b'{"items": ["a"]}', r"items\[0\]")
+    recipe("type", "an unknown type", item % b'"Q9"', "no such type")
+    recipe("type-number", "a type that is a number", item % b"5", "dtype")
+    recipe("type-not-made", "a type that cannot be made", item % b'"Q8_K"', "no way to make")
+    recipe("name", "a recipe that is a number", b'{"recipe": 5}', "recipe")
+    recipe("nul", "NUL in a name", b'{"items": [{"name": "a\\u0000b", "dtype": "F16"}]}', "JSON")
+    recipe("binary", "no text at all", bytes(range(256)), "JSON")
+
+
 def pytorch_cases():
     call = b"c%s\n%s\n(X\2\0\0\0idtR"
     for module, name in ((b"os", b"system"), (b"posix", b"system"), (b"builtins", b"eval"), (b"__builtin__", b"exec"),
@@ -656,6 +708,7 @@ def all_cases(stream=None, zstd=None):
     gguf_cases()
     pytorch_cases()
     numpy_cases()
+    quant_cases()
     folder_cases()
     tar_cases()
     if stream:

@@ -90,6 +90,9 @@ def run_case(scratch, number, one):
         if (inputs / path).is_file() and not os.path.islink(inputs / path):
             lines.append((["phi-repack", "-q", "-o", "out." + target], inputs / path))
             lines.append((["cat"], inputs / path))
+    if "via" in options:  # an option's argument, not a model
+        quant = ["phi-quant", "-q", "-t", "q4_0", options["via"], operand, "good.gguf", "-o", "out.gguf"]
+        lines = [line for line in lines if line[0] == inspect and not options.get("only_via")] + [(quant, None)]
     if "/" in path:
         operand = path
         lines = [([a.replace("../in/", "") for a in line], stdin) for line, stdin in lines]

@@ -114,8 +114,8 @@ static void
 the_last_rule_that_matches_wins(void **state)
 {
 	struct models *const m = *state;
-	const struct phi_rule rules[] = { { "*", phi_type_of(PHI_F32), false }, { "hf.*", phi_type_of(PHI_Q4_0), false },
-		{ "*odd*", phi_type_of(PHI_Q4_0), false }, { "*.old.*", NULL, false }, { "lm_*", phi_type_of(PHI_F16), false } };
+	const struct phi_rule rules[] = { { "*", phi_type_of(PHI_F32), PHI_RULE_PATTERN }, { "hf.*", phi_type_of(PHI_Q4_0), PHI_RULE_PATTERN },
+		{ "*odd*", phi_type_of(PHI_Q4_0), PHI_RULE_PATTERN }, { "*.old.*", NULL, PHI_RULE_PATTERN }, { "lm_*", phi_type_of(PHI_F16), PHI_RULE_PATTERN } };
 	m->lowered->tensors[5].fixed = true;
 	assert_int_equal(choose(m, "q8_0", false, rules, 5), 0);
 	expect(m, 0, "Q4_0", "rule hf.*=Q4_0");
@@ -131,7 +131,7 @@ static void
 rules_alone_leave_the_rest(void **state)
 {
 	struct models *const m = *state;
-	const struct phi_rule rule = { "*embed*", phi_type_of(PHI_Q8_0), false };
+	const struct phi_rule rule = { "*embed*", phi_type_of(PHI_Q8_0), PHI_RULE_PATTERN };
 	assert_int_equal(choose(m, NULL, false, &rule, 1), 0);
 	expect(m, 0, "Q8_0", "rule *embed*=Q8_0");
 	expect(m, 1, "BF16", NULL);
@@ -142,7 +142,7 @@ static void
 tied_tensors_share_a_type(void **state)
 {
 	struct models *const m = *state;
-	const struct phi_rule rule = { "lm_head.weight", phi_type_of(PHI_F32), false };
+	const struct phi_rule rule = { "lm_head.weight", phi_type_of(PHI_F32), PHI_RULE_PATTERN };
 	m->lowered->tensors[5].alias = 0;
 	assert_int_equal(choose(m, "q8_0", false, &rule, 1), 0);
 	expect(m, 5, "Q8_0", "tied: the type of the tensor it shares its bytes with");
@@ -152,7 +152,7 @@ static void
 what_cannot_be_made_is_an_error(void **state)
 {
 	struct models *const m = *state;
-	const struct phi_rule rule = { "*", phi_type_of(PHI_Q8_K), false };
+	const struct phi_rule rule = { "*", phi_type_of(PHI_Q8_K), PHI_RULE_PATTERN };
 	assert_int_equal(choose(m, NULL, false, &rule, 1), -1);
 	assert_string_equal(m->err.text, "rule *=Q8_K: there is no way to make Q8_K");
 	assert_int_equal(m->err.kind, PHI_UNSUPPORTED);
