@@ -103,7 +103,7 @@ take_tensor(struct phi_target *target, const struct phi_tensor *t, const struct 
 	const size_t i = target->n++, at = i * CANDIDATES;
 	uint64_t elements;
 	phi_tensor_elements(t, &elements);
-	target->rules[i] = (struct phi_rule){ .glob = phi_arena_strdup(target->arena, t->name, err), .exact = true };
+	target->rules[i] = (struct phi_rule){ .glob = phi_arena_strdup(target->arena, t->name, err), .kind = PHI_RULE_NAME };
 	for (size_t k = 0; k < CANDIDATES; k++) {
 		const double signal = losses[k].weighted_signal;
 		target->types[at + k] = types[k];
