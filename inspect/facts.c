@@ -58,15 +58,28 @@ add_word(struct list *l, const char *key, const char *s)
 		add_text(l, key, s, strlen(s));
 }
 
+/* What cannot be made out is left out; that memory ran out is no reason. */
+static void
+forgive(struct list *l, const struct phi_err *why)
+{
+	if (why->kind != PHI_MEMORY || l->failed)
+		return;
+	*l->err = *why;
+	l->failed = true;
+}
+
 static void
 list_family(struct list *l, const struct phi_model *m)
 {
 	struct phi_hparams h;
+	struct phi_err why = {0};
 	if (!m->family)
 		return;
 	add_word(l, "name", m->family->name);
-	if (m->family->hparams(m, &h, NULL))
+	if (m->family->hparams(m, &h, &why)) {
+		forgive(l, &why);
 		return;
+	}
 	add_count(l, "layers", h.layers);
 	add_count(l, "hidden", h.hidden);
 	add_count(l, "ffn", h.ffn);
@@ -181,12 +194,14 @@ list_sides(struct list *l, const struct phi_model *m)
 	const struct phi_side *const settings = phi_model_side(m, "tokenizer_config.json");
 	const struct phi_side *const file = phi_model_side(m, "tokenizer.json");
 	struct phi_vocabulary_size size = {0};
+	struct phi_err why = {0};
 	if (!settings && !file)
 		return;
 	json_t *const config = settings && settings->size <= SETTINGS_MAX
 		? phi_json_parse(settings->data, settings->size,
-			PHI_JSON_BIG_INTEGERS | PHI_JSON_KEEP_DUPLICATES | PHI_JSON_NULS, NULL)
+			PHI_JSON_BIG_INTEGERS | PHI_JSON_KEEP_DUPLICATES | PHI_JSON_NULS, &why)
 		: NULL;
+	forgive(l, &why);
 	if (file)
 		phi_vocabulary_size_take(&size, file->data, file->size);
 	add_word(l, "kind", size.kind[0] ? size.kind : NULL);

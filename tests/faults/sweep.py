@@ -165,6 +165,8 @@ def commands(inputs):
             yield Command("phi-repack -q -f safetensors --only *w*", i)
     yield Command("phi-inspect IN/phi3 -o report.txt")
     yield Command("phi-inspect -q --full", "phi3.gguf")
+    yield Command("phi-inspect -q -j2 --stats --jsonl IN/phi3 IN/phi3.gguf")
+    yield Command("phi-inspect -q -j1 --stats --sum --csv", "phi3.gguf")
     for i, o in (("phi3", "o.gguf"), ("phi3", "o.safetensors"), ("phi3", "o/"), ("sharded", "o/"), ("a.gguf", "o.gguf"),
                  ("a.safetensors", "o.safetensors"), ("a.safetensors", "o.gguf"), ("a.pt", "o.safetensors"),
                  ("f.tar", "o.gguf"), ("s.tar", "o.gguf"), ("s.tar.zst", "o/")):
@@ -181,6 +183,7 @@ def commands(inputs):
         yield Command("phi-quant -q -j1 -t q8_0", "s.tar")
         yield Command("phi-repack -q -j1 -o o.gguf", "s.tar")
     yield Command("phi-diff -q -j1 IN/phi3 IN/phi3.gguf")
+    yield Command("phi-diff -q -j1 --stats --blocks 3 --heatmap --tensors IN/phi3 IN/phi3.gguf")
     yield Command("phi-diff -q -j3 --json IN/phi3/model.safetensors IN/phi3.gguf")
 
 

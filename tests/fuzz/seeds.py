@@ -91,6 +91,8 @@ save("hf_json", "odd", b'{"a": [1e5, -0.0, 123456789012345678901234567890, "\\ud
 
 tokens = b.tokenizer()
 save("tokenizer", "whole", parts(tokens, b.tokenizer_config(), b'{"eos_token_id": [36, 37]}', b.config()))
+save("facts", "whole", parts(tokens, b.tokenizer_config(), b"{{ x }}"))
+save("facts", "unigram", parts(b.tokenizer(model={"type": "Unigram", "vocab": [["a", -1.5], ["[", 0]]}), b'{"bos_token": {"content": "a"}}'))
 save("tokenizer", "pairs", parts(b.tokenizer(model={"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2},
                                                     "merges": [["a", "b"]]}), b"{}"))
 save("tokenizer", "templates", parts(tokens, b'{"chat_template": [{"name": "default", "template": "x"}, '
