@@ -18,7 +18,6 @@ struct run {
 	struct cli *cli;
 	struct cli_report report;
 	struct phi_inspect_options options;
-	unsigned printed; /* models, so far */
 	bool valid;	  /* all of them */
 	bool trouble;	  /* with one of several, which has been told */
 };
@@ -65,20 +64,6 @@ judge(struct run *run, const char *path, struct phi_source *source, bool *valid,
 	return 0;
 }
 
-/* What stands between models: an empty line, a comma. */
-static void
-separate(struct run *run)
-{
-	if (run->cli->noperands < 2 || run->cli->quick)
-		return;
-	if (run->options.style == PHI_STYLE_JSON)
-		fputs(run->printed ? ",\n" : "[\n", run->report.out);
-	else if (run->options.style == PHI_STYLE_TEXT && run->printed && !run->cli->check)
-		fputc('\n', run->report.out);
-	run->options.headless = run->printed > 0;
-	run->printed++;
-}
-
 static const char *
 output_of(const struct run *run)
 {
@@ -101,10 +86,10 @@ show(struct run *run, const char *path, struct phi_err *err)
 	if (cli->quick) {
 		result = judge(run, path, source, &valid, err);
 	} else if (!source && cli->check && file_is_wrong(err)) {
-		separate(run);
+		run->options.headless = cli_report_before(&run->report, cli, !cli->check);
 		result = print_unreadable(path, run, &valid, err);
 	} else if (source && (several || !process_confine(cli, output_of(run), false, err))) {
-		separate(run);
+		run->options.headless = cli_report_before(&run->report, cli, !cli->check);
 		result = print(run, source, &valid, err);
 	}
 	phi_source_close(source);
@@ -129,8 +114,7 @@ show_all(struct run *run, struct phi_err *err)
 		cli_trouble(cli, &one);
 		run->trouble = true;
 	}
-	if (run->options.style == PHI_STYLE_JSON && !cli->quick)
-		fputs(run->printed ? "]\n" : "[]\n", run->report.out);
+	cli_report_after(&run->report, cli);
 	return 0;
 }
 
@@ -170,7 +154,7 @@ inspect(struct cli *cli)
 	int scanned = CLI_DONE;
 	bool good = !cli_report_open(&run.report, cli, &err) && !refuse(cli, &err);
 	if (good && cli->scan)
-		scanned = cli_scan(cli, run.report.out);
+		scanned = cli_scan(cli, &run.report);
 	else
 		good = good && !run_all(&run, &err);
 	if (cli_report_end(&run.report, good, &err))

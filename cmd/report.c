@@ -55,6 +55,27 @@ cli_report_open(struct cli_report *report, struct cli *cli, struct phi_err *err)
 	return cli->output && strcmp(cli->output, "-") ? cli_report_to(report, cli->output, cli, err) : 0;
 }
 
+bool
+cli_report_before(struct cli_report *report, const struct cli *cli, bool apart)
+{
+	const bool later = report->printed > 0;
+	if (cli->noperands < 2)
+		return false;
+	if (cli->style == PHI_STYLE_JSON)
+		fputs(later ? ",\n" : "[\n", report->out);
+	else if (cli->style == PHI_STYLE_TEXT && later && apart)
+		fputc('\n', report->out);
+	report->printed++;
+	return later;
+}
+
+void
+cli_report_after(struct cli_report *report, const struct cli *cli)
+{
+	if (cli->noperands > 1 && cli->style == PHI_STYLE_JSON)
+		fputs(report->printed ? "]\n" : "[]\n", report->out);
+}
+
 int
 cli_report_end(struct cli_report *report, bool good, struct phi_err *err)
 {

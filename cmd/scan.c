@@ -34,10 +34,10 @@ open_all(struct job *job, const struct cli *cli, const struct phi_spool_options 
 }
 
 static int
-scan(struct job *job, const struct cli *cli, FILE *out, struct phi_err *err)
+scan(struct job *job, const struct cli *cli, struct cli_report *report, struct phi_err *err)
 {
 	const struct phi_spool_options spool = {.refuse = cli->no_spool};
-	const struct phi_inspect_options options = {.size = sizeof options, .style = cli->style};
+	struct phi_inspect_options options = {.size = sizeof options, .style = cli->style};
 	if (open_all(job, cli, &spool, err) ||
 		process_confine(cli, cli->output, true, err))
 		return -1;
@@ -45,7 +45,8 @@ scan(struct job *job, const struct cli *cli, FILE *out, struct phi_err *err)
 		enum phi_scan_verdict verdict = PHI_SCAN_CLEAN;
 		if (!job->stores[i])
 			continue;
-		if (phi_scan_print(job->stores[i], &options, out, &verdict, err)) {
+		options.headless = cli_report_before(report, cli, false);
+		if (phi_scan_print(job->stores[i], &options, report->out, &verdict, err)) {
 			struct phi_err own = *err;
 			phi_context(&own, "%s", phi_store_path(job->stores[i]));
 			cli_trouble(cli, &own);
@@ -56,15 +57,16 @@ scan(struct job *job, const struct cli *cli, FILE *out, struct phi_err *err)
 		phi_store_close(job->stores[i]);
 		job->stores[i] = NULL;
 	}
+	cli_report_after(report, cli);
 	return 0;
 }
 
 int
-cli_scan(const struct cli *cli, FILE *out)
+cli_scan(const struct cli *cli, struct cli_report *report)
 {
 	struct job job = {0};
 	struct phi_err err = {0};
-	const int failed = scan(&job, cli, out, &err);
+	const int failed = scan(&job, cli, report, &err);
 	for (unsigned i = 0; job.stores && i < job.count; i++)
 		phi_store_close(job.stores[i]);
 	phi_free(job.stores);
