@@ -352,6 +352,146 @@ legacy_training(void **state)
 	close_opened(&o);
 }
 
+/* One tensor in a dict, by the opcodes of its call's end. */
+static void
+open_one(struct opened *o, const struct pickler *p)
+{
+	static struct zip_maker z;
+	archive(&z, p, NULL, 0);
+	open_bytes(o, z.bytes, z.size);
+	assert_string_equal(o->err.text, "");
+}
+
+/* A negated, transposed view: a made storage, read from and to any byte. */
+static void
+negated(void **state)
+{
+	(void)state;
+	static const uint8_t expected[12] = { 0, 0x80, 3, 0x80, 1, 0x80, 4, 0x80, 2, 0x80, 5, 0x80 };
+	struct pickler p = { .size = 0 };
+	ops(&p, "\x80\x02}(");
+	op_string(&p, "w");
+	ops(&p, "ctorch._utils\n_rebuild_tensor_v2\n(");
+	op_storage(&p, "HalfStorage", "0", 6, false);
+	op_int(&p, 0);
+	op_tuple(&p, (const int64_t[]){ 3, 2 }, 2);
+	op_tuple(&p, (const int64_t[]){ 1, 3 }, 2);
+	ops(&p, "\x89"
+		"ccollections\nOrderedDict\n)R}");
+	op_string(&p, "neg");
+	ops(&p, "\x88stRu.");
+	struct opened o;
+	open_one(&o, &p);
+	assert_int_equal(o.source->model->nstorages, 2);
+	const uint32_t storage = o.source->model->tensors[0].plane[0].storage;
+	assert_int_equal(o.source->model->storages[storage].size, sizeof expected);
+	for (size_t at = 0; at < sizeof expected; at++)
+		for (size_t n = 1; at + n <= sizeof expected; n++) {
+			uint8_t bytes[12];
+			assert_int_equal(
+				phi_source_read(o.source, storage, at, bytes, n, &o.err), 0);
+			assert_memory_equal(bytes, expected + at, n);
+		}
+	close_opened(&o);
+}
+
+/* Codes of 4 bits that do not end with their rows: a byte each, from any code on. */
+static void
+quantized(void **state)
+{
+	(void)state;
+	static const uint8_t expected[21] = { 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5 };
+	struct pickler p = { .size = 0 };
+	ops(&p, "\x80\x02}(");
+	op_string(&p, "w");
+	ops(&p, "ctorch._utils\n_rebuild_qtensor\n(");
+	op_storage(&p, "QUInt4x2Storage", "0", 12, false);
+	op_int(&p, 0);
+	op_tuple(&p, (const int64_t[]){ 3, 7 }, 2);
+	op_tuple(&p, (const int64_t[]){ 7, 1 }, 2);
+	ops(&p, "(ctorch\nper_tensor_affine\nG");
+	op(&p, "\x3f\xe0\0\0\0\0\0\0", 8);
+	op_int(&p, 3);
+	ops(&p, "t\x89"
+		"ccollections\nOrderedDict\n)RtRu.");
+	struct opened o;
+	open_one(&o, &p);
+	const struct phi_tensor *const t = &o.source->model->tensors[0];
+	assert_string_equal(t->type->name, "QUINT4X2 TENSOR F32 ZP");
+	assert_int_equal(t->nplanes, 3);
+	uint8_t bytes[21];
+	for (size_t at = 0; at < sizeof expected; at++) {
+		const size_t n = sizeof expected - at;
+		assert_int_equal(phi_source_read(o.source, t->plane[0].storage, at, bytes, n, &o.err), 0);
+		assert_memory_equal(bytes, expected + at, n);
+	}
+	assert_int_equal(phi_source_read(o.source, t->plane[1].storage, t->plane[1].offset, bytes, 4, &o.err), 0);
+	assert_int_equal(phi_load32(bytes), 0x3f000000);
+	assert_int_equal(phi_source_read(o.source, t->plane[2].storage, t->plane[2].offset, bytes, 4, &o.err), 0);
+	assert_int_equal(phi_load32(bytes), 0x40400000);
+	close_opened(&o);
+}
+
+/* An attribute that is a parameter too has that name only; a buffer that is not saved has none. */
+static void
+modules(void **state)
+{
+	(void)state;
+	struct made_tensor weight = plain, cache = turned, loose = corner;
+	struct pickler p = { .size = 0 };
+	weight.name = "weight";
+	cache.name = "cache";
+	loose.name = "loose";
+	ops(&p, "\x80\x02"
+		"cnet\nNet\n)\x81}(");
+	op_string(&p, "_parameters");
+	ops(&p, "}(");
+	op_tensor(&p, &weight);
+	ops(&p, "q\x01u");
+	op_string(&p, "_buffers");
+	ops(&p, "}(");
+	op_tensor(&p, &cache);
+	ops(&p, "u");
+	op_string(&p, "_non_persistent_buffers_set");
+	ops(&p, "c__builtin__\nset\n](");
+	op_string(&p, "cache");
+	ops(&p, "e\x85R");
+	op_string(&p, "_modules");
+	ops(&p, "}");
+	op_string(&p, "flat");
+	ops(&p, "](h\x01"
+		"e");
+	op_tensor(&p, &loose);
+	ops(&p, "ub.");
+	struct opened o;
+	open_one(&o, &p);
+	const struct phi_model *const m = o.source->model;
+	assert_int_equal(m->ntensors, 2);
+	assert_string_equal(m->tensors[0].name, "weight");
+	assert_string_equal(m->tensors[1].name, "loose");
+	close_opened(&o);
+}
+
+/* Two values of one path: both are there. */
+static void
+clashes(void **state)
+{
+	(void)state;
+	struct made_tensor a = plain, b = turned;
+	struct pickler p = { .size = 0 };
+	a.name = b.name = "w";
+	ops(&p, "\x80\x02}(");
+	op_tensor(&p, &a);
+	op_tensor(&p, &b);
+	ops(&p, "u.");
+	struct opened o;
+	open_one(&o, &p);
+	assert_int_equal(o.source->model->ntensors, 2);
+	assert_string_equal(o.source->model->tensors[1].name, "w~2");
+	assert_string_equal(o.source->model->warnings[0], "two tensors are called w; one is shown as w~2");
+	close_opened(&o);
+}
+
 int
 main(void)
 {
@@ -363,6 +503,10 @@ main(void)
 		cmocka_unit_test(repeats),
 		cmocka_unit_test(legacy),
 		cmocka_unit_test(legacy_training),
+		cmocka_unit_test(negated),
+		cmocka_unit_test(quantized),
+		cmocka_unit_test(modules),
+		cmocka_unit_test(clashes),
 	};
 	return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
