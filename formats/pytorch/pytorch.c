@@ -40,8 +40,12 @@ bid_zip(const struct phi_probe *probe)
 static int
 bid(const struct phi_probe *probe)
 {
+	if (probe->kind == PHI_STORE_TAR)
+		return phi_pytorch_is_tar(probe->store) ? 24 : 0;
 	if (probe->kind != PHI_STORE_FILE && probe->kind != PHI_STORE_PIPE)
 		return 0;
+	if (phi_pytorch_is_flat(probe->head, probe->size))
+		return 32;
 	if (probe->size >= 4 && phi_load32(probe->head) == 0x04034B50)
 		return bid_zip(probe);
 	if (phi_pytorch_is_legacy(probe->head, probe->size))

@@ -55,6 +55,19 @@ static const struct phi_source_ops ops = {
 	.close = close_state,
 };
 
+bool
+phi_pytorch_is_tar(struct phi_store *store)
+{
+	return phi_store_has(store, "storages") && phi_store_has(store, "tensors") &&
+	       phi_store_has(store, "pickle");
+}
+
+bool
+phi_pytorch_is_flat(const uint8_t *head, size_t size)
+{
+	return size >= 8 && !memcmp(head + 4, "PTMF", 4);
+}
+
 static int
 describe(struct phi_source *source, struct phi_store *store, const struct phi_open_options *options,
 	struct phi_err *err)
@@ -62,6 +75,9 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 	struct phi_pytorch *const s = source->state;
 	const uint8_t *head;
 	size_t n;
+	if (phi_store_kind(store) == PHI_STORE_TAR)
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"a checkpoint of PyTorch 0.1, a tar; load it and save it by a newer one");
 	source->model->name = phi_arena_strdup(source->model->arena, phi_store_base(store), err);
 	s->member = phi_store_member(store, NULL, err);
 	if (!source->model->name || !s->member || phi_member_peek(s->member, &head, &n, err))
@@ -72,6 +88,9 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 		return phi_pytorch_zip(source, options, err);
 	if (phi_pytorch_is_legacy(head, n))
 		return phi_pytorch_legacy(source, err);
+	if (phi_pytorch_is_flat(head, n))
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"a flatbuffer of PyTorch Mobile; save it as a TorchScript archive");
 	if (n >= 2 && head[0] == 0x80 && head[1] <= 5)
 		return phi_fail(err, PHI_UNSUPPORTED, "a pickle, but not one of torch's files");
 	return phi_fail(err, PHI_FORMAT, "neither a zip nor an old torch file");

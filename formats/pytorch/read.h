@@ -29,6 +29,10 @@ int phi_pytorch_settle(struct phi_source *source, struct phi_torch *torch, const
 int phi_pytorch_scan(
 	struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
 
+/* Two of torch's containers that are told apart, and not read: the tar of 0.1, and the flatbuffers of
+ * PyTorch Mobile. */
+bool phi_pytorch_is_tar(struct phi_store *store);
+bool phi_pytorch_is_flat(const uint8_t *head, size_t size);
 /* Do the bytes begin a legacy file? */
 bool phi_pytorch_is_legacy(const uint8_t *head, size_t size);
 

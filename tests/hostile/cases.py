@@ -488,6 +488,9 @@ def torch_forms():
     pickled("form-wrappers", "a subclass within a subclass, 2,000 deep", one(wrapped), "")
     constants = [("m/constants.pkl", b"\x80\x02(" + b.tensor(b.storage(name="7")) + b"t."), ("m/data/1", bytes(24))]
     pt("form-constants", "constants whose data is not there", b.torch(extra=constants), "constants")
+    old = b.tar([(n, b"\x80\x02K\0.") for n in ("sys_info", "pickle", "storages", "tensors")])
+    pt("form-tar", "the tar of PyTorch 0.1", old, "PyTorch 0.1")
+    pt("form-flat", "a flatbuffer", b"\x18\0\0\0PTMF" + bytes(64), "PyTorch Mobile")
     pt("form-package", "a torch.package", b.zip_([("m/.data/extern_modules", b"torch\n"), ("m/data.pkl", b.torch_pickle())]), "package")
 
 
