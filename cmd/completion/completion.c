@@ -3,8 +3,9 @@
  *     completion bash|zsh|fish TOOL
  *
  * A program of the build, not of the installation. What an option's argument may be is told by its name in
- * options.def: FILE and ADAPTER are files, FORMAT, RECIPE, WHEN, POLICY words. */
+ * options.def: FILE and ADAPTER are files, FORMAT, RECIPE, TYPE and some others words. */
 #include "cmd/help.h"
+#include "quant/recipe.h"
 
 #include <string.h>
 
@@ -38,16 +39,27 @@ add_formats(struct choice *choice, unsigned mask)
 				add_word(choice, phi_formats[i]->name);
 }
 
+static void
+add_types(struct choice *choice)
+{
+	for (unsigned i = 0; i < PHI_TYPES; i++)
+		if (phi_type_made(phi_type_of((enum phi_type_id)i)))
+			add_word(choice, phi_type_of((enum phi_type_id)i)->name);
+}
+
 static struct choice
 choice_of(const struct cli_option *o, unsigned mask)
 {
+	static const char *const words[][2] = {{"WHEN", "auto always never"},
+		{"POLICY", "fail clamp keep"}, {"PROFILE", "llama.cpp llama.cpp-2025"}};
 	struct choice choice = {.files = !strcmp(o->argument, "FILE") || !strcmp(o->argument, "ADAPTER")};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (!strcmp(o->argument, words[i][0]))
+			add_word(&choice, words[i][1]);
 	if (!strcmp(o->argument, "FORMAT"))
 		add_formats(&choice, mask);
-	else if (!strcmp(o->argument, "WHEN"))
-		add_word(&choice, "auto always never");
-	else if (!strcmp(o->argument, "POLICY"))
-		add_word(&choice, "fail clamp keep");
+	else if (!strcmp(o->argument, "TYPE"))
+		add_types(&choice);
 	else if (!strcmp(o->argument, "RECIPE"))
 		for (size_t i = 0; phi_recipes[i].name; i++)
 			add_word(&choice, phi_recipes[i].name);

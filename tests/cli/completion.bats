@@ -50,6 +50,16 @@ complete_words()
 	[ -z "$(complete_words phi-inspect --only x)" ]
 }
 
+@test "what is offered is taken" {
+	for t in $tools; do
+		while read -r option; do
+			for word in $(complete_words $t "$option" ''); do
+				[ -e "$word" ] || $t "$option" "$word" --version >/dev/null || { echo "$t $option $word"; return 1; }
+			done
+		done < <(complete_words $t --)
+	done
+}
+
 @test "fish offers them" {
 	command -v fish >/dev/null || skip "fish is not there"
 	offers() { HOME=$PWD fish -c "source $PHI_BUILD/share/fish/vendor_completions.d/$1.fish; complete -C '$2'" | cut -f1; }
