@@ -81,6 +81,13 @@ unsigned phi_block_length(const struct phi_type *a, const struct phi_type *b);
 void phi_block_insert(struct phi_block *list, unsigned *count, unsigned most,
 	const struct phi_block *block);
 
+/* Adds elements [first, first + n) of a and b; n itself is the caller's to count. */
+void phi_distance_add(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first);
+/* What is equal to the last bit still adds to the sums of squares. */
+void phi_distance_add_equal(struct phi_distance *d, const float *a, uint64_t n);
+/* p's elements follow d's. */
+void phi_distance_merge(struct phi_distance *d, const struct phi_distance *p);
+
 double phi_distance_rmse(const struct phi_distance *d);
 /* rmse over the root mean square of a; 0 for equal values, infinite where a is all zeros. */
 double phi_distance_relative(const struct phi_distance *d);

@@ -5,7 +5,6 @@
 #include "formats/models/family.h"
 #include "inspect/compare.h"
 
-#include <math.h>
 #include <string.h>
 
 /* The side that has the tensor, 0 or 1, or -1 if both or neither kind applies. */
@@ -39,23 +38,15 @@ arrives_first(const struct phi_model *model, const struct phi_tensor *t)
 	return true;
 }
 
+/* The tensor's n values are followed by room for as many. */
 static void
-measure(struct phi_distance *d, const float *tensor, const double *numbers, size_t n)
+measure(struct phi_distance *d, float *tensor, const double *numbers, size_t n)
 {
+	float *const other = tensor + n;
+	for (size_t i = 0; i < n; i++)
+		other[i] = (float)numbers[i];
 	d->n = n;
-	for (size_t i = 0; i < n; i++) {
-		const double x = tensor[i], y = (float)numbers[i], diff = x - y;
-		d->diff_squares += diff * diff;
-		d->a_squares += x * x;
-		d->b_squares += y * y;
-		d->dot += x * y;
-		d->strange += !isfinite(x);
-		if (fabs(diff) > d->max_abs) {
-			d->max_abs = fabs(diff);
-			d->max_at = i;
-		}
-	}
-	d->values_differ = d->strange || d->max_abs > 0;
+	phi_distance_add(d, tensor, other, n, 0);
 }
 
 static int
@@ -73,7 +64,7 @@ compare_one(struct phi_comparison *c, struct phi_pair *pair, unsigned side, stru
 		(c->source[!side]->sequential || !arrives_first(source->model, t)) &&
 		phi_source_settle(source, c->options->spool, err))
 		return -1;
-	float *const values = phi_calloc(n + 1, sizeof *values, err);
+	float *const values = phi_calloc(2 * n + 1, sizeof *values, err);
 	const int result = values ? phi_tensor_read(source, t, false, 0, n, values, err) : -1;
 	if (!result) {
 		measure(&pair->distance, values, numbers, n);
