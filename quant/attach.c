@@ -87,6 +87,17 @@ fit(const struct phi_importance_of *of, const struct phi_tensor *t, bool *fits, 
 		experts == 1 ? "x" : "ces");
 }
 
+/* Says of a tensor what it lacks, beside what chose its type. */
+static int
+explain(struct attach *a, struct phi_tensor *t, const struct phi_importance_of *of, struct phi_err *err)
+{
+	const char *const why = t->why ? t->why : "as it is";
+	t->why = of ? phi_arena_printf(a->model->arena, err, "%s; %" PRIu64 " of %" PRIu64
+				" experts without importance", why, of->unseen, of->experts)
+		    : phi_arena_printf(a->model->arena, err, "%s; no importance", why);
+	return t->why ? 0 : -1;
+}
+
 static int
 attach_one(struct attach *a, struct phi_tensor *t, struct phi_err *err)
 {
@@ -99,16 +110,17 @@ attach_one(struct attach *a, struct phi_tensor *t, struct phi_err *err)
 		return -1;
 	if (fits) {
 		t->importance = of->values;
-		if (of->unseen && of->experts > 1) {
-			note(&a->unseen, t);
-			a->experts += of->unseen;
-		}
-	} else if (needed) {
-		note(&a->needy, t);
-	} else if (a->list && t->role != PHI_ROLE_EMBEDDING && t->role != PHI_ROLE_OUTPUT) {
-		note(&a->lacking, t);
+		if (!of->unseen || of->experts < 2)
+			return 0;
+		note(&a->unseen, t);
+		a->experts += of->unseen;
+		return explain(a, t, of, err);
 	}
-	return 0;
+	if (needed)
+		note(&a->needy, t);
+	else if (a->list && t->role != PHI_ROLE_EMBEDDING && t->role != PHI_ROLE_OUTPUT)
+		note(&a->lacking, t);
+	return a->list || needed ? explain(a, t, NULL, err) : 0;
 }
 
 static int

@@ -17,6 +17,8 @@ struct choice {
 	struct phi_mixture mixture;	 /* of the recipe */
 	const char *recipe_why;		 /* "recipe q8_0" */
 	struct phi_rules *rules;
+	size_t fallen; /* tensors whose rows do not fit the type they were to have */
+	const char *first_fallen;
 	size_t requantized;
 	const struct phi_tensor *first_requantized;
 	const struct phi_type *its_type;
@@ -66,9 +68,12 @@ take(struct choice *c, struct phi_tensor *t, const struct phi_type *type, const 
 	const uint64_t row = phi_tensor_row(t);
 	t->type = phi_type_fitting(type, row);
 	t->why = why;
-	if (t->type != type)
-		t->why = phi_arena_printf(c->model->arena, err, "%s; row %" PRIu64 " is no multiple of %u: %s",
-			why, row, type->elements, t->type->name);
+	if (t->type == type)
+		return 0;
+	if (!c->fallen++)
+		c->first_fallen = t->name;
+	t->why = phi_arena_printf(c->model->arena, err, "%s; row %" PRIu64 " is no multiple of %u: %s", why,
+		row, type->elements, t->type->name);
 	return t->why ? 0 : -1;
 }
 
@@ -222,6 +227,20 @@ warn_requantized(const struct choice *c, struct phi_err *err)
 }
 
 static int
+warn_fallen(const struct choice *c, struct phi_err *err)
+{
+	struct phi_quoted q;
+	if (!c->fallen)
+		return 0;
+	const char *const name = phi_quote(&q, c->first_fallen);
+	if (c->fallen == 1)
+		return phi_model_warn(c->model, err, "the rows of 1 tensor are no whole blocks of the type it was "
+			"to have (%s): it gets another (see --explain)", name);
+	return phi_model_warn(c->model, err, "the rows of %zu tensors are no whole blocks of the types they were "
+		"to have (the first: %s): they get others (see --explain)", c->fallen, name);
+}
+
+static int
 choose(struct choice *c, struct phi_err *err)
 {
 	const struct phi_recipe_options *const o = c->options;
@@ -233,6 +252,8 @@ choose(struct choice *c, struct phi_err *err)
 	c->mixture.facts.fused_apart = o->compat == PHI_COMPAT_LLAMA_2025;
 	if (choose_all(c, err) < 0 ||
 		phi_importance_attach(c->model, o->importance, c->recipe, o->lenient, err) < 0)
+		return -1;
+	if (warn_fallen(c, err) < 0)
 		return -1;
 	return o->from_quantized ? 0 : warn_requantized(c, err);
 }
