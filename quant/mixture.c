@@ -76,6 +76,22 @@ number(const struct phi_model *model, const char *arch, const char *name)
 	return 0;
 }
 
+/* What llama.cpp calls a model of 70 billion weights, whatever it weighs: by architecture and layers. */
+static bool
+is_70b(const char *arch, const struct phi_mixture_facts *f)
+{
+	static const struct {
+		const char *arch;
+		uint64_t layers;
+		bool shared; /* only where heads share keys */
+	} models[] = { { "llama", 80, true }, { "llama-embed", 80, true }, { "qwen2", 80, false },
+		{ "deci", 80, false }, { "olmo", 80, false }, { "jais2", 68, false } };
+	for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+		if (!strcmp(arch, models[i].arch) && f->layers == models[i].layers)
+			return !models[i].shared || f->heads != f->kv_heads;
+	return false;
+}
+
 void
 phi_mixture_begin(struct phi_mixture *mixture, const struct phi_recipe *recipe,
 	const struct phi_model *lowered)
@@ -93,7 +109,7 @@ phi_mixture_begin(struct phi_mixture *mixture, const struct phi_recipe *recipe,
 	}
 	if (!f->kv_heads)
 		f->kv_heads = f->heads;
-	f->llama_70b = arch && !strcmp(arch, "llama") && f->layers == 80 && f->heads != f->kv_heads;
+	f->is_70b = arch && is_70b(arch, f);
 	for (size_t i = 0; i < lowered->ntensors; i++) {
 		const enum phi_role role = lowered->tensors[i].role;
 		f->values += role == PHI_ROLE_ATTN_V || role == PHI_ROLE_ATTN_QKV ||
@@ -184,7 +200,7 @@ conditions(const struct phi_mixture *m, const struct phi_tensor *t, enum role ro
 	c |= t->rank > 2 && t->shape[t->rank - 3] > 1 ? STACKED : 0;
 	c |= phi_tensor_row(t) % phi_type_of(m->recipe->base)->elements ? RAGGED : 0;
 	c |= f->falcon ? FALCON : NOT_FALCON;
-	c |= f->llama_70b ? LLAMA_70B : 0;
+	c |= f->is_70b ? SIZE_70B : 0;
 	c |= f->importance ? IMPORTANCE : NO_IMPORTANCE;
 	return c;
 }

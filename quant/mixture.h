@@ -10,7 +10,7 @@
 struct phi_mixture_facts {
 	uint64_t layers, heads, kv_heads, experts; /* heads: of the first layer */
 	unsigned values; /* tensors that count as attention values */
-	bool falcon, llama_70b;
+	bool falcon, is_70b;
 	bool untied; /* there is an output matrix */
 	bool importance; /* the user gave it, for whatever tensors */
 	bool fused_apart; /* attn_qkv is a role of its own (llama.cpp before 2026) */

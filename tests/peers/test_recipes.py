@@ -31,6 +31,9 @@ def models():
     yield Model("falcon", arch="falcon", fused=True, layers=33, heads=8, kv=8)
     yield Model("llama-70b", layers=80, heads=8, kv=1, row=256, ff=256)
     yield Model("llama-65b", layers=80, heads=8, kv=8, row=256, ff=256)
+    yield Model("qwen2-72b", arch="qwen2", layers=80, heads=8, kv=2, row=256, ff=256)
+    yield Model("olmo-70b", arch="olmo", layers=80, heads=8, kv=8, row=256, ff=256)
+    yield Model("jais2-70b", arch="jais2", layers=68, heads=8, kv=8, row=256, ff=256)
     yield Model("latent", kv_b=True, layers=9, extra=[("per_layer_token_embd.weight", (8, 256)),
                                                        ("blk.0.ssm_conv1d.weight", (4, 256)), ("other.weight", (5, 256))])
 
