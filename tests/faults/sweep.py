@@ -168,10 +168,12 @@ def commands(inputs):
     yield Command("phi-inspect -q -j2 --stats --jsonl IN/phi3 IN/phi3.gguf")
     yield Command("phi-inspect -q -j1 --stats --sum --csv", "phi3.gguf")
     for i, o in (("phi3", "o.gguf"), ("phi3", "o.safetensors"), ("phi3", "o/"), ("sharded", "o/"), ("a.gguf", "o.gguf"),
-                 ("a.safetensors", "o.safetensors"), ("a.safetensors", "o.gguf"), ("a.pt", "o.safetensors"),
+                 ("a.safetensors", "o.safetensors"), ("a.safetensors", "o.gguf"), ("a.pt", "o.safetensors"), ("a.pt", "o.pt"), ("phi3", "o.pt"),
                  ("f.tar", "o.gguf"), ("s.tar", "o.gguf"), ("s.tar.zst", "o/")):
         if i in readable:
             yield Command("phi-repack -q -j1 IN/%s -o %s" % (i, o))
+    yield Command("phi-repack -q -j1 -f hf-bin --shard-size 20K IN/phi3 -o o/")
+    yield Command("phi-repack -q -j1 -f pytorch IN/phi3")
     yield Command("phi-quant -q -j1 -t q8_0 IN/phi3 -o o.gguf")
     yield Command("phi-quant -q -j3 -t q8_0 --rule *down*=F16 --keep *norm* IN/phi3 -o o.gguf")
     yield Command("phi-quant -q -j1 --pure -t q4_0 -o o.gguf", "phi3.gguf")
