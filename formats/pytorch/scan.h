@@ -31,10 +31,10 @@ enum {
 	PHI_SCAN_TEXT_MAX = 16 << 20,	     /* bytes of a JSON text, template or source that is read */
 	PHI_SCAN_FINDINGS_MAX = 1000,	     /* of one file */
 	PHI_SCAN_ENTRIES_MAX = 1 << 20,	     /* entries of one archive */
-	PHI_SCAN_STEPS_MAX = 256 << 20,	     /* opcodes in all */
+	PHI_SCAN_STEPS_MAX = 256 << 20,	     /* opcodes in all, and work that costs as much */
 };
 /* Bytes examined in all beyond 16 times the file's size: archives may share and inflate. */
-#define PHI_SCAN_VOLUME_MAX (UINT64_C(4) << 30)
+#define PHI_SCAN_VOLUME_MAX (UINT64_C(1) << 30)
 
 enum phi_scan_rule {
 #define RULE(name, id, severity, text) PHI_RULE_##name,
@@ -88,6 +88,8 @@ void phi_scan_window_free(struct phi_scan_window *w);
 /* Makes a finding, unless the same was made in this entry. */
 int phi_scan_emit(struct phi_scan *s, const struct phi_scan_input *in, enum phi_scan_rule rule,
 	uint64_t at, struct phi_err *err, const char *fmt, ...) PHI_PRINTF(6, 7);
+/* Takes work that costs as much as n opcodes off the steps. */
+void phi_scan_spend(struct phi_scan *s, uint64_t n);
 /* Takes n bytes off the volume. 1: the limit is passed, which was said. */
 int phi_scan_charge(struct phi_scan *s, const struct phi_scan_input *in, uint64_t n,
 	struct phi_err *err);

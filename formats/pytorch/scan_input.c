@@ -75,14 +75,24 @@ static const struct {
 #undef RULE
 };
 
+void
+phi_scan_spend(struct phi_scan *s, uint64_t n)
+{
+	s->steps -= n < s->steps ? n : s->steps;
+}
+
 /* 1: it was said already, or too much was. */
 static int
 remember(struct phi_scan *s, const struct phi_scan_input *in, const char *id, const char *text,
 	struct phi_err *err)
 {
-	const char *const key = phi_arena_printf(s->arena, err, "%s\n%s\n%s", id,
-		in->entry ? in->entry : "", text);
-	const int there = key ? phi_names_add(s->said, key, strlen(key), 0, err) : -1;
+	char key[4096];
+	const int wanted = snprintf(key, sizeof key, "%s\n%s\n%s", id, text, in->entry ? in->entry : "");
+	const size_t n = wanted < (int)sizeof key ? (size_t)wanted : sizeof key - 1;
+	if (phi_names_find(s->said, key, n) != PHI_NONE)
+		return 1;
+	const char *const copy = phi_arena_copy(s->arena, key, n, err);
+	const int there = copy ? phi_names_add(s->said, copy, n, 0, err) : -1;
 	if (there)
 		return there;
 	return s->nsaid++ >= PHI_SCAN_FINDINGS_MAX;
@@ -105,6 +115,7 @@ phi_scan_emit(struct phi_scan *s, const struct phi_scan_input *in, enum phi_scan
 {
 	char text[512];
 	va_list ap;
+	phi_scan_spend(s, 64);
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);

@@ -22,7 +22,7 @@ enum {
 	PROVEN_SINCE = 2,  /* behind a global; lines of words begin like one, but do not go on so */
 	NAME_BYTES = 512,  /* of a module or a name; longer ones are odd */
 	PENDING_MAX = 32,  /* findings held back until proven; so many are proof */
-	LINE_MAX = 64 << 10, /* bytes of a line before it is proven that lines are meant */
+	LINE_MAX = 64 << 10, /* bytes of a line of what is hidden and not proven */
 	LITERAL_LEAST = 8, /* bytes of a string that may hold a pickle that does anything */
 };
 
@@ -53,7 +53,7 @@ struct slot {
 struct pending {
 	enum phi_scan_rule rule;
 	uint64_t at;
-	const char *text;
+	char text[400];
 };
 
 struct machine {
@@ -74,7 +74,7 @@ struct machine {
 	size_t nmarks, marks_capacity;
 	struct slot *memo; /* a hash table: numbers may be any */
 	size_t memo_size, memo_used; /* size: a power of 2 */
-	struct pending pending[PENDING_MAX];
+	struct pending *pending; /* PENDING_MAX of them */
 	size_t npending;
 	struct phi_scan_pickle *r;
 };
@@ -135,10 +135,10 @@ say(struct machine *m, enum phi_scan_rule rule, struct phi_err *err, const char 
 		return phi_scan_emit(m->s, m->in, rule, m->op, err, "%s", text);
 	if (m->npending == PENDING_MAX)
 		return 0;
-	const char *const copy = phi_arena_strdup(m->s->arena, text, err);
-	if (!copy)
-		return -1;
-	m->pending[m->npending++] = (struct pending){ rule, m->op, copy };
+	struct pending *const p = &m->pending[m->npending++];
+	p->rule = rule;
+	p->at = m->op;
+	memcpy(p->text, text, sizeof p->text);
 	return 0;
 }
 
@@ -213,13 +213,14 @@ take_line(struct machine *m, uint64_t *at, uint64_t *size, struct phi_err *err)
 		const uint8_t *const p = phi_scan_look(&m->window, m->at, 1, &left, err);
 		if (!p && left)
 			return -1;
-		if (!m->r->proven && m->at - *at > LINE_MAX) {
+		if ((m->hidden && !m->r->proven && m->at - *at > LINE_MAX) || !m->s->steps) {
 			*size = 0;
 			m->broken = m->ended = true;
 			return 0;
 		}
 		const uint8_t *const end = p ? memchr(p, '\n', left) : NULL;
 		m->at += end ? (size_t)(end - p) : left;
+		phi_scan_spend(m->s, (end ? (size_t)(end - p) : left) / 16);
 		if (end || !left) {
 			*size = m->at - *at;
 			m->at += end != NULL;
@@ -450,6 +451,7 @@ judge(struct machine *m, const char *module, size_t nmodule, const char *name, s
 		: phi_scan_classify(module, nmodule, name, nname);
 	char a[200], b[200];
 	m->r->globals++;
+	phi_scan_spend(m->s, 64);
 	m->named |= class != PHI_GLOBAL_ODD || (words(module, nmodule) && words(name, nname));
 	m->harm |= class == PHI_GLOBAL_DANGEROUS;
 	if (m->named && m->r->headed && prove(m, err))
@@ -709,6 +711,7 @@ static int
 literal(struct machine *m, uint64_t at, uint64_t size, enum spelling spelling, bool text,
 	struct phi_err *err)
 {
+	phi_scan_spend(m->s, size < PHI_SCAN_WINDOW ? (size_t)size / 16 : PHI_SCAN_WINDOW / 16);
 	/* What is hidden is searched from end to end anyway. */
 	if (size < LITERAL_LEAST || m->ended || m->hidden)
 		return 0;
@@ -972,7 +975,9 @@ int
 phi_scan_pickle(struct phi_scan *s, const struct phi_scan_input *in, uint64_t at, bool hidden,
 	struct phi_scan_pickle *result, struct phi_err *err)
 {
+	struct pending pending[PENDING_MAX];
 	struct machine m = { .s = s, .in = in, .window = { .in = in }, .start = at, .at = at,
+		.pending = pending,
 		.hidden = hidden, .r = result };
 	*result = (struct phi_scan_pickle){ 0 };
 	const int failed = run(&m, err);
