@@ -104,6 +104,21 @@ add_bare(struct phi_torch *torch, const struct phi_pickle *node, const char *nam
 	return phi_torch_add_view(torch, &v, name, why, left, err);
 }
 
+/* Of another device: (array, dtype, device, requires_grad); the array's numbers become the dtype's. */
+static int
+add_from_array(struct phi_torch *torch, const struct phi_pickle *args, const char *name,
+	const char **why, bool *left, struct phi_err *err)
+{
+	const struct phi_torch_dtype *const dtype = phi_torch_dtype(phi_pickle_item(args, 1));
+	const size_t before = torch->model->ntensors;
+	if (phi_torch_add_array(torch, phi_pickle_item(args, 0), name, why, left, err))
+		return -1;
+	if (torch->model->ntensors > before && dtype &&
+		dtype->id != torch->model->tensors[before].type->id)
+		*why = "it is shown in the type of the array it was saved as";
+	return 0;
+}
+
 int
 phi_torch_add_tensor(struct phi_torch *torch, const struct phi_pickle *node, const char *name,
 	const char **why, bool *left, struct phi_err *err)
@@ -128,8 +143,7 @@ phi_torch_add_tensor(struct phi_torch *torch, const struct phi_pickle *node, con
 	case PHI_TORCH_META:
 		return phi_torch_add_meta(torch, args, name, why, left, err);
 	case PHI_TORCH_ARRAY:
-		node = phi_pickle_item(args, 0);
-		break;
+		return add_from_array(torch, args, name, why, left, err);
 	case PHI_TORCH_NONE:
 		if (is_storage(node))
 			return add_bare(torch, node, name, why, left, err);

@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
+#include "formats/pytorch/training.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +15,6 @@ enum {
 	REPEATS_MAX = 64 << 10, /* two bytes of a pickle repeat a tensor under another name */
 	CLASHES_MAX = 4096, /* tensors whose name another one has */
 	WARNINGS_MAX = 16,
-	METADATA_MAX = 256,
-	METADATA_STRING_MAX = 4096,
 	STRANGERS_MAX = 8, /* callables told of */
 };
 
@@ -469,113 +468,6 @@ walk(struct walk *w, const struct phi_pickle *root, size_t length, struct phi_er
 	return 0;
 }
 
-/* Training checkpoints */
-
-static bool
-is_dict(const struct phi_pickle *node)
-{
-	return node && (node->kind == PHI_PICKLE_DICT ||
-			       (node->kind == PHI_PICKLE_OBJECT &&
-				       phi_pickle_is_global(
-					       node->object->callable, "collections OrderedDict")));
-}
-
-static bool
-holds_tensors(const struct phi_pickle *node)
-{
-	for (uint32_t i = 1; is_dict(node) && i < node->count; i += 2)
-		if (phi_torch_is_tensor(node->items[i]))
-			return true;
-	return false;
-}
-
-/* The one known key whose value is a dict of tensors, or NULL. */
-static const char *
-model_key(const struct phi_pickle *root)
-{
-	static const char *const known[] = { "state_dict", "model_state_dict", "model", "module",
-		"model_state", "net", "generator", "params", "params_ema", "ema" };
-	const char *found = NULL;
-	if (!is_dict(root) || holds_tensors(root))
-		return NULL;
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (holds_tensors(phi_pickle_value(root, known[i]))) {
-			if (found)
-				return NULL;
-			found = known[i];
-		}
-	return found;
-}
-
-/* "optimizer, epoch": the keys beside the model's, cut where the room ends. */
-static void
-list_others(const struct phi_pickle *root, const char *key, char *dst, size_t size)
-{
-	size_t n = 0;
-	*dst = '\0';
-	for (uint32_t i = 0; i + 1 < root->count; i += 2) {
-		const struct phi_pickle *const k = root->items[i];
-		char text[64];
-		if (k->kind != PHI_PICKLE_STRING || phi_pickle_is_string(k, key))
-			continue;
-		phi_escape(text, sizeof text, k->string.data, k->string.size);
-		if (n + strlen(text) + 8 > size) {
-			strcpy(dst + n, ", ...");
-			return;
-		}
-		n += (size_t)sprintf(dst + n, "%s%s", n ? ", " : "", text);
-	}
-}
-
-static int
-start_at(struct phi_model *model, const struct phi_pickle **root, struct phi_err *err)
-{
-	const char *const key = model_key(*root);
-	char others[256];
-	if (!key)
-		return 0;
-	list_others(*root, key, others, sizeof others);
-	*root = phi_pickle_value(*root, key);
-	return *others ? phi_model_warn(
-				 model, err, "the model is \"%s\"; left out are: %s", key, others)
-		       : 0;
-}
-
-/* Numbers and short strings right in the root: epoch, version ... */
-static int
-add_metadata(struct phi_model *model, const struct phi_pickle *root, struct phi_err *err)
-{
-	for (uint32_t i = 0; is_dict(root) && i + 1 < root->count; i += 2) {
-		const struct phi_pickle *const k = root->items[i], *const v = root->items[i + 1];
-		struct phi_value value = { .kind = PHI_VALUE_NULL };
-		if (k->kind != PHI_PICKLE_STRING || !k->string.size ||
-			k->string.size > METADATA_STRING_MAX ||
-			model->metadata.count == METADATA_MAX)
-			continue;
-		if (v->kind == PHI_PICKLE_INT) {
-			value = (struct phi_value){ .kind = PHI_VALUE_I64, .i = v->i };
-		} else if (v->kind == PHI_PICKLE_FLOAT) {
-			value = (struct phi_value){ .kind = PHI_VALUE_F64, .f = v->f };
-		} else if (v->kind == PHI_PICKLE_BOOL) {
-			value = (struct phi_value){ .kind = PHI_VALUE_BOOL, .b = v->b };
-		} else if (v->kind == PHI_PICKLE_STRING && v->string.size <= METADATA_STRING_MAX) {
-			value.kind = PHI_VALUE_STRING;
-			value.s.size = v->string.size;
-			value.s.data =
-				phi_arena_copy(model->arena, v->string.data, v->string.size, err);
-			if (!value.s.data)
-				return -1;
-		} else {
-			continue;
-		}
-		const char *const key =
-			phi_arena_copy(model->arena, k->string.data, k->string.size, err);
-		if (!key || phi_metadata_add(&model->metadata, model->arena, key, value, err))
-			return -1;
-	}
-	return 0;
-}
-
 int
 phi_torch_found(const struct phi_torch *torch, struct phi_err *err)
 {
@@ -603,7 +495,8 @@ run(struct walk *w, const struct phi_pickle *root, const char *prefix, struct ph
 	}
 	if (prefix)
 		length = (size_t)snprintf(w->path, sizeof w->path, "%s", prefix);
-	else if (add_metadata(w->model, root, err) || start_at(w->model, &root, err))
+	else if (phi_torch_add_metadata(w->model, root, err) ||
+		 phi_torch_find_model(w->model, &root, err))
 		return -1;
 	return walk(w, root, length, err);
 }
@@ -616,7 +509,7 @@ phi_torch_walk(struct phi_torch *torch, const struct phi_pickle *root, const cha
 	if (!w)
 		return -1;
 	w->torch = torch;
-	torch->empty = is_dict(root) && !root->count;
+	torch->empty = phi_torch_is_dict(root) && !root->count;
 	w->model = torch->model;
 	const int result = run(w, root, prefix, err);
 	phi_names_free(w->names);
