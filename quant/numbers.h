@@ -8,6 +8,10 @@
 #include <math.h>
 #include <stdbool.h>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 /* F32 to F16 bits: to nearest, ties to even, denormals kept, from 65520 on infinity; any NaN is the
  * sign and 0x7E00. Scaling up and down by powers of two brings overflow to infinity; adding a power of
  * two of the right size then rounds the fraction to the ten bits (fewer for denormals) there is room
@@ -18,6 +22,9 @@ half_of(float x)
 	const uint32_t w = phi_bits32(x), magnitude = w & 0x7FFFFFFF, sign = (w >> 16) & 0x8000;
 	if (magnitude > 0x7F800000)
 		return (uint16_t)(sign | 0x7E00);
+#if defined(__F16C__)
+	return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT);
+#endif
 	const float scaled = (phi_float32(magnitude) * 0x1p+112f) * 0x1p-110f;
 	const uint32_t own = w & 0x7F800000, exponent = own > 0x38800000 ? own : 0x38800000;
 	const uint32_t bits = phi_bits32(phi_float32(exponent + 0x07800000) + scaled);
@@ -28,6 +35,9 @@ half_of(float x)
 static inline float
 half_value(uint16_t h)
 {
+#if defined(__F16C__)
+	return _cvtsh_ss(h);
+#endif
 	const uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = (uint32_t)(h & 0x7FFF) << 16;
 	/* Normal: the exponent moves up by 127 - 15, infinity and NaN by as much again (the product
 	 * makes the NaN quiet). */

@@ -18,16 +18,14 @@ static void
 decode(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
-		const float d = half_value(phi_load16(src)), dmin = half_value(phi_load16(src + 2));
-		uint8_t sc[SUBS], mn[SUBS];
-		unpack_scales(src + 4, sc, mn);
-		for (int j = 0; j < SUBS; j++) {
-			const vf scale = vf_set(d * sc[j]), min = vf_set(dmin * mn[j]);
+		float scale[SUBS], min[SUBS];
+		super_scales(src, scale, min);
+		for (int j = 0; j < SUBS; j += 2)
 			for (int l = 0; l < SUB; l += LANES) {
 				const vi pair = vi_load_u8(src + 16 + j / 2 * 32 + l);
-				vf_store(dst + j * SUB + l, scale * vf_of_int(j % 2 ? pair >> 4 : pair & 15) - min);
+				vf_store(dst + j * SUB + l, scale[j] * vf_of_int(pair & 15) - min[j]);
+				vf_store(dst + (j + 1) * SUB + l, scale[j + 1] * vf_of_int(pair >> 4) - min[j + 1]);
 			}
-		}
 	}
 }
 

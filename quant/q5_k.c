@@ -16,21 +16,27 @@
 enum { BYTES = 176, MOST = 31 };
 
 static void
+unpack(const uint8_t *src, uint8_t codes[SUPER])
+{
+	const uint8_t *const high = src + 16, *const low = src + 48;
+	for (int p = 0; p < 4; p++)
+		for (int l = 0; l < 32; l++) {
+			codes[64 * p + l] = (uint8_t)((low[32 * p + l] & 15) | (high[l] >> 2 * p & 1) << 4);
+			codes[64 * p + 32 + l] = (uint8_t)(low[32 * p + l] >> 4 | (high[l] >> (2 * p + 1) & 1) << 4);
+		}
+}
+
+static void
 decode(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
-		const float d = half_value(phi_load16(src)), dmin = half_value(phi_load16(src + 2));
-		uint8_t sc[SUBS], mn[SUBS];
-		unpack_scales(src + 4, sc, mn);
-		for (int j = 0; j < SUBS; j++) {
-			const vf scale = vf_set(d * sc[j]), min = vf_set(dmin * mn[j]);
-			for (int l = 0; l < SUB; l += LANES) {
-				const vi pair = vi_load_u8(src + 48 + j / 2 * 32 + l);
-				const vi high = (vi_load_u8(src + 16 + l) >> j & 1) << 4;
-				const vi q = (j % 2 ? pair >> 4 : pair & 15) | high;
-				vf_store(dst + j * SUB + l, scale * vf_of_int(q) - min);
-			}
-		}
+		uint8_t codes[SUPER];
+		float scale[SUBS], min[SUBS];
+		unpack(src, codes);
+		super_scales(src, scale, min);
+		for (int j = 0; j < SUBS; j++)
+			for (int l = j * SUB; l < (j + 1) * SUB; l += LANES)
+				vf_store(dst + l, scale[j] * vf_of_int(vi_load_u8(codes + l)) - min[j]);
 	}
 }
 

@@ -27,11 +27,23 @@ pack_scales(uint8_t dst[12], const uint8_t scale[SUBS], const uint8_t min[SUBS])
 static inline void
 unpack_scales(const uint8_t src[12], uint8_t scale[SUBS], uint8_t min[SUBS])
 {
-	for (int j = 0; j < 4; j++) {
-		scale[j] = src[j] & 63;
-		min[j] = src[j + 4] & 63;
-		scale[j + 4] = (uint8_t)((src[j + 8] & 15) | src[j] >> 6 << 4);
-		min[j + 4] = (uint8_t)(src[j + 8] >> 4 | src[j + 4] >> 6 << 4);
+	const uint32_t a = phi_load32(src), b = phi_load32(src + 4), c = phi_load32(src + 8);
+	phi_store32(scale, a & 0x3F3F3F3F);
+	phi_store32(min, b & 0x3F3F3F3F);
+	phi_store32(scale + 4, (c & 0x0F0F0F0F) | (a >> 2 & 0x30303030));
+	phi_store32(min + 4, (c >> 4 & 0x0F0F0F0F) | (b >> 2 & 0x30303030));
+}
+
+/* Scales and minima of the sub-blocks, as floats, of the head at src. */
+PHI_INLINE void
+super_scales(const uint8_t *src, float scale[SUBS], float min[SUBS])
+{
+	const float d = half_value(phi_load16(src)), dmin = half_value(phi_load16(src + 2));
+	uint8_t sc[SUBS], mn[SUBS];
+	unpack_scales(src + 4, sc, mn);
+	for (int j = 0; j < SUBS; j++) {
+		scale[j] = d * sc[j];
+		min[j] = dmin * mn[j];
 	}
 }
 

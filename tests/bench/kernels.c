@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { ROW = 4096, RUNS = 9 };
+enum { ROW = 4096, N = 16 * ROW, RUNS = 9 }; /* a chunk of the pump: 256 KiB of F32 */
 
 typedef size_t quantize_fn(int type, const float *src, void *dst, int64_t start, int64_t nrows, int64_t n_per_row,
 	const float *imatrix);
@@ -36,7 +36,6 @@ enum job { PLAIN, WEIGHTED, DECODE, JOBS };
 struct bench {
 	const struct phi_type *type;
 	enum job job;
-	size_t n;
 	float *x, *importance, *ours_x, *theirs_x;
 	uint8_t *ours, *theirs;
 };
@@ -59,7 +58,7 @@ run_ours(const struct bench *b)
 	const void *const src = decode ? (const void *)b->theirs : b->x;
 	void *const dst = decode ? (void *)b->ours_x : b->ours;
 	if (phi_convert_find(phi_level_chosen(), decode ? b->type : f32, decode ? f32 : b->type, &c, NULL) < 0 ||
-		c.run(&c, src, dst, b->n, ROW, b->job == WEIGHTED ? b->importance : NULL, PHI_OVERFLOW_KEEP, &bad) < 0)
+		c.run(&c, src, dst, N, ROW, b->job == WEIGHTED ? b->importance : NULL, PHI_OVERFLOW_KEEP, &bad) < 0)
 		abort();
 }
 
@@ -67,26 +66,27 @@ static void
 run_theirs(const struct bench *b)
 {
 	if (b->job == DECODE)
-		ggml_traits(b->type->ggml)->decode(b->theirs, b->theirs_x, (int64_t)b->n);
+		ggml_traits(b->type->ggml)->decode(b->theirs, b->theirs_x, N);
 	else
-		ggml_quantize(b->type->ggml, b->x, b->theirs, 0, (int64_t)(b->n / ROW), ROW,
+		ggml_quantize(b->type->ggml, b->x, b->theirs, 0, N / ROW, ROW,
 			b->job == WEIGHTED ? b->importance : NULL);
 }
 
 static double
-seconds(void (*run)(const struct bench *), const struct bench *b)
+seconds(void (*run)(const struct bench *), const struct bench *b, int times)
 {
 	const double start = now();
-	run(b);
-	return now() - start;
+	for (int i = 0; i < times; i++)
+		run(b);
+	return (now() - start) / times;
 }
 
 static bool
 same_bytes(const struct bench *b)
 {
 	if (b->job == DECODE)
-		return memcmp(b->ours_x, b->theirs_x, b->n * sizeof *b->ours_x) == 0;
-	return memcmp(b->ours, b->theirs, b->n / b->type->elements * b->type->bytes) == 0;
+		return memcmp(b->ours_x, b->theirs_x, N * sizeof *b->ours_x) == 0;
+	return memcmp(b->ours, b->theirs, N / b->type->elements * b->type->bytes) == 0;
 }
 
 /* Is there such a job, on both sides? */
@@ -110,18 +110,16 @@ bench(struct bench *b)
 		printf("  %16s", "-");
 		return;
 	}
-	/* About a tenth of a second of ours, whatever the type. */
-	b->n = 16 * ROW;
+	/* About 20 milliseconds of ours, whatever the type. */
 	run_theirs(b);
-	const double probe = seconds(run_ours, b), size = 0.05 / (probe > 1e-6 ? probe : 1e-6);
-	b->n *= size < 1 ? 1 : size > 16 ? 16 : (size_t)size;
+	const int times = 1 + (int)(0.02 / (seconds(run_ours, b, 1) + 1e-6));
 	for (int i = 0; i < RUNS; i++) {
-		theirs = fmin(theirs, seconds(run_theirs, b));
-		ours = fmin(ours, seconds(run_ours, b));
+		theirs = fmin(theirs, seconds(run_theirs, b, 1 + times / 4));
+		ours = fmin(ours, seconds(run_ours, b, times));
 	}
 	const bool same = same_bytes(b);
 	differ |= !same;
-	printf("  %6.0f %6.2fx%s", (double)b->n * 4e-6 / ours, theirs / ours, same ? "  " : " !");
+	printf("  %6.0f %6.2fx%s", (double)N * 4e-6 / ours, theirs / ours, same ? "  " : " !");
 }
 
 static void
@@ -149,7 +147,6 @@ is_wanted(const struct phi_type *type, char **names)
 int
 main(int argc, char **argv)
 {
-	enum { MOST = 256 * ROW };
 	void *const lib = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
 	if (!lib) {
 		fprintf(stderr, "usage: kernels LIBGGML-BASE [TYPE...]\n");
@@ -157,9 +154,9 @@ main(int argc, char **argv)
 	}
 	*(void **)&ggml_quantize = dlsym(lib, "ggml_quantize_chunk");
 	*(void **)&ggml_traits = dlsym(lib, "ggml_get_type_traits");
-	struct bench b = { .x = malloc(MOST * 4), .importance = malloc(ROW * 4), .ours_x = malloc(MOST * 4),
-		.theirs_x = malloc(MOST * 4), .ours = malloc(MOST * 4), .theirs = malloc(MOST * 4) };
-	input_fill(INPUT_WEIGHTS, b.x, MOST);
+	struct bench b = { .x = malloc(N * 4), .importance = malloc(ROW * 4), .ours_x = malloc(N * 4),
+		.theirs_x = malloc(N * 4), .ours = malloc(N * 4), .theirs = malloc(N * 4) };
+	input_fill(INPUT_WEIGHTS, b.x, N);
 	for (uint32_t i = 0; i < ROW; i++)
 		b.importance[i] = fabsf(input_gaussian(i + 12345)) + 0x1p-10f;
 	printf("%s, MB/s of F32 and times ggml's\n%-8s  %16s  %16s  %16s\n", phi_level_chosen()->name, "", "made",
