@@ -12,10 +12,10 @@ class Model:
     """A GGUF of small matrices with the names and keys of an architecture; importance for its matrices."""
 
     def __init__(self, name, arch="llama", layers=8, heads=8, kv=8, row=256, ff=512, experts=0, tied=False, fused=False,
-                 kv_b=False, dtype=np.float16, seed=1, extra=(), file_type=1, alignment=None, text=None, texts=None):
+                 kv_b=False, dtype=np.float16, seed=1, extra=(), file_type=1, alignment=None, text=None, texts=None, zeros=False):
         self.path, self.name = work / f"{name}.gguf", name
         self.rng = np.random.Generator(np.random.PCG64(seed))
-        self.dtype, self.shapes = dtype, {}
+        self.dtype, self.shapes, self.zeros = dtype, {}, zeros
         self.w = w = gguf.GGUFWriter(self.path, arch)
         w.add_string("general.name", name)
         w.add_block_count(layers)
@@ -79,7 +79,10 @@ class Model:
         dtype = shape[-1] if isinstance(shape[-1], type) else self.dtype
         shape = [n for n in shape if not isinstance(n, type)]
         self.shapes[name] = shape
-        self.w.add_tensor(name, (self.rng.standard_normal(shape) * 0.05).astype(dtype))
+        values = self.rng.standard_normal(shape) * 0.05
+        if self.zeros:
+            values[..., 32:64] = 0
+        self.w.add_tensor(name, values.astype(dtype))
 
     def vector(self, name, n):
         self.w.add_tensor(name, self.rng.standard_normal(n).astype(np.float32))

@@ -102,6 +102,23 @@ def faults():
     peers.check(said["test.text"] == "ab\0cd" and said["test.texts"] == ["a\0b", "c"], "NUL in strings: kept")
 
 
+def zeros_in_iq3_s():
+    """A sub-block of zeros: there, all after it in its block is wrong; here only with --compat."""
+    model = Model("zeros", layers=2, zeros=True)
+    args = ["-t", "iq3_s", "--pure"]
+    compare("IQ3_S with a sub-block of zeros, as llama-quantize", model, "iq3_s", ["--pure", "--compat", "llama.cpp"],
+            pure=True)
+    errors = []
+    for extra in ([], ["--compat", "llama.cpp"]):
+        ours(*args, *extra, model.path)
+        ours("-t", "f32", "--from-quantized", work / "ours.gguf", out=work / "back.gguf")
+        have, want = ({t.name: t.data.astype(np.float64) for t in gguf.GGUFReader(p).tensors}
+                      for p in (work / "back.gguf", model.path))
+        x, y = have["blk.0.ffn_up.weight"], want["blk.0.ffn_up.weight"]
+        errors.append(float(np.sqrt(((x - y)**2).mean() / (y**2).mean())))
+    peers.check(errors[0] < 0.2 < 0.5 < errors[1], "IQ3_S with a sub-block of zeros, right by default", str(errors))
+
+
 def rules_change_no_others(model):
     """The default: what no rule names is as without it."""
     args = ["--rule", "blk.0.attn_v.weight=Q5_0"]
@@ -123,6 +140,22 @@ def before_2026():
     peers.check((count["Q4_K"], count["Q5_K"], count["Q6_K"]) == (81, 32, 17), "phi3 q4_k_m before 2026", str(count))
 
 
+def weighed(what, folder):
+    """The same with importance for every matrix but those of the first layer."""
+    sizes = {t.name: int(t.shape[0]) for t in gguf.GGUFReader(work / "lossless.gguf").tensors
+             if t.name.startswith("blk.") and not t.name.startswith("blk.0.") and len(t.shape) == 2}
+    rng = np.random.Generator(np.random.PCG64(3))
+    of = {n: rng.exponential(1, (1, k)).astype(np.float32) for n, k in sizes.items()}
+    write_gguf(work / "hf.imatrix", of)
+    keys = [("quantize.imatrix.file", str(work / "hf.imatrix")), ("quantize.imatrix.dataset", "calibration.txt"),
+            ("quantize.imatrix.entries_count", len(of)), ("quantize.imatrix.chunks_count", 11)]
+    same(f"{what} with importance", lambda: ggml.quantize_file(
+        work / "lossless.gguf", work / "theirs.gguf", "q4_k_m", pure=False, keys=keys,
+        imatrix={n: quotient(v, 7) for n, v in of.items()}),
+         ["-t", "q4_k_m", "--imatrix", work / "hf.imatrix", folder])
+    ggml.quantize_file(work / "lossless.gguf", work / "theirs.gguf", "q4_k_m", pure=False)
+
+
 def folders():
     """HF folder to a recipe in one pass = the converter's lossless file, quantized there; direct and piped."""
     folders = {"phi-tiny": peers.ROOT / "fixtures" / "phi-tiny", **checkpoints.make(work / "hf")}
@@ -138,6 +171,8 @@ def folders():
             what = f"{name} ({outtype}) to {recipe} in one pass"
             same(what, lambda: ggml.quantize_file(work / "lossless.gguf", work / "theirs.gguf", recipe, pure=False),
                  ["-t", recipe, folder])
+            if recipe == "q4_k_m":
+                weighed(what, folder)
             piped = subprocess.run(f"'{peers.TOOLS}/phi-repack' -q '{folder}' | '{peers.TOOLS}/phi-quant' -q -t {recipe} | "
                                    f"'{peers.TOOLS}/phi-repack' -q --force -o '{work}/piped.gguf'", shell=True,
                                    capture_output=True, text=True)
@@ -152,6 +187,7 @@ for m in (gqa, tied, moe, fused):
 unnamed()
 split()
 faults()
+zeros_in_iq3_s()
 rules_change_no_others(gqa)
 before_2026()
 folders()
