@@ -3,6 +3,7 @@
 #include "formats/formats.h"
 #include "formats/models/family.h"
 #include "inspect/findings.h"
+#include "inspect/importance.h"
 #include "inspect/inspect.h"
 #include "inspect/table.h"
 
@@ -72,7 +73,8 @@ phi_check_print(struct phi_source *source, const struct phi_inspect_options *opt
 	if (!result && random)
 		result = phi_check_format(source, &findings, err);
 	if (!result && !damaged && (check_family(source->model, &findings, err) ||
-			       phi_check_finite(source, &findings, err)))
+			       phi_check_finite(source, &findings, err) ||
+			       phi_check_importance(source, &findings, err)))
 		result = -1;
 	*valid = !print.count[PHI_FINDING_INVALID];
 	if (phi_findings_finish(&print, result ? &other : err))

@@ -27,5 +27,8 @@ extern const struct phi_format phi_format_imatrix;
 /* read.c */
 struct phi_source *phi_imatrix_open(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err);
+/* layout.c */
+int phi_imatrix_layout(
+	struct phi_source *source, const struct phi_regions *regions, struct phi_err *err);
 
 #endif

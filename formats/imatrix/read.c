@@ -30,7 +30,9 @@ close_member(struct phi_source *source)
 	phi_member_close(source->state);
 }
 
-static const struct phi_source_ops ops = { .read = read_storage, .close = close_member };
+static const struct phi_source_ops ops = { .read = read_storage,
+	.layout = phi_imatrix_layout,
+	.close = close_member };
 
 /* A number that counts something: not negative, at most `most`. */
 static int

@@ -76,6 +76,17 @@ types() { phi-inspect --json "$1" | jq -r '.tensors[] | "\(.name) \(.dtype)"'; }
 	phi-inspect gguf.dat | has 'blk.0.attn_qkv.weight.in_sum2'
 }
 
+@test "importance is checked, its bytes are told apart" {
+	imatrix a.dat blk.0.attn_qkv.weight:256 blk.1.attn_qkv.weight:256
+	phi-inspect --check a.dat
+	phi-inspect --layout a.dat | has '^ *37 *1024  tensor *blk.0.attn_qkv.weight.in_sum2'
+	[ "$(phi-inspect --layout a.dat | tail -n 1 | xargs)" = "2118 16 trailer - a.dat" ]
+	printf '\0\0\0\277' | dd of=a.dat bs=1 seek=37 conv=notrunc 2>/dev/null
+	run phi-inspect --check a.dat
+	[ "$status" = 1 ]
+	has 'imatrix.values.*importance of column 0 is -0.25' <<<"$output"
+}
+
 @test "what lacks importance is said, and refused where it is needed" {
 	phi-repack Phi-4-mini -o m.gguf
 	imatrix part.dat blk.0.attn_qkv.weight:256 blk.0.ffn_up.weight:256
