@@ -130,7 +130,7 @@ extend(struct walk *w, const struct phi_pickle *key, size_t *length, struct phi_
 	const struct phi_string text = spell_key(key, number, sizeof number);
 	if (memchr(text.data, '\0', text.size))
 		return phi_fail(err, PHI_FORMAT, "a name with a NUL byte");
-	if (text.size + 2 > PHI_NAME_MAX - *length)
+	if (text.size + (*length > 0) > PHI_NAME_MAX - *length)
 		return phi_fail(err, PHI_LIMIT, "a name longer than %d bytes", PHI_NAME_MAX);
 	if (*length)
 		w->path[(*length)++] = '.';
