@@ -20,6 +20,8 @@ struct held {
 static int
 hold(struct held *h, const uint8_t *p, size_t n, struct phi_err *err)
 {
+	if (!n)
+		return 0;
 	h->crc = (uint32_t)crc32(h->crc, p, (unsigned)n);
 	if (!h->spool && h->size + n > PHI_SCAN_MEMORY_MAX) {
 		h->spool = phi_spool_new(NULL, err);
