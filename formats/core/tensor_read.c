@@ -1,20 +1,19 @@
 /* Reading the elements of a tensor in row-major order, whatever the strides of its plane.
  *
- * A dense plane is one read. A strided one is cut into the rows of its innermost dimension; what is
- * left to choose is along which dimension the bytes of the storage are next to each other:
- *
- *     innermost stride 1     a read for each row (slices, broadcast rows)
- *     rank 2, outer stride 1 the transposed matrix: a read for each column of the block of rows asked
- *                            for, scattered (the pump asks for enough rows to make that worth it)
- *     anything else          element by element through a window of 64 KiB
+ * A dense plane is one read. Where the innermost stride is 1, each row is one. Else the elements asked for
+ * are taken in runs along one dimension, whichever needs the fewest and shortest reads: that a transposed
+ * matrix has its bytes next to each other along, or one of a permuted view that a read of 64 KiB holds
+ * many elements of. (The pump asks for enough at a time to make that worth it.)
  */
-#include "formats/core/memory.h"
 #include "formats/core/source.h"
 #include "formats/core/swap.h"
 
 #include <string.h>
 
-enum { WINDOW_BYTES = 64 << 10, STRIP_BYTES = 64 << 10 };
+enum {
+	STRIP_BYTES = 64 << 10,
+	READ_COST = 4096, /* of a read, in bytes that it might have read instead */
+};
 
 struct gather {
 	struct phi_source *source;
@@ -22,8 +21,6 @@ struct gather {
 	unsigned rank, width; /* width: bytes of an element */
 	uint64_t shape[PHI_RANK_MAX];
 	int64_t stride[PHI_RANK_MAX];
-	uint8_t *window; /* of a copy of the storage around the last element */
-	uint64_t window_at, window_size;
 };
 
 /* The place in the storage of the element with row-major index i; the model's check saw that every
@@ -61,66 +58,82 @@ read_rows(struct gather *g, uint64_t first, uint64_t n, uint8_t *dst, struct phi
 	return 0;
 }
 
-/* `rows` whole rows of a rank 2 view whose columns are contiguous: column by column. */
+static uint64_t
+pitch_of(const struct gather *g, unsigned d)
+{
+	return g->stride[d] < 0 ? -(uint64_t)g->stride[d] : (uint64_t)g->stride[d];
+}
+
+/* How many elements along a dimension lie within a strip. */
+static uint64_t
+strip_of(const struct gather *g, unsigned d)
+{
+	const uint64_t most = STRIP_BYTES / g->width, pitch = pitch_of(g, d);
+	return pitch ? (most - 1) / pitch + 1 : most;
+}
+
+/* The dimension along which n elements cost least; *step: elements from one index of it to the next. */
+static unsigned
+choose_dimension(const struct gather *g, uint64_t n, uint64_t *step)
+{
+	unsigned best = g->rank - 1;
+	uint64_t least = UINT64_MAX, inner = 1;
+	for (unsigned d = g->rank; d-- > 0 && inner <= n; inner *= g->shape[d]) {
+		const uint64_t strip = strip_of(g, d), most = n / inner;
+		uint64_t run = g->shape[d] < most ? g->shape[d] : most;
+		run = run < strip ? run : strip;
+		const uint64_t span = ((run - 1) * pitch_of(g, d) + 1) * g->width;
+		if ((READ_COST + span) / run < least) {
+			least = (READ_COST + span) / run;
+			best = d;
+			*step = inner;
+		}
+	}
+	return best;
+}
+
+/* `count` elements along dimension d, from that of row-major index i on; each goes `step` elements behind
+ * the one before. */
 static int
-read_columns(struct gather *g, uint64_t row, uint64_t rows, uint8_t *dst, struct phi_err *err)
+read_run(struct gather *g, unsigned d, uint64_t step, uint64_t i, uint64_t count, uint8_t *dst,
+	struct phi_err *err)
 {
 	uint8_t strip[STRIP_BYTES];
-	const uint64_t columns = g->shape[1], most = STRIP_BYTES / g->width;
-	for (uint64_t r = 0; r < rows; r += most) {
-		const uint64_t run = rows - r < most ? rows - r : most;
-		for (uint64_t c = 0; c < columns; c++) {
-			const uint64_t at = place(g, (row + r) * columns + c);
-			if (read_bytes(g, at, strip, (size_t)(run * g->width), err) < 0)
+	const uint64_t most = strip_of(g, d), pitch = pitch_of(g, d) * g->width;
+	const bool back = g->stride[d] < 0;
+	while (count) {
+		const uint64_t run = count < most ? count : most;
+		const uint64_t at = place(g, back ? i + (run - 1) * step : i);
+		if (read_bytes(g, at, strip, (size_t)((run - 1) * pitch + g->width), err) < 0)
+			return -1;
+		for (uint64_t k = 0; k < run; k++)
+			memcpy(dst + k * step * g->width,
+				strip + (back ? run - 1 - k : k) * pitch, g->width);
+		dst += run * step * g->width;
+		i += run * step;
+		count -= run;
+	}
+	return 0;
+}
+
+static int
+read_runs(struct gather *g, uint64_t first, uint64_t n, uint8_t *dst, struct phi_err *err)
+{
+	uint64_t step = 1;
+	const unsigned d = choose_dimension(g, n, &step);
+	for (uint64_t b = 0; b < step; b++) {
+		/* Elements r * step + b are first, or between first and its end. */
+		uint64_t r = first / step + (b < first % step);
+		const uint64_t end = (first + n) / step + (b < (first + n) % step);
+		while (r < end) {
+			const uint64_t left = g->shape[d] - r % g->shape[d];
+			const uint64_t run = left < end - r ? left : end - r, i = r * step + b;
+			if (read_run(g, d, step, i, run, dst + (i - first) * g->width, err) < 0)
 				return -1;
-			for (uint64_t i = 0; i < run; i++)
-				memcpy(dst + ((r + i) * columns + c) * g->width,
-					strip + i * g->width, g->width);
+			r += run;
 		}
 	}
 	return 0;
-}
-
-static int
-move_window(struct gather *g, uint64_t at, struct phi_err *err)
-{
-	const uint64_t total = g->source->model->storages[g->plane->storage].size;
-	if (!g->window && !(g->window = phi_alloc(WINDOW_BYTES, err)))
-		return -1;
-	/* Half the window lies before the element: strides may be negative. */
-	g->window_at = at > WINDOW_BYTES / 2 ? at - WINDOW_BYTES / 2 : 0;
-	const uint64_t left = total - g->window_at;
-	g->window_size = left < WINDOW_BYTES ? left : WINDOW_BYTES;
-	return read_bytes(g, g->window_at, g->window, (size_t)g->window_size, err);
-}
-
-static int
-read_elements(struct gather *g, uint64_t first, uint64_t n, uint8_t *dst, struct phi_err *err)
-{
-	for (uint64_t i = 0; i < n; i++) {
-		const uint64_t at = place(g, first + i);
-		if ((!g->window || at < g->window_at ||
-			    at + g->width > g->window_at + g->window_size) &&
-			move_window(g, at, err) < 0)
-			return -1;
-		memcpy(dst + i * g->width, g->window + (at - g->window_at), g->width);
-	}
-	return 0;
-}
-
-/* The transposed matrix: whole rows column by column, the ragged ends element by element. */
-static int
-read_transposed(struct gather *g, uint64_t first, uint64_t n, uint8_t *dst, struct phi_err *err)
-{
-	const uint64_t row = g->shape[1];
-	const uint64_t head = first % row ? row - first % row : 0;
-	if (head + row > n)
-		return read_elements(g, first, n, dst, err);
-	const uint64_t rows = (n - head) / row, done = head + rows * row;
-	if (read_elements(g, first, head, dst, err) < 0 ||
-		read_columns(g, (first + head) / row, rows, dst + head * g->width, err) < 0)
-		return -1;
-	return read_elements(g, first + done, n - done, dst + done * g->width, err);
 }
 
 static void
@@ -143,15 +156,10 @@ set_view(struct gather *g, const struct phi_tensor *t, bool transpose)
 static int
 read_strided(struct gather *g, uint64_t first, uint64_t n, uint8_t *dst, struct phi_err *err)
 {
-	int result;
-	if (g->rank && (g->stride[g->rank - 1] == 1 || g->shape[g->rank - 1] == 1))
-		result = read_rows(g, first, n, dst, err);
-	else if (g->rank == 2 && g->stride[0] == 1)
-		result = read_transposed(g, first, n, dst, err);
-	else
-		result = read_elements(g, first, n, dst, err);
-	phi_free(g->window);
-	return result;
+	if (!g->rank)
+		return read_bytes(g, place(g, 0), dst, g->width, err);
+	const bool rows = g->stride[g->rank - 1] == 1 || g->shape[g->rank - 1] == 1;
+	return rows ? read_rows(g, first, n, dst, err) : read_runs(g, first, n, dst, err);
 }
 
 int

@@ -138,7 +138,8 @@ def sweep(command, inputs, scratch):
 
 def make_inputs(folder):
     for name, data in {"a.safetensors": b.safetensors(b.plain()), "a.gguf": b.gguf(), "a.pt": b.torch(),
-                       "z.pt": b.torch(method=b.zipfile.ZIP_DEFLATED), "f.tar": b.tar(sorted(b.folder().items()))}.items():
+                       "z.pt": b.torch(method=b.zipfile.ZIP_DEFLATED), "a.npy": b.npy("<f4", (2, 3), b.floats(6), fortran=True),
+                       "a.npz": b.npz(), "z.npz": b.npz(b.zipfile.ZIP_DEFLATED), "f.tar": b.tar(sorted(b.folder().items()))}.items():
         (folder / name).write_bytes(data)
     for name, members in {"phi3": b.folder(), "sharded": b.sharded()}.items():
         (folder / name).mkdir()
@@ -154,7 +155,7 @@ def make_inputs(folder):
 
 def commands(inputs):
     every_input = ["phi3", "sharded", "a.safetensors", "a.gguf", "phi3.gguf", "f.tar", "s.tar", "s.tar.zst", "a.pt",
-                   "z.pt"]
+                   "z.pt", "a.npy", "a.npz", "z.npz"]
     readable = [i for i in every_input if (inputs / i).exists() and
                 subprocess.run([bin_ / "phi-inspect", inputs / i], capture_output=True).returncode == 0]
     formats = subprocess.run([bin_ / "phi-repack", "--help"], capture_output=True, text=True).stdout
@@ -167,9 +168,14 @@ def commands(inputs):
     yield Command("phi-inspect -q --full", "phi3.gguf")
     yield Command("phi-inspect -q -j2 --stats --jsonl IN/phi3 IN/phi3.gguf")
     yield Command("phi-inspect -q -j1 --stats --sum --csv", "phi3.gguf")
+    for i in ("a.npz", "a.npy", "z.pt", "sharded", "s.tar"):
+        if i in readable:
+            yield Command("phi-inspect -q --check IN/" + i)
+            yield Command("phi-inspect -q --layout IN/" + i)
     for i, o in (("phi3", "o.gguf"), ("phi3", "o.safetensors"), ("phi3", "o/"), ("sharded", "o/"), ("a.gguf", "o.gguf"),
                  ("a.safetensors", "o.safetensors"), ("a.safetensors", "o.gguf"), ("a.pt", "o.safetensors"), ("a.pt", "o.pt"), ("phi3", "o.pt"),
-                 ("f.tar", "o.gguf"), ("s.tar", "o.gguf"), ("s.tar.zst", "o/")):
+                 ("f.tar", "o.gguf"), ("s.tar", "o.gguf"), ("s.tar.zst", "o/"), ("z.npz", "o.npz"),
+                 ("a.npy", "o.npy")):
         if i in readable:
             yield Command("phi-repack -q -j1 IN/%s -o %s" % (i, o))
     yield Command("phi-repack -q -j1 -f hf-bin --shard-size 20K IN/phi3 -o o/")

@@ -97,7 +97,7 @@ static void
 inspect(struct phi_source *source, const char *what)
 {
 	struct phi_err err = { 0 };
-	const struct phi_inspect_options options = { .size = sizeof options, .json = true, .sum = true,
+	const struct phi_inspect_options options = { .size = sizeof options, .style = PHI_STYLE_JSON, .sum = true,
 		.jobs = 1, .spool = &spool };
 	if (phi_inspect_print(source, &options, nowhere, &err))
 		check(one_line(&err), what, err.text);
@@ -181,7 +181,7 @@ try_pipe(const void *data, size_t size, const char *what)
 		exit(2);
 	close(fds[1]);
 	struct phi_source *const source = open_fd(fds[0], &err);
-	const struct phi_inspect_options options = { .size = sizeof options, .json = true, .sum = true,
+	const struct phi_inspect_options options = { .size = sizeof options, .style = PHI_STYLE_JSON, .sum = true,
 		.jobs = 1, .spool = &spool };
 	const bool good = source && !phi_inspect_print(source, &options, nowhere, &err);
 	check(good || one_line(&err), what, err.text);
