@@ -5,7 +5,9 @@
  *
  * Bytes that happen to be opcodes are everywhere, so nothing is said until it is proven that this is
  * a pickle: a global is called, STOP is reached, some opcodes behind a PROTO or a global make sense.
- * Until then an empty stack ends the run too, as it ends a loader's. */
+ * Until then an empty stack ends the run too, as it ends a loader's.
+ *
+ * One machine with one state, hence one file, longer than most. */
 #include "formats/pytorch/scan.h"
 
 #include "formats/core/bytes.h"

@@ -506,6 +506,7 @@ def clean():
     yield "clean: folder", build.folder(), 0, None
     yield "clean: folder as tar", build.tar(sorted(build.folder().items())), 0, None
     yield "clean: numbers", npy(struct.pack("<8d", *range(8)), "<f8", "(8,)"), 0, None
+    yield "clean: large tokenizer", {"tokenizer.json": b'{"model": "' + b"x" * (17 << 20) + b'"}'}, 0, None
     yield "clean: picture", b"\x89PNG\r\n\x1a\n", 0, None
     yield "clean: words", b"cab\ncabs\ncat\ncats\ncow\ndog\n", 0, None
     yield "clean: more words", b"import\nos\nsystem\ncar\nbuiltins\n", 0, None
