@@ -129,6 +129,49 @@ the_last_rule_that_matches_wins(void **state)
 	assert_int_equal(m->lowered->nwarnings, 1);
 }
 
+/* Globs, names and expressions are one list; only a pattern may be an expression. */
+static void
+kinds_of_rules(void **state)
+{
+	struct models *const m = *state;
+	const struct phi_rule rules[] = { { "/^model\\.(old|odd)/", phi_type_of(PHI_F32), PHI_RULE_PATTERN },
+		{ "model.old.weight", phi_type_of(PHI_F16), PHI_RULE_NAME },
+		{ "hf.embed.weight", phi_type_of(PHI_Q5_0), PHI_RULE_NAME },
+		{ "hf.embed.weight", phi_type_of(PHI_Q5_1), PHI_RULE_NAME },
+		{ "hf.embed*", phi_type_of(PHI_Q4_0), PHI_RULE_NAME },
+		{ "/lm_head/", phi_type_of(PHI_F32), PHI_RULE_GLOB } };
+	assert_int_equal(choose(m, "q8_0", false, rules, 6), 0);
+	expect(m, 0, "Q5_1", "rule hf.embed.weight=Q5_1");
+	expect(m, 2, "F32", "rule /^model\\.(old|odd)/=F32");
+	expect(m, 4, "F16", "rule model.old.weight=F16");
+	expect(m, 5, "Q8_0", "recipe q8_0");
+	const struct phi_rule bad = { "/[/", phi_type_of(PHI_F32), PHI_RULE_PATTERN };
+	assert_int_equal(choose(m, "q8_0", false, &bad, 1), -1);
+	assert_non_null(strstr(m->err.text, "rule /[/: "));
+}
+
+static void
+output_and_embedding(void **state)
+{
+	struct models *const m = *state;
+	const struct phi_rule rule = { "*", phi_type_of(PHI_F32), PHI_RULE_PATTERN };
+	struct phi_recipe_options options = { .size = sizeof options, .recipe = "q8_0", .rules = &rule,
+		.nrules = 1, .output_type = phi_type_of(PHI_Q4_0), .embedding_type = phi_type_of(PHI_Q5_0) };
+	m->lowered->tensors[0].role = PHI_ROLE_EMBEDDING;
+	m->lowered->tensors[5].role = PHI_ROLE_OUTPUT;
+	assert_int_equal(phi_choose(m->lowered, &options, &m->err), 0);
+	expect(m, 0, "Q5_0", "--embedding-type");
+	expect(m, 5, "Q4_0", "--output-type");
+	/* Without an output matrix the embedding is one. */
+	options.embedding_type = NULL;
+	m->lowered->tensors[5].role = PHI_ROLE_NONE;
+	assert_int_equal(phi_choose(m->lowered, &options, &m->err), 0);
+	expect(m, 0, "Q4_0", "--output-type");
+	options.output_type = phi_type_of(PHI_Q8_K);
+	assert_int_equal(phi_choose(m->lowered, &options, &m->err), -1);
+	assert_string_equal(m->err.text, "--output-type: there is no way to make Q8_K");
+}
+
 static void
 rules_alone_leave_the_rest(void **state)
 {
@@ -176,6 +219,8 @@ main(void)
 		TEST(pure_takes_the_vectors_too),
 		TEST(a_target_decides_about_its_vectors),
 		TEST(the_last_rule_that_matches_wins),
+		TEST(kinds_of_rules),
+		TEST(output_and_embedding),
 		TEST(rules_alone_leave_the_rest),
 		TEST(tied_tensors_share_a_type),
 		TEST(what_cannot_be_made_is_an_error),
