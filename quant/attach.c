@@ -15,6 +15,7 @@ struct attach {
 	struct phi_model *model;
 	const struct phi_importance_list *list;
 	bool q2_needs; /* Q2_K of a q2_k_s file */
+	size_t given;	     /* tensors that have it */
 	struct some needy;   /* cannot do without */
 	struct some lacking; /* can, but others of their kind have it */
 	struct some unseen;  /* have experts that nothing reached */
@@ -110,6 +111,7 @@ attach_one(struct attach *a, struct phi_tensor *t, struct phi_err *err)
 		return -1;
 	if (fits) {
 		t->importance = of->values;
+		a->given++;
 		if (!of->unseen || of->experts < 2)
 			return 0;
 		note(&a->unseen, t);
@@ -145,6 +147,9 @@ static int
 say_rest(const struct attach *a, struct phi_err *err)
 {
 	struct phi_quoted q;
+	if (a->list && !a->given && !a->lacking.count &&
+		phi_model_warn(a->model, err, "importance changes no tensor of this recipe"))
+		return -1;
 	if (a->lacking.count && phi_model_warn(a->model, err, "%zu tensor%s of the model %s no importance "
 			"(the first: %s)", a->lacking.count, a->lacking.count == 1 ? "" : "s",
 			a->lacking.count == 1 ? "has" : "have",

@@ -101,6 +101,8 @@ types() { phi-inspect --json "$1" | jq -r '.tensors[] | "\(.name) \(.dtype)"'; }
 	has 'cannot be made without importance (the first: blk.0.attn_output.weight: IQ2_XXS)' <log
 	has IQ2_XXS <plan
 	phi-quant -n --explain -t q4_0 --imatrix part.dat m.gguf -o x.gguf 2>log | has 'recipe q4_0; no importance'
+	phi-quant -t q8_0 --imatrix part.dat m.gguf -o b.gguf 2>log
+	[ "$(cat log)" = "phi-quant: warning: importance changes no tensor of this recipe" ]
 	imatrix odd.dat blk.0.attn_qkv.weight:100
 	fails 2 "phi-quant: tensor blk.0.attn_qkv.weight: 100 numbers of importance for 256 columns of 1 matrix" \
 		phi-quant -q -t q4_0 --imatrix odd.dat m.gguf -o x.gguf

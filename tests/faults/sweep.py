@@ -139,7 +139,12 @@ def sweep(command, inputs, scratch):
 def make_inputs(folder):
     for name, data in {"a.safetensors": b.safetensors(b.plain()), "a.gguf": b.gguf(), "a.pt": b.torch(),
                        "z.pt": b.torch(method=b.zipfile.ZIP_DEFLATED), "a.npy": b.npy("<f4", (2, 3), b.floats(6), fortran=True),
-                       "a.npz": b.npz(), "z.npz": b.npz(b.zipfile.ZIP_DEFLATED), "f.tar": b.tar(sorted(b.folder().items()))}.items():
+                       "a.npz": b.npz(), "z.npz": b.npz(b.zipfile.ZIP_DEFLATED),
+                       "w.imatrix": b.imatrix({"blk.0.ffn_down.weight": (2, [1.0, 3.0] * 16),
+                                               "model.layers.0.mlp.gate_up_proj.weight": (0, [2.0] * 32)}, 4, b"x.txt"),
+                       "recipe.json": b'{"recipe": "q4_0", "rules": [{"name": "*attn*", "dtype": "Q5_1"}], '
+                                      b'"items": [{"name": "header"}, {"name": "token_embd.weight", "dtype": "F16"}]}',
+                       "f.tar": b.tar(sorted(b.folder().items()))}.items():
         (folder / name).write_bytes(data)
     for name, members in {"phi3": b.folder(), "sharded": b.sharded()}.items():
         (folder / name).mkdir()
@@ -184,6 +189,9 @@ def commands(inputs):
     yield Command("phi-quant -q -j3 -t q8_0 --rule *down*=F16 --keep *norm* IN/phi3 -o o.gguf")
     yield Command("phi-quant -q -j1 --pure -t q4_0 -o o.gguf", "phi3.gguf")
     yield Command("phi-quant -q -n --json -t f16 IN/phi3 -o o.gguf")
+    yield Command("phi-quant -q -j1 --imatrix IN/w.imatrix --recipe IN/recipe.json --rule /qkv/=Q8_0 IN/phi3 -o o.gguf")
+    yield Command("phi-quant -q -n --explain -t q4_k_m --imatrix IN/w.imatrix IN/phi3.gguf -o o.gguf")
+    yield Command("phi-inspect -q --check IN/w.imatrix")
     yield Command("phi-quant -q -j1 -t bf16 -f gguf IN/phi3")
     if stream:
         yield Command("phi-repack -q -j1 IN/phi3")

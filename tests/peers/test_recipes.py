@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import peers
-import gguf
 import numpy as np
 
 import ggml
@@ -77,7 +76,7 @@ def compare(model, recipe, kind, jobs):
 
 
 def types_differ():
-    a, b = ({t.name: t.tensor_type.name for t in gguf.GGUFReader(work / f).tensors} for f in ("ours.gguf", "theirs.gguf"))
+    a, b = ({t["name"]: t["dtype"] for t in peers.inspect(work / f)["tensors"]} for f in ("ours.gguf", "theirs.gguf"))
     return "".join(f"; {n}: {a.get(n)} theirs {b[n]}" for n in b if a.get(n) != b[n])[:300]
 
 
@@ -86,7 +85,7 @@ def refused(model, recipe, args, what):
     run = subprocess.run([peers.TOOLS / "phi-quant", "-q", "--no-sync", "--force", "-t", recipe, *args, model.path,
                                 "-o", work / "ours.gguf"], capture_output=True, text=True)
     if run.returncode == 0:
-        types = {t.tensor_type.name for t in gguf.GGUFReader(work / "ours.gguf").tensors}
+        types = {t["dtype"] for t in peers.inspect(work / "ours.gguf")["tensors"]}
         peers.check("F16" in types, f"{what}: refused there, F16 here", str(types))
     else:
         peers.check("is not made without importance" in run.stderr, f"{what}: refused there and here", run.stderr)
