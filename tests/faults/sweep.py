@@ -171,7 +171,7 @@ def commands(inputs):
             yield Command("phi-repack -q -f safetensors --only *w*", i)
     yield Command("phi-inspect IN/phi3 -o report.txt")
     yield Command("phi-inspect -q --full", "phi3.gguf")
-    yield Command("phi-inspect -q -j2 --stats --jsonl IN/phi3 IN/phi3.gguf")
+    yield Command("phi-inspect -q -j2 --stats --jsonl IN/phi3")
     yield Command("phi-inspect -q -j1 --stats --sum --csv", "phi3.gguf")
     for i in ("a.npz", "a.npy", "z.pt", "sharded", "s.tar"):
         if i in readable:
