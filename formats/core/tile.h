@@ -1,5 +1,5 @@
-/* Regions laid one after the other from the start of a file, so that none overlaps another and no byte is
- * left out: how --layout is made. */
+/* Regions laid one after the other from the start of a file, so that none overlaps another and no
+ * byte is left out: how --layout is made. */
 #ifndef PHI_CORE_TILE_H
 #define PHI_CORE_TILE_H
 

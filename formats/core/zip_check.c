@@ -8,8 +8,8 @@
 
 /* Layout */
 
-/* What lies between an entry's data and the next header: checksum and sizes once more, of 32 or of 64
- * bits, with a mark before them or without. */
+/* What lies between an entry's data and the next header: checksum and sizes once more, of 32 or of
+ * 64 bits, with a mark before them or without. */
 static int
 tile_between(const struct phi_zip *zip, const struct phi_zip_entry *e, uint64_t next,
 	struct phi_tiler *tiler, struct phi_err *err)
@@ -58,12 +58,12 @@ phi_zip_layout(const struct phi_zip *zip, phi_zip_tile_entry *inside, void *ctx,
 	const struct phi_zip_entry **const sorted = phi_zip_sorted(zip, err);
 	if (!sorted)
 		return -1;
-	const int result = tile_entries(zip, sorted, inside, ctx, &tiler, err) ||
-					   phi_tile(&tiler, zip->end, "directory", NULL, err) ||
-					   phi_tile(&tiler, phi_member_size(zip->member), "end",
-						   NULL, err)
-				   ? -1
-				   : 0;
+	const int result =
+		tile_entries(zip, sorted, inside, ctx, &tiler, err) ||
+				phi_tile(&tiler, zip->end, "directory", NULL, err) ||
+				phi_tile(&tiler, phi_member_size(zip->member), "end", NULL, err)
+			? -1
+			: 0;
 	phi_free(sorted);
 	return result;
 }
@@ -76,9 +76,8 @@ report_gap(void *ctx, const struct phi_region *r, struct phi_err *err)
 	const struct phi_findings *const findings = ctx;
 	if (strcmp(r->what, "gap") != 0)
 		return 0;
-	return phi_finding_emit(findings, PHI_FINDING_INVALID, "zip.gap", r->file, NULL,
-		r->offset, err, "%" PRIu64 " bytes at %" PRIu64 " belong to no entry", r->size,
-		r->offset);
+	return phi_finding_emit(findings, PHI_FINDING_INVALID, "zip.gap", r->file, NULL, r->offset,
+		err, "%" PRIu64 " bytes at %" PRIu64 " belong to no entry", r->size, r->offset);
 }
 
 /* An entry that cannot be inflated is a finding as well; one that cannot be read at all is none. */
@@ -100,8 +99,8 @@ check_entry(const struct phi_zip *zip, const struct phi_zip_entry *e,
 			e->data, err, "%s", why.text);
 	}
 	return right ? 0
-		     : phi_finding_emit(findings, PHI_FINDING_INVALID, "zip.checksum", file, e->name,
-			       e->data, err, "not the bytes that were written (checksum)");
+		     : phi_finding_emit(findings, PHI_FINDING_INVALID, "zip.checksum", file,
+			       e->name, e->data, err, "not the bytes that were written (checksum)");
 }
 
 static bool

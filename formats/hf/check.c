@@ -1,5 +1,6 @@
 /* --check and --layout of a folder: of each weight file what its own format says, and what they are
- * together. That index and files name the same tensors in the same places is seen when it is opened. */
+ * together. That index and files name the same tensors in the same places is seen when it is
+ * opened. */
 #include "formats/hf/read.h"
 
 #include "formats/core/escape.h"
@@ -9,7 +10,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { JSON_MAX = 1 << 20 }; /* a tree takes 60 times that; tokenizers are read by the family's check */
+enum {
+	JSON_MAX = 1 << 20
+}; /* a tree takes 60 times that; tokenizers are read by the family's check */
 
 /* The bytes of all tensors; those with the bytes of another count in `tied` only. */
 static void
@@ -25,8 +28,8 @@ sum_tensors(const struct phi_model *model, uint64_t *own, uint64_t *tied)
 }
 
 static int
-check_total(const struct phi_source *source, const struct phi_findings *findings,
-	struct phi_err *err)
+check_total(
+	const struct phi_source *source, const struct phi_findings *findings, struct phi_err *err)
 {
 	const struct phi_hf *const s = source->state;
 	uint64_t own, tied;
@@ -97,7 +100,8 @@ phi_hf_layout(struct phi_source *source, const struct phi_regions *regions, stru
 			return -1;
 	}
 	for (size_t i = 0; i < model->nsides; i++)
-		if (tile_whole(regions, model->sides[i].name, model->sides[i].size, "side file", err))
+		if (tile_whole(
+			    regions, model->sides[i].name, model->sides[i].size, "side file", err))
 			return -1;
 	return s->index ? tile_whole(regions, s->index, s->index_size, "index", err) : 0;
 }

@@ -1,5 +1,5 @@
-/* --check of .npy and .npz: what numpy.load would refuse or pass over in a file that could be described.
- * The rules are in phi-inspect(1). */
+/* --check of .npy and .npz: what numpy.load would refuse or pass over in a file that could be
+ * described. The rules are in phi-inspect(1). */
 #include "formats/core/zip_check.h"
 #include "formats/numpy/read.h"
 
@@ -16,8 +16,8 @@ enum { NUMPY_HEADER_MAX = 10000 }; /* numpy.load's max_header_size */
 
 /* The header once more: of the file, or of an entry. */
 static int
-check_array(const struct check *c, struct phi_numpy_range all, const char *entry,
-	struct phi_err *err)
+check_array(
+	const struct check *c, struct phi_numpy_range all, const char *entry, struct phi_err *err)
 {
 	struct phi_npy npy;
 	if (phi_npy_parse(&npy, phi_numpy_range_read, &all, all.size, err))
@@ -26,9 +26,9 @@ check_array(const struct check *c, struct phi_numpy_range all, const char *entry
 		return phi_finding_emit(c->findings, PHI_FINDING_INFO, "numpy.elements", c->file,
 			entry, UINT64_MAX, err, "its elements are %s", npy.what);
 	const uint64_t end = npy.data + npy.bytes;
-	if (npy.guessed && phi_finding_emit(c->findings, PHI_FINDING_INFO, "numpy.void", c->file,
-				   entry, UINT64_MAX, err,
-				   "two bytes without a type (V2) are taken for BF16"))
+	if (npy.guessed &&
+		phi_finding_emit(c->findings, PHI_FINDING_INFO, "numpy.void", c->file, entry,
+			UINT64_MAX, err, "two bytes without a type (V2) are taken for BF16"))
 		return -1;
 	if (npy.data % 16 && phi_finding_emit(c->findings, PHI_FINDING_INFO, "numpy.alignment",
 				     c->file, entry, UINT64_MAX, err,
@@ -71,13 +71,12 @@ check_entry(const struct check *c, size_t entry, struct phi_err *err)
 }
 
 int
-phi_numpy_check(
-	struct phi_source *source, const struct phi_findings *findings, struct phi_err *err)
+phi_numpy_check(struct phi_source *source, const struct phi_findings *findings, struct phi_err *err)
 {
 	const struct phi_numpy *const s = source->state;
-	const struct check c = { .numpy = s,
-		.findings = findings,
-		.file = phi_member_name(s->member) };
+	const struct check c = {
+		.numpy = s, .findings = findings, .file = phi_member_name(s->member)
+	};
 	if (!s->archive)
 		return check_array(&c,
 			(struct phi_numpy_range){

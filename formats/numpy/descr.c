@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* kind: the letter and the bytes; name and letter: other spellings that numpy.dtype takes. Those of C's
- * long are what they are on Linux. */
+/* kind: the letter and the bytes; name and letter: other spellings that numpy.dtype takes. Those of
+ * C's long are what they are on Linux. */
 static const struct {
 	enum phi_type_id id;
 	const char *kind, *name, *letters;
@@ -38,15 +38,27 @@ static const char *
 strange(const char *kind, size_t size)
 {
 	switch (size ? kind[0] : '\0') {
-	case 'O': return "objects of Python, a pickle, which is never read";
-	case 'S': case 'a': return "bytes of text";
-	case 'U': return "text";
-	case 'M': return "dates";
-	case 'm': return "spans of time";
-	case 'V': return "bytes without a type (a float or integer of ml_dtypes, perhaps)";
-	case 'f': case 'g': return "floats of a kind that depends on the machine";
-	case 'c': case 'G': return "complex numbers of a kind that depends on the machine";
-	default: return "of a type that is not known";
+	case 'O':
+		return "objects of Python, a pickle, which is never read";
+	case 'S':
+	case 'a':
+		return "bytes of text";
+	case 'U':
+		return "text";
+	case 'M':
+		return "dates";
+	case 'm':
+		return "spans of time";
+	case 'V':
+		return "bytes without a type (a float or integer of ml_dtypes, perhaps)";
+	case 'f':
+	case 'g':
+		return "floats of a kind that depends on the machine";
+	case 'c':
+	case 'G':
+		return "complex numbers of a kind that depends on the machine";
+	default:
+		return "of a type that is not known";
 	}
 }
 
@@ -73,10 +85,20 @@ const char *
 phi_descr_name(const struct phi_type *type)
 {
 	static const char *const names[PHI_TYPES] = {
-		[PHI_F16] = "<f2", [PHI_F32] = "<f4", [PHI_F64] = "<f8", [PHI_I8] = "|i1",
-		[PHI_I16] = "<i2", [PHI_I32] = "<i4", [PHI_I64] = "<i8", [PHI_U8] = "|u1",
-		[PHI_U16] = "<u2", [PHI_U32] = "<u4", [PHI_U64] = "<u8", [PHI_BOOL] = "|b1",
-		[PHI_C64] = "<c8", [PHI_C128] = "<c16",
+		[PHI_F16] = "<f2",
+		[PHI_F32] = "<f4",
+		[PHI_F64] = "<f8",
+		[PHI_I8] = "|i1",
+		[PHI_I16] = "<i2",
+		[PHI_I32] = "<i4",
+		[PHI_I64] = "<i8",
+		[PHI_U8] = "|u1",
+		[PHI_U16] = "<u2",
+		[PHI_U32] = "<u4",
+		[PHI_U64] = "<u8",
+		[PHI_BOOL] = "|b1",
+		[PHI_C64] = "<c8",
+		[PHI_C128] = "<c16",
 	};
 	return type->id < PHI_TYPES ? names[type->id] : NULL;
 }

@@ -6,7 +6,7 @@
 
 struct phi_descr {
 	const struct phi_type *type; /* NULL: none of ours */
-	bool swap;   /* big-endian */
+	bool swap; /* big-endian */
 	bool guessed; /* |V2: two bytes of no type; the arrays saved so are bfloat16 */
 	const char *what; /* without a type: what the elements are, for people */
 };

@@ -130,15 +130,16 @@ measure(struct phi_npy *npy, uint64_t size, struct phi_err *err)
 
 /* How many bytes the prefix has, and the text behind it. */
 static int
-parse_prefix(struct phi_npy *npy, const uint8_t *bytes, size_t n, uint64_t *text, struct phi_err *err)
+parse_prefix(
+	struct phi_npy *npy, const uint8_t *bytes, size_t n, uint64_t *text, struct phi_err *err)
 {
 	if (n < 10 || !phi_npy_is(bytes, n))
 		return phi_fail(err, PHI_FORMAT, "not a .npy file");
 	npy->version = bytes[6];
 	npy->data = npy->version == 1 ? 10 : 12;
 	if (npy->version < 1 || npy->version > 3 || bytes[7])
-		return phi_fail(err, PHI_UNSUPPORTED, "version %u.%u of .npy; 1.0, 2.0, 3.0 are read",
-			bytes[6], bytes[7]);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"version %u.%u of .npy; 1.0, 2.0, 3.0 are read", bytes[6], bytes[7]);
 	if (n < npy->data)
 		return phi_fail(err, PHI_TRUNCATED, "ends within its header");
 	*text = npy->version == 1 ? phi_load16(bytes + 8) : phi_load32(bytes + 8);
@@ -146,7 +147,8 @@ parse_prefix(struct phi_npy *npy, const uint8_t *bytes, size_t n, uint64_t *text
 }
 
 int
-phi_npy_parse(struct phi_npy *npy, phi_npy_read *read, void *from, uint64_t size, struct phi_err *err)
+phi_npy_parse(
+	struct phi_npy *npy, phi_npy_read *read, void *from, uint64_t size, struct phi_err *err)
 {
 	uint8_t prefix[PHI_NPY_PREFIX_MAX];
 	const size_t n = size < sizeof prefix ? (size_t)size : sizeof prefix;
@@ -184,8 +186,8 @@ append_dict(struct phi_buffer *out, const struct phi_type *type, unsigned rank,
 	return phi_buffer_printf(out, err, rank == 1 ? ",), }" : "), }");
 }
 
-/* Room for the first dimension to grow to 21 digits, so that arrays can be appended to; then up to the
- * alignment, with a line end as the last byte. At most 300 bytes: version 1.0 always does. */
+/* Room for the first dimension to grow to 21 digits, so that arrays can be appended to; then up to
+ * the alignment, with a line end as the last byte. At most 300 bytes: version 1.0 always does. */
 int
 phi_npy_build(struct phi_buffer *out, const struct phi_type *type, unsigned rank,
 	const uint64_t *shape, struct phi_err *err)
@@ -196,7 +198,8 @@ phi_npy_build(struct phi_buffer *out, const struct phi_type *type, unsigned rank
 	const int digits = rank ? snprintf(NULL, 0, "%" PRIu64, shape[0]) : DIGITS;
 	memcpy(prefix, magic, PHI_NPY_MAGIC);
 	prefix[6] = 1;
-	if (phi_buffer_append(out, prefix, PREFIX, err) || append_dict(out, type, rank, shape, err) ||
+	if (phi_buffer_append(out, prefix, PREFIX, err) ||
+		append_dict(out, type, rank, shape, err) ||
 		phi_buffer_printf(out, err, "%*s", DIGITS - digits, ""))
 		return -1;
 	const size_t rest = (out->size - start + 1) % PHI_NPY_ALIGNMENT;

@@ -3,13 +3,13 @@
  *     "\x93NUMPY"  major minor     versions 1.0, 2.0, 3.0
  *     u16 n (1.0) or u32 n         little-endian
  *     n bytes of text              {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
- *                                  blanks and a line end, so that the data begins at a multiple of 64
- *     data                         shape's product of elements; fortran_order: the first dimension is
- *                                  the one that runs fastest
+ *                                  blanks and a line end: the data begins at a multiple of 64
+ *     data                         shape's product of elements; fortran_order: the first
+ *                                  dimension is the one that runs fastest
  *
- * Source: numpy.lib.format of NumPy 2.4, measured. 2.0 only has a longer length, 3.0 is in UTF-8. Read
- * is what NumPy reads and some writer may have written: keys in any order, blanks anywhere, no padding;
- * a key that comes twice is refused, other keys are too. */
+ * Source: numpy.lib.format of NumPy 2.4, measured. 2.0 only has a longer length, 3.0 is in UTF-8.
+ * Read is what NumPy reads and some writer may have written: keys in any order, blanks anywhere, no
+ * padding; a key that comes twice is refused, other keys are too. */
 #ifndef PHI_NUMPY_HEADER_H
 #define PHI_NUMPY_HEADER_H
 
@@ -45,8 +45,8 @@ typedef int phi_npy_read(void *from, uint64_t offset, void *dst, size_t n, struc
 
 /* Reads the header of an array that has `size` bytes with its header; data of ours are checked to
  * be there, more may follow. */
-int phi_npy_parse(struct phi_npy *npy, phi_npy_read *read, void *from, uint64_t size,
-	struct phi_err *err);
+int phi_npy_parse(
+	struct phi_npy *npy, phi_npy_read *read, void *from, uint64_t size, struct phi_err *err);
 
 /* Appends the header NumPy writes for a C-ordered array; data begin where it ends. The type is one
  * that phi_descr_name knows. */

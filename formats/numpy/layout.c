@@ -48,8 +48,8 @@ tile_entry(void *ctx, size_t entry, struct phi_tiler *tiler, struct phi_err *err
 		return 0;
 	if (e->deflated)
 		return phi_tile(tiler, e->data + e->stored, "deflated tensor", t->name, err);
-	return tile_array(tiler, &a->model->storages[t->plane[0].storage], t->name,
-		e->data + e->stored, err);
+	return tile_array(
+		tiler, &a->model->storages[t->plane[0].storage], t->name, e->data + e->stored, err);
 }
 
 int

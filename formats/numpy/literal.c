@@ -34,7 +34,8 @@ phi_literal_is(const struct phi_literal *literal, const char *string)
 	       !memcmp(literal->text, string, literal->size);
 }
 
-/* A backslash keeps the quote behind it from ending the string; such strings are nothing we look for. */
+/* A backslash keeps the quote behind it from ending the string; such strings are nothing we look
+ * for. */
 static int
 parse_string(struct phi_literal_text *text, struct phi_literal *out, struct phi_err *err)
 {
@@ -82,8 +83,7 @@ parse_word(struct phi_literal_text *text, struct phi_literal *out, struct phi_er
 		const char *word;
 		enum phi_literal_kind kind;
 		bool truth;
-	} words[] = { { "True", PHI_LITERAL_BOOL, true },
-		{ "False", PHI_LITERAL_BOOL, false },
+	} words[] = { { "True", PHI_LITERAL_BOOL, true }, { "False", PHI_LITERAL_BOOL, false },
 		{ "None", PHI_LITERAL_NONE, false } };
 	const char *const start = text->at;
 	while (text->at < text->end && (is_letter(*text->at) || is_digit(*text->at)))
@@ -115,9 +115,8 @@ parse_items(struct phi_literal_text *text, char close, struct phi_literal *out, 
 {
 	struct phi_literal item;
 	bool comma = true;
-	*out = (struct phi_literal){
-		.kind = close == ')' ? PHI_LITERAL_TUPLE : PHI_LITERAL_LIST, .integers = true
-	};
+	*out = (struct phi_literal){ .kind = close == ')' ? PHI_LITERAL_TUPLE : PHI_LITERAL_LIST,
+		.integers = true };
 	while (!phi_literal_take(text, close)) {
 		if (!comma)
 			return phi_fail(err, PHI_FORMAT, "a comma or '%c' is missing", close);
@@ -136,8 +135,8 @@ parse_value(struct phi_literal_text *text, struct phi_literal *out, int depth, s
 {
 	*out = (struct phi_literal){ .kind = PHI_LITERAL_NONE };
 	if (depth == PHI_LITERAL_DEPTH_MAX)
-		return phi_fail(err, PHI_LIMIT, "brackets nested more than %d deep",
-			PHI_LITERAL_DEPTH_MAX);
+		return phi_fail(
+			err, PHI_LIMIT, "brackets nested more than %d deep", PHI_LITERAL_DEPTH_MAX);
 	if (phi_literal_take(text, '('))
 		return parse_items(text, ')', out, depth + 1, err);
 	if (phi_literal_take(text, '['))

@@ -1,7 +1,8 @@
-/* The literals of Python that a .npy header is made of: strings, integers, True, False, None, and tuples
- * and lists of them. Parsed by hand; nothing is ever evaluated.
+/* The literals of Python that a .npy header is made of: strings, integers, True, False, None, and
+ * tuples and lists of them. Parsed by hand; nothing is ever evaluated.
  *
- *     'descr'   u"x"   42   42L   -1   True   (3, 4)   (3,)   ()   ((3), 4)   [('a', '<f4'), ('b', '<i2', (2,))]
+ *     'descr'   u"x"   42   42L   -1   True   (3, 4)   (3,)   ()   ((3), 4)
+ *     [('a', '<f4'), ('b', '<i2', (2,))]
  *
  * Not taken: bytes, floats, dicts within, joined or triple-quoted strings; no writer makes them. */
 #ifndef PHI_NUMPY_LITERAL_H
@@ -27,7 +28,7 @@ enum phi_literal_kind {
 
 struct phi_literal {
 	enum phi_literal_kind kind;
-	const char *text; /* of a string: what is between the quotes, as written; lent by the text */
+	const char *text; /* of a string: what is between the quotes, as written; lent */
 	size_t size;
 	uint64_t number; /* of an integer: how far from 0 */
 	bool negative;
@@ -43,8 +44,7 @@ struct phi_literal_text {
 };
 
 /* Parses the value at text->at, and moves on to what follows it. */
-int phi_literal_parse(
-	struct phi_literal_text *text, struct phi_literal *out, struct phi_err *err);
+int phi_literal_parse(struct phi_literal_text *text, struct phi_literal *out, struct phi_err *err);
 
 /* Moves on over blanks, then over `c` if it is there. */
 bool phi_literal_take(struct phi_literal_text *text, char c);

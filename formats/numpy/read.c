@@ -19,9 +19,8 @@ phi_numpy_range_read(void *from, uint64_t offset, void *dst, size_t n, struct ph
 	if (!phi_fits(offset, n, range->size))
 		return phi_fail(err, PHI_TRUNCATED, "%zu bytes at offset %" PRIu64 " pass the end",
 			n, offset);
-	return range->member
-		       ? phi_member_read(range->member, range->offset + offset, dst, n, err)
-		       : phi_spool_read(range->spool, range->offset + offset, dst, n, err);
+	return range->member ? phi_member_read(range->member, range->offset + offset, dst, n, err)
+			     : phi_spool_read(range->spool, range->offset + offset, dst, n, err);
 }
 
 struct phi_numpy_range
@@ -32,7 +31,9 @@ phi_numpy_entry(const struct phi_numpy *numpy, size_t entry)
 		return (struct phi_numpy_range){ .spool = numpy->spool,
 			.offset = numpy->places[entry].spooled,
 			.size = e->size };
-	return (struct phi_numpy_range){ .member = numpy->member, .offset = e->data, .size = e->size };
+	return (struct phi_numpy_range){
+		.member = numpy->member, .offset = e->data, .size = e->size
+	};
 }
 
 /* A storage's offset is where it lies in the file; of a deflated entry, where that begins. */
@@ -126,11 +127,10 @@ count(struct tally *tally, const char *name, const char *why)
 static int
 say(struct phi_model *model, const struct tally *tally, const char *what, struct phi_err *err)
 {
-	return !tally->count ? 0
-	       : tally->count == 1
-		       ? phi_model_warn(model, err, "%s: %s", what, tally->first)
-		       : phi_model_warn(model, err, "%s (%zu of them): %s", what, tally->count,
-				 tally->first);
+	return !tally->count	   ? 0
+	       : tally->count == 1 ? phi_model_warn(model, err, "%s: %s", what, tally->first)
+				   : phi_model_warn(model, err, "%s (%zu of them): %s", what,
+					     tally->count, tally->first);
 }
 
 static int
@@ -283,8 +283,7 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 {
 	struct phi_numpy *const s = source->state;
 	struct phi_arena *const arena = source->model->arena;
-	const char *const name =
-		options && options->name ? options->name : phi_store_base(store);
+	const char *const name = options && options->name ? options->name : phi_store_base(store);
 	const uint8_t *head;
 	size_t n;
 	source->model->name = phi_arena_strdup(arena, name, err);
@@ -301,8 +300,7 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 }
 
 struct phi_source *
-phi_numpy_open(
-	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
+phi_numpy_open(struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
 	struct phi_source *const source = phi_source_new("numpy", &ops, err);
 	struct phi_numpy *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;

@@ -4,8 +4,8 @@
  *   .npy   one, named by the file's name without its suffix, or by --name
  *   .npz   one for each entry that is an array, named as numpy.load names it: without ".npy"
  *
- * Elements that are no numbers of ours (objects, text, records, ...) are refused in a .npy; in a .npz
- * those arrays, and entries that are none, are left out with one warning. Deflated entries are
+ * Elements that are no numbers of ours (objects, text, records, ...) are refused in a .npy; in a
+ * .npz those arrays, and entries that are none, are left out with one warning. Deflated entries are
  * inflated into a spool while describing. */
 #ifndef PHI_NUMPY_READ_H
 #define PHI_NUMPY_READ_H

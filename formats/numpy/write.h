@@ -4,8 +4,8 @@
 
 #include "formats/core/format.h"
 
-/* A .npy where the output is called so, or goes to a pipe: then there must be one tensor. Else a .npz
- * of all. Types that NumPy does not have are refused; tied tensors are written out each. */
+/* A .npy where the output is called so, or goes to a pipe: then there must be one tensor. Else a
+ * .npz of all. Types that NumPy does not have are refused; tied tensors are written out each. */
 int phi_numpy_complete(struct phi_plan *plan, struct phi_err *err);
 
 #endif

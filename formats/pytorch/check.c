@@ -1,6 +1,6 @@
-/* What torch.load lets pass in a zip that could be described: storages that nothing refers to, that cannot
- * be mapped, or whose checksum is wrong (it looks at none). The rules are in phi-inspect(1). Of a file
- * from before zips all is checked when it is opened. */
+/* What torch.load lets pass in a zip that could be described: storages that nothing refers to, that
+ * cannot be mapped, or whose checksum is wrong (it looks at none). The rules are in phi-inspect(1).
+ * Of a file from before zips all is checked when it is opened. */
 #include "formats/pytorch/check.h"
 
 #include "formats/core/bytes.h"
@@ -39,14 +39,15 @@ is_storage(const struct phi_zip_entry *e)
 }
 
 static int
-add_keys(struct check *c, const struct phi_pickle *persistent, const char *folder, struct phi_err *err)
+add_keys(struct check *c, const struct phi_pickle *persistent, const char *folder,
+	struct phi_err *err)
 {
 	for (; persistent; persistent = persistent->next) {
 		const struct phi_pickle *const key = phi_pickle_item(persistent->items[0], 2);
 		if (!key || key->kind != PHI_PICKLE_STRING)
 			continue;
-		const char *const name = phi_arena_printf(c->arena, err, "%s/%.*s", folder,
-			(int)key->string.size, key->string.data);
+		const char *const name = phi_arena_printf(
+			c->arena, err, "%s/%.*s", folder, (int)key->string.size, key->string.data);
 		if (!name || phi_names_add(c->keys, name, strlen(name), 0, err) < 0)
 			return -1;
 	}
@@ -58,8 +59,8 @@ static int
 read_keys(struct check *c, const char *folder, struct phi_err *err)
 {
 	const char *const first = c->zip.entries[0].name;
-	const char *const path = phi_arena_printf(c->arena, err, "%.*s/%s.pkl",
-		(int)strcspn(first, "/"), first, folder);
+	const char *const path = phi_arena_printf(
+		c->arena, err, "%.*s/%s.pkl", (int)strcspn(first, "/"), first, folder);
 	const struct phi_zip_entry *const entry = path ? phi_zip_find(&c->zip, path) : NULL;
 	struct phi_pickle_tree tree;
 	void *text;
@@ -189,8 +190,8 @@ layout_zip(struct phi_member *member, const struct phi_regions *regions, struct 
 	return result;
 }
 
-/* Of a legacy file: each storage has its count before it, and nothing lies between them. Those that are
- * made have no place of their own. */
+/* Of a legacy file: each storage has its count before it, and nothing lies between them. Those that
+ * are made have no place of their own. */
 static int
 by_place(const void *a, const void *b)
 {
@@ -223,8 +224,8 @@ layout_legacy(struct phi_source *source, const struct phi_regions *regions, stru
 				 : 0;
 	phi_free(sorted);
 	return result ? -1
-		      : phi_tile(&tiler, phi_member_size(s->member), n ? "trailing" : "pickles", NULL,
-				err);
+		      : phi_tile(&tiler, phi_member_size(s->member), n ? "trailing" : "pickles",
+				NULL, err);
 }
 
 int
@@ -232,5 +233,6 @@ phi_pytorch_layout(
 	struct phi_source *source, const struct phi_regions *regions, struct phi_err *err)
 {
 	const struct phi_pytorch *const s = source->state;
-	return is_zip(s) ? layout_zip(s->member, regions, err) : layout_legacy(source, regions, err);
+	return is_zip(s) ? layout_zip(s->member, regions, err)
+			 : layout_legacy(source, regions, err);
 }

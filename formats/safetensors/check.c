@@ -1,5 +1,5 @@
-/* --check and --layout of a safetensors file. What the reference refuses, and holes, overlaps and bytes
- * at the end, is refused when the file is opened; here is what it lets pass. The rules are in
+/* --check and --layout of a safetensors file. What the reference refuses, and holes, overlaps and
+ * bytes at the end, is refused when the file is opened; here is what it lets pass. The rules are in
  * phi-inspect(1). */
 #include "formats/safetensors/read.h"
 
@@ -79,14 +79,15 @@ check_alignment(const struct check *c, struct phi_err *err)
 	struct phi_quoted q;
 	return !count ? 0
 		      : phi_finding_emit(c->findings, PHI_FINDING_INFO, "safetensors.alignment",
-				c->file, NULL, c->model->storages[first->plane[0].storage].offset, err,
+				c->file, NULL, c->model->storages[first->plane[0].storage].offset,
+				err,
 				"tensor %s: not at a multiple of its elements' size (%" PRIu64
 				" in all)",
 				phi_quote(&q, first->name), count);
 }
 
-/* The order in which the reference writes: it lets vectors be mapped, and gives every file of the same
- * tensors the same bytes. */
+/* The order in which the reference writes: it lets vectors be mapped, and gives every file of the
+ * same tensors the same bytes. */
 static int
 check_order(const struct check *c, struct phi_err *err)
 {
@@ -97,9 +98,8 @@ check_order(const struct check *c, struct phi_err *err)
 	if (!sorted)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		sorted[i] = (struct phi_st_entry){
-			.name = c->model->tensors[i].name, .type = c->model->tensors[i].type
-		};
+		sorted[i] = (struct phi_st_entry){ .name = c->model->tensors[i].name,
+			.type = c->model->tensors[i].type };
 	phi_st_order(sorted, n);
 	for (size_t i = 0; i < n; i++) {
 		if (!strcmp(sorted[i].name, c->model->tensors[i].name))
@@ -125,9 +125,10 @@ check_format(const struct check *c, struct phi_err *err)
 		if (!strcmp(format, known[i]))
 			return 0;
 	return !v ? 0
-		  : phi_finding_emit(c->findings, PHI_FINDING_INVALID, "safetensors.format", c->file,
-			    NULL, UINT64_MAX, err,
-			    "__metadata__ has \"format\": \"%s\", which is none of pt, tf, flax, mlx, np",
+		  : phi_finding_emit(c->findings, PHI_FINDING_INVALID, "safetensors.format",
+			    c->file, NULL, UINT64_MAX, err,
+			    "__metadata__ has \"format\": \"%s\", which is none of pt, tf, flax, "
+			    "mlx, np",
 			    format ? phi_quote(&q, format) : "?");
 }
 

@@ -16,7 +16,7 @@
 
 enum { RECORD = 512, SIZE_AT = 124, SIZE_DIGITS = 11, TYPE_AT = 156 };
 
-/* The records that tell of the next one (pax, GNU's long names) are of the size their octal says. */
+/* Records that tell of the next one (pax, GNU's long names) are of the size their octal says. */
 static uint64_t
 octal(const uint8_t *digits)
 {
@@ -65,8 +65,7 @@ tile_member(const struct phi_model *model, const struct phi_stream_place *place,
 	uint64_t at, uint64_t size, struct phi_tiler *tiler, struct phi_err *err)
 {
 	uint64_t data = 0, end;
-	if (phi_tile(tiler, at, "padding", NULL, err) ||
-		find_data(place->member, at, &data, err) ||
+	if (phi_tile(tiler, at, "padding", NULL, err) || find_data(place->member, at, &data, err) ||
 		phi_tile(tiler, data, "tar header", name, err))
 		return -1;
 	if (data == place->weights && tile_weights(model, place, tiler, err))
@@ -93,8 +92,7 @@ phi_stream_layout(struct phi_source *source, const struct phi_regions *regions, 
 		const uint64_t at = more > 0 ? phi_tape_position(tape) : UINT64_MAX;
 		if (more > 0 && at == UINT64_MAX)
 			break;
-		if (more > 0 &&
-			tile_member(source->model, &place, name, at, n, &tiler, err))
+		if (more > 0 && tile_member(source->model, &place, name, at, n, &tiler, err))
 			more = -1;
 	}
 	phi_tape_close(tape);
