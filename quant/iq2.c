@@ -85,7 +85,7 @@ static const struct iq_shape shape_xxs = { .grid = PHI_IQ_2XXS, .n = 32, .dims =
 	.step = 0.1f, .even = true, .refit = IQ_REFIT_ALWAYS, .least = 1e-15f, .spread = 1, .factor = 1 };
 static const struct iq_shape shape_xs = { .grid = PHI_IQ_2XS, .n = 16, .dims = 8, .bits = 2, .levels = 3, .side = 9,
 	.step = 0.1f, .even = true, .refit = IQ_REFIT_OFF_GRID, .least = 1e-15f, .spread = 1, .factor = 1 };
-static const struct iq_shape shape_s = { .grid = PHI_IQ_2S, .n = 16, .dims = 8, .bits = 2, .levels = 3, .side = 9,
+static const struct iq_shape shape_s = { .grid = PHI_IQ_2S, .n = 16, .short_lists = true, .dims = 8, .bits = 2, .levels = 3, .side = 9,
 	.step = 0.1f, .refit = IQ_REFIT_OFF_GRID, .least = 1e-8f, .spread = 2, .plain = 0.25f, .factor = 0.9875f };
 
 enum { XXS_SUBS = N / 32, XXS_BLOCKS = LANES > XXS_SUBS ? LANES / XXS_SUBS : 1 };

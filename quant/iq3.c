@@ -65,9 +65,9 @@ decode_s(const uint8_t *src, float *dst, size_t blocks)
 
 /* --- encoding */
 
-static const struct iq_shape shape_xxs = { .grid = PHI_IQ_3XXS, .n = 32, .dims = 4, .bits = 3, .levels = 8, .side = 15,
+static const struct iq_shape shape_xxs = { .grid = PHI_IQ_3XXS, .n = 32, .dims = 4, .bits = 3, .levels = 8, .short_lists = true, .side = 15,
 	.step = 0.2f, .even = true, .refit = IQ_REFIT_OFF_GRID, .least = 1e-8f, .spread = 2, .factor = 1.0125f };
-static const struct iq_shape shape_s = { .grid = PHI_IQ_3S, .n = 32, .dims = 4, .bits = 3, .levels = 8, .side = 9,
+static const struct iq_shape shape_s = { .grid = PHI_IQ_3S, .n = 32, .dims = 4, .bits = 3, .levels = 8, .short_lists = true, .side = 9,
 	.step = 0.2f, .refit = IQ_REFIT_ALL, .spread = 2, .factor = 1.033f };
 
 static void

@@ -50,18 +50,21 @@ make_even(struct iq_sub *s, const float *x, int n)
 PHI_INLINE void
 iq_prepare(const struct iq_shape f, const float *x, const float *importance, float spread, struct iq_sub *s)
 {
+	vf reach = vf_set(0);
 	s->signs = 0;
 	for (int i = 0; i < f.n; i += LANES) {
 		const vf v = vf_load(x + i);
 		const vf w = importance ? vf_load(importance + i) * vf_sqrt(spread + v * v) :
 			f.plain > 0 ? f.plain * spread + v * v : v * v;
 		s->signs |= vi_signs(vf_lt(v, vf_set(0))) << i;
+		reach = vf_max(vf_abs(v), reach);
 		vf_store(s->x + i, vf_abs(v));
 		vf_store(s->w + i, w);
 		vf_store(s->root + i, vf_sqrt(w));
 	}
 	if (f.even)
 		make_even(s, x, f.n);
+	s->reach = phi_float32(vi_reach((vi)vf_bits(reach)));
 	s->most = s->x[0];
 	for (int i = 0; i < f.n; i++) {
 		s->most = s->x[i] > s->most ? s->x[i] : s->most;

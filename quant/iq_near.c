@@ -123,9 +123,9 @@ make(const struct grid *g)
 			g->places[place] = PHI_IQ_ON_GRID | g->points[here - to];
 			continue;
 		}
-		const unsigned units = fill_up(list, gather(g, to, list));
+		const unsigned n = gather(g, to, list), units = fill_up(list, n);
 		memcpy(g->lists + unit * PHI_IQ_UNIT, list, units * PHI_IQ_UNIT * sizeof *list);
-		g->places[place] = unit | units << 16;
+		g->places[place] = unit | units << 16 | (units * PHI_IQ_UNIT - n) << 24;
 		unit += units;
 	}
 }

@@ -19,8 +19,8 @@ enum { PHI_IQ_UNIT = 8 };
 enum phi_iq_grid { PHI_IQ_2XXS, PHI_IQ_2XS, PHI_IQ_2S, PHI_IQ_1, PHI_IQ_3XXS, PHI_IQ_3S, PHI_IQ_GRIDS };
 
 struct phi_iq_near {
-	/* For each place: the first unit of its list, and from bit 16 on how many units it has; or, if it is a
-	 * point, PHI_IQ_ON_GRID and the point. */
+	/* For each place: the first unit of its list, from bit 16 on how many units it has, from bit 24 on how many
+	 * points the last lacks; or, if it is a point, PHI_IQ_ON_GRID and the point. */
 	const uint32_t *places;
 	/* Points as iq_grids.h packs them. */
 	const uint16_t *points;

@@ -50,7 +50,7 @@ list_of(const struct phi_iq_near *near, uint32_t place)
 static inline int
 units_of(uint32_t place)
 {
-	return (int)(place >> 16);
+	return (int)(place >> 16 & 0xFF);
 }
 
 /* One point after the other. */
@@ -78,6 +78,50 @@ search_list(const struct phi_iq_near *near, uint32_t place, const struct iq_valu
 	}
 	return best;
 }
+
+/* How many points a list has. */
+static inline int
+length_of(uint32_t place)
+{
+	return units_of(place) * PHI_IQ_UNIT - (int)(place >> 24 & 7);
+}
+
+/* Turns the places of one part under LANES scales into points, for the lanes of `left`: a list is gone through once
+ * for all lanes that have it. */
+PHI_INLINE vi
+settle_places(const struct phi_iq_near *near, const struct iq_values v, int levels, const float *x, const float *w,
+	vf scale, vi places, uint32_t left)
+{
+	vf adds[8][8];
+	vi points = places;
+	int32_t place[LANES];
+	memcpy(place, &places, sizeof place);
+	for (int q = 0; q < levels; q++)
+		for (int i = 0; i < v.dims; i++) {
+			const vf off = scale * ((float)q * v.step + v.first) - x[i];
+			adds[i][q] = w[i] * off * off;
+		}
+	left &= ~vi_signs(places) & (uint32_t)((UINT64_C(1) << LANES) - 1);
+	while (left) {
+		const uint32_t own = (uint32_t)place[__builtin_ctz(left)];
+		const uint16_t *const list = list_of(near, own);
+		const vi same = vi_eq(places, vi_set((int32_t)own));
+		vf least = vf_set(FLT_MAX);
+		vi best = vi_set(list[0]);
+		for (int p = 0; p < length_of(own); p++) {
+			vf sum = adds[0][list[p] & ((1 << v.bits) - 1)];
+			for (int i = 1; i < v.dims; i++)
+				sum += adds[i][list[p] >> v.bits * i & ((1 << v.bits) - 1)];
+			best = vi_pick(vf_lt(sum, least), vi_set(list[p]), best);
+			least = vf_min(sum, least);
+		}
+		points = vi_pick(same, best, points);
+		left &= ~vi_signs(same);
+	}
+	return points;
+}
+
+enum { IQ_BY_PLACE = PHI_LANES < 8 };
 
 #if PHI_LANES >= 8
 

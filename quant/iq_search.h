@@ -17,6 +17,7 @@ struct iq_shape {
 	enum phi_iq_grid grid;
 	int n; /* weights of a sub-block */
 	int dims, bits, levels;
+	bool short_lists; /* few points are near a place */
 	int side;   /* trials -side .. side */
 	float step; /* of a trial */
 	bool even;  /* a byte of signs has an even number of bits set */
@@ -31,7 +32,7 @@ struct iq_shape {
  * importance, its root and its product with them; signs, a bit each. */
 struct iq_sub {
 	float x[IQ_SUB_MAX], w[IQ_SUB_MAX], root[IQ_SUB_MAX], wx[IQ_SUB_MAX];
-	float most; /* the largest x */
+	float most, reach; /* the largest x, and magnitude */
 	uint32_t signs;
 };
 
@@ -155,15 +156,19 @@ look_up(const uint32_t *places, vi place)
 
 /* Notes which of the LANES trials from c on have lists of which length. */
 PHI_INLINE void
-sort_lengths(vi place, int k, int c, struct iq_lengths *l)
+sort_lengths(vi place, int k, int c, bool all, struct iq_lengths *l)
 {
-	const vi units = (vi)((vu)place >> 16);
+	const vi units = (vi)((vu)place >> 16) & 0xFF;
 	l->trials[0][k] |= vi_signs(place) << c;
+	if (!all)
+		return;
 	for (int q = 1; q < IQ_LONG; q++)
-		l->trials[q][k] |= vi_signs(~(vi_lt(units, vi_set(q)) | vi_lt(vi_set(q), units))) << c;
-	l->trials[IQ_LONG][k] |= vi_signs(vi_lt(vi_set(IQ_LONG - 1), units) & ~vi_lt(place, vi_set(0))) << c;
+		l->trials[q][k] |= vi_signs(vi_eq(units, vi_set(q)) & ~place) << c;
+	l->trials[IQ_LONG][k] |= vi_signs(vi_lt(vi_set(IQ_LONG - 1), units) & ~place) << c;
 }
 
+/* The points of all parts under all trials. Where lists are short, places are settled for a vector of trials at once,
+ * unless it were mostly empty. */
 PHI_INLINE void
 snap_trials(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s, bool close,
 	struct iq_trials *t)
@@ -173,16 +178,22 @@ snap_trials(const struct iq_shape f, const struct phi_iq_near *near, const struc
 	const int nparts = f.n / f.dims;
 	memset(&t->lengths, 0, sizeof t->lengths);
 	for (int k = 0; k < nparts; k++) {
+		const float *const x = s->x + k * f.dims, *const w = s->root + k * f.dims;
 		for (int c = 0; c < t->n; c += LANES) {
-			const vi place = look_up(near->places, places_across(f.dims, f.levels, s->x + k * f.dims,
-				vf_load(t->inverse + c), close));
+			vi place = look_up(near->places, places_across(f.dims, f.levels, x, vf_load(t->inverse + c),
+				close));
+			const bool at_once = IQ_BY_PLACE || (f.short_lists && t->n - c >= LANES / 2);
+			sort_lengths(place, k, c, !at_once, &t->lengths);
+			if (at_once)
+				place = settle_places(near, values_of(f), f.levels, x, w, vf_load(t->scale + c),
+					place, used >> c);
 			memcpy(t->point[k] + c, &place, sizeof place);
-			sort_lengths(place, k, c, &t->lengths);
 		}
 		for (int q = 0; q <= IQ_LONG; q++)
 			t->lengths.trials[q][k] &= used;
 	}
-	settle_all(near, values_of(f), &parts, nparts, &t->lengths);
+	if (!IQ_BY_PLACE)
+		settle_all(near, values_of(f), &parts, nparts, &t->lengths);
 }
 
 /* Points and scale once more for a scale found: parts that lie off the grid, or all. */
@@ -221,10 +232,7 @@ iq_search(const struct iq_shape f, const struct phi_iq_near *near, const struct 
 	int winner = -1;
 	unsigned off_grid = 0;
 	lay_trials(f, over, &t);
-	float reach = 0;
-	for (int i = 0; i < f.n; i++)
-		reach = fabsf(s->x[i]) > reach ? fabsf(s->x[i]) : reach;
-	if (t.inverse[t.n - 1] * reach < 0x1p22f)
+	if (t.inverse[t.n - 1] * s->reach < 0x1p22f)
 		snap_trials(f, near, s, true, &t);
 	else
 		snap_trials(f, near, s, false, &t);

@@ -100,6 +100,12 @@ vi_lt(vi a, vi b)
 	return -(a < b);
 }
 
+static inline vi
+vi_eq(vi a, vi b)
+{
+	return -(a == b);
+}
+
 static inline vf
 vf_of_int(vi x)
 {
@@ -174,6 +180,12 @@ static inline vi
 vi_lt(vi a, vi b)
 {
 	return a < b;
+}
+
+static inline vi
+vi_eq(vi a, vi b)
+{
+	return a == b;
 }
 
 static inline vf
