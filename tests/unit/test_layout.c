@@ -57,6 +57,8 @@ size_of(const char *path, const char *file)
 	return (uint64_t)st.st_size;
 }
 
+static size_t checked;
+
 static void
 check(const char *path)
 {
@@ -66,8 +68,11 @@ check(const char *path)
 	struct phi_err err = { 0 };
 	tiled = (struct tiled){ .count = 0 };
 	struct phi_source *const source = phi_open(path, &options, &err);
+	if (!source && err.kind == PHI_UNSUPPORTED)
+		return; /* what lies beside the models */
 	if (!source)
 		fail_msg("%s", err.text);
+	checked++;
 	if (phi_source_settle(source, NULL, &err) || !source->ops->layout ||
 		source->ops->layout(source, &regions, &err))
 		fail_msg("%s: no layout: %s", path, err.text);
@@ -96,6 +101,7 @@ fixtures(void **state)
 {
 	(void)state;
 	assert_int_equal(nftw("fixtures/small", visit, 16, FTW_PHYS), 0);
+	assert_true(checked >= 30);
 }
 
 static void
