@@ -61,6 +61,16 @@ def unnamed():
         compare(f"copy of an unnamed {dtype.__name__} file", model, "copy", [], copy=True)
 
 
+def quantized_already(model):
+    """From files whose weights are blocks: decoded, then quantized as any."""
+    for first in ("q8_0", "q4_k_m", "q3_k_s", "iq4_nl", "tq2_0", "mxfp4_moe"):
+        source = work / "blocks.gguf"
+        ours("-t", first, model.path, out=source)
+        for recipe in ("q4_k_m", "q5_1"):
+            same(f"{first} to {recipe}", lambda: ggml.quantize_file(source, work / "theirs.gguf", recipe, pure=False),
+                 ["-t", recipe, "--from-quantized", source])
+
+
 def split():
     model = Model("split", layers=5, experts=4)
     folder = work / "parts"
@@ -185,6 +195,7 @@ gqa, tied, moe, fused = (Model("gqa", heads=8, kv=2, layers=17), Model("tied", k
 for m in (gqa, tied, moe, fused):
     choices(m)
 unnamed()
+quantized_already(moe)
 split()
 faults()
 zeros_in_iq3_s()
