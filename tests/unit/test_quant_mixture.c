@@ -127,11 +127,40 @@ the_phi_models(void **state)
 	assert_int_equal(bytes_by(&mini, "q4_k_m", PHI_COMPAT_LLAMA_2025), 2392493568);
 }
 
+/* What llama-quantize refuses before it can show it: iq3_xxs without importance. */
+static void
+what_a_dry_run_shows(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *type;
+	} want[] = { { "blk.0.attn_qkv.weight", "IQ3_S" }, { "blk.0.attn_output.weight", "IQ3_S" },
+		{ "blk.0.ffn_down.weight", "Q4_K" }, { "blk.3.ffn_down.weight", "Q4_K" },
+		{ "blk.4.ffn_down.weight", "Q3_K" }, { "blk.4.ffn_up.weight", "IQ3_XXS" },
+		{ "token_embd.weight", "IQ3_S" }, { "output.weight", "Q5_K" } };
+	struct phi_model *const m = describe(&mini);
+	const struct phi_lower_options lower = { .size = sizeof lower, .recipe = "iq3_xxs" };
+	struct phi_recipe_options options = { .size = sizeof options, .recipe = "iq3_xxs", .lenient = true };
+	struct phi_err err = { 0 };
+	struct phi_model *const lowered = phi_gguf_lower(m, &lower, &err);
+	assert_int_equal(phi_choose(lowered, &options, &err), 0);
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+		for (size_t k = 0; k < lowered->ntensors; k++)
+			if (!strcmp(lowered->tensors[k].name, want[i].name))
+				assert_string_equal(lowered->tensors[k].type->name, want[i].type);
+	assert_int_equal(lowered->nwarnings, 1);
+	options.lenient = false;
+	assert_int_equal(phi_choose(lowered, &options, &err), -1);
+	phi_model_free(lowered);
+	phi_model_free(m);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_phi_models),
+		cmocka_unit_test(what_a_dry_run_shows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
