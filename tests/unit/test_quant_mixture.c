@@ -127,6 +127,43 @@ the_phi_models(void **state)
 	assert_int_equal(bytes_by(&mini, "q4_k_m", PHI_COMPAT_LLAMA_2025), 2392493568);
 }
 
+/* The type of one tensor. */
+static const char *
+type_by(const struct shape *s, const char *recipe, enum phi_compat compat, const char *name)
+{
+	struct phi_model *const m = describe(s);
+	const struct phi_lower_options lower = { .size = sizeof lower, .recipe = recipe };
+	const struct phi_recipe_options options = { .size = sizeof options, .recipe = recipe, .compat = compat };
+	struct phi_err err = { 0 };
+	const char *type = "none";
+	struct phi_model *const lowered = phi_gguf_lower(m, &lower, &err);
+	assert_int_equal(phi_choose(lowered, &options, &err), 0);
+	for (size_t i = 0; i < lowered->ntensors; i++)
+		if (!strcmp(lowered->tensors[i].name, name))
+			type = lowered->tensors[i].type->name;
+	phi_model_free(lowered);
+	phi_model_free(m);
+	return type;
+}
+
+/* A fused attn_qkv before 2026 (facts/gguf.md 4.4), in a layer that gets no more bits since. */
+static void
+fused_before_2026(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *recipe, *then, *now;
+	} want[] = { { "q3_k_m", "Q4_K", "Q4_K" }, { "q3_k_l", "Q4_K", "Q5_K" }, { "iq3_m", "Q4_K", "Q4_K" },
+		{ "q4_k_m", "Q5_K", "Q4_K" }, { "q5_k_m", "Q6_K", "Q5_K" }, { "q2_k", "Q2_K", "Q3_K" },
+		{ "q4_k_s", "Q4_K", "Q4_K" } };
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		assert_string_equal(type_by(&mini, want[i].recipe, PHI_COMPAT_LLAMA_2025,
+					    "blk.10.attn_qkv.weight"), want[i].then);
+		assert_string_equal(type_by(&mini, want[i].recipe, PHI_COMPAT_NONE,
+					    "blk.10.attn_qkv.weight"), want[i].now);
+	}
+}
+
 /* What llama-quantize refuses before it can show it: iq3_xxs without importance. */
 static void
 what_a_dry_run_shows(void **state)
@@ -160,6 +197,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_phi_models),
+		cmocka_unit_test(fused_before_2026),
 		cmocka_unit_test(what_a_dry_run_shows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
