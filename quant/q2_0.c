@@ -12,13 +12,28 @@
 
 enum { N = 64, BYTES = 18 };
 
+/* Codes j to j + LANES - 1. */
+static inline vi
+codes_from(const uint8_t *q, int j)
+{
+	const uint32_t word = phi_load32(q + j / 16 * 4) >> j % 16 * 2;
+#if PHI_LANES == 1
+	return (vi)(word & 3);
+#else
+	vu place;
+	for (int i = 0; i < LANES; i++)
+		place[i] = 2 * (uint32_t)i;
+	return (vi)((vu)vi_set((int32_t)word) >> place) & 3;
+#endif
+}
+
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += N) {
 		const float d = half_value(phi_load16(src));
-		for (int j = 0; j < N; j++)
-			dst[j] = (float)((src[2 + j / 4] >> j % 4 * 2 & 3) - 1) * d;
+		for (int j = 0; j < N; j += LANES)
+			vf_store(dst + j, vf_of_int(codes_from(src + 2, j) - 1) * d);
 	}
 }
 

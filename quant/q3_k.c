@@ -13,7 +13,7 @@
 #include "quant/codec.h"
 
 /* A sweep is one long chain of divisions. */
-#define PHI_GROUPS (PHI_LANES == 1 ? 1 : 4)
+#define PHI_GROUPS (PHI_LANES == 1 ? 1 : 2)
 #include "quant/search.h"
 
 enum { N = 256, SUBS = 16, SUB = 16, BYTES = 110, HALF = 4, SWEEPS = 5,

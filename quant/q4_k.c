@@ -18,8 +18,8 @@ static void
 decode(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
-		float scale[SUBS], min[SUBS];
-		super_scales(src, scale, min);
+		float scale[2 * SUBS], *const min = scale + SUBS;
+		super_scales(src, scale);
 		for (int j = 0; j < SUBS; j += 2)
 			for (int l = 0; l < SUB; l += LANES) {
 				const vi pair = vi_load_u8(src + 16 + j / 2 * 32 + l);

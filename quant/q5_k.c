@@ -31,9 +31,9 @@ decode(const uint8_t *src, float *dst, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
 		uint8_t codes[SUPER];
-		float scale[SUBS], min[SUBS];
+		float scale[2 * SUBS], *const min = scale + SUBS;
 		unpack(src, codes);
-		super_scales(src, scale, min);
+		super_scales(src, scale);
 		for (int j = 0; j < SUBS; j++)
 			for (int l = j * SUB; l < (j + 1) * SUB; l += LANES)
 				vf_store(dst + l, scale[j] * vf_of_int(vi_load_u8(codes + l)) - min[j]);

@@ -34,16 +34,16 @@ unpack_scales(const uint8_t src[12], uint8_t scale[SUBS], uint8_t min[SUBS])
 	phi_store32(min + 4, (c >> 4 & 0x0F0F0F0F) | (b >> 2 & 0x30303030));
 }
 
-/* Scales and minima of the sub-blocks, as floats, of the head at src. */
+/* Scales of the sub-blocks, then their minima, as floats, of the head at src. */
 PHI_INLINE void
-super_scales(const uint8_t *src, float scale[SUBS], float min[SUBS])
+super_scales(const uint8_t *src, float factor[2 * SUBS])
 {
-	const float d = half_value(phi_load16(src)), dmin = half_value(phi_load16(src + 2));
-	uint8_t sc[SUBS], mn[SUBS];
-	unpack_scales(src + 4, sc, mn);
-	for (int j = 0; j < SUBS; j++) {
-		scale[j] = d * sc[j];
-		min[j] = dmin * mn[j];
+	const vf d = vf_set(half_value(phi_load16(src))), dmin = vf_set(half_value(phi_load16(src + 2)));
+	uint8_t codes[2 * SUBS];
+	unpack_scales(src + 4, codes, codes + SUBS);
+	for (int k = 0; k < 2 * SUBS; k += LANES) {
+		const vf by = PHI_LANES > 8 ? vf_pick(vi_of_signs((1 << SUBS) - 1), d, dmin) : k < SUBS ? d : dmin;
+		vf_store(factor + k, by * vf_of_int(vi_load_u8(codes + k)));
 	}
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ratios of our tools and their peers, taken in alternation on one machine, median of five; run by run.sh.
 
-    tests/bench/run.sh build/gcc [header repack legacy quant pipe memory scale]
+    tests/bench/run.sh build/gcc [header repack legacy kernels quant imatrix pipe memory scale]
 
 Works in /dev/shm (about 10 GB at most), else in $TMPDIR: set PHI_BENCH to choose. A line a figure, with its bar.
 Other load spoils the times; the ratios bear some of it.
@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 sys.path.insert(0, str(peers.ROOT / "fixtures"))
 import phi3  # noqa: E402
 
-RUNS = 5
+RUNS = int(os.environ.get("PHI_BENCH_RUNS", "5"))
 work = peers.scratch(os.environ.get("PHI_BENCH"))
 measured = work / "measured"
 measure = peers.TOOLS / "tests-measure"
@@ -154,26 +154,88 @@ def legacy():
         (work / name).unlink(missing_ok=True)
 
 
-def quant():
-    phi_folder("wide", filled, hidden_size=2048, intermediate_size=5632, num_attention_heads=16,
-               num_key_value_heads=8, num_hidden_layers=3, vocab_size=32000)
-    run("M phi-quant -q --no-sync -t f16 wide -o wide.gguf")
-    peer = (f"import sys; sys.path.insert(0, '{peers.ROOT}/tests/peers'); import ggml, time; ggml.llama(); "
-            "t, c = time.monotonic(), time.process_time(); ggml.quantize_file('wide.gguf', 'theirs.gguf', sys.argv[1]); "
-            "print(time.monotonic() - t, time.process_time() - c)")
+# recipe: how many times faster than llama_model_quantize at least; and whether for all tensors alike
+RECIPES = [("q8_0", 8, True), ("q4_0", 6, True), ("q4_1", 6, True), ("q5_0", 6, True), ("q5_1", 6, True),
+           ("q4_k_s", 8, True), ("q4_k_m", 8, False), ("q5_k_s", 8, True), ("q5_k_m", 8, False), ("q6_k", 8, True),
+           ("q2_k", 5, True), ("q3_k_m", 5, True), ("iq4_nl", 15, True), ("iq4_xs", 15, True), ("iq3_s", 4, True)]
+WEIGHTED = [("q4_0", 5), ("q4_1", 5), ("q5_0", 5), ("q5_1", 5), ("q2_k", 5), ("q3_k_m", 5), ("q4_k_m", 5), ("q5_k_m", 5),
+            ("q6_k", 5), ("iq4_nl", 5), ("iq4_xs", 5), ("iq3_xxs", 5), ("iq2_xs", 5), ("iq1_s", 5)]
 
-    def theirs(recipe):
+# Prints wall and processor time of llama_model_quantize: recipe, pure, importance (an .npz) and its keys as JSON.
+PEER = """
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+import ggml, numpy
+ggml.llama()
+imatrix = dict(numpy.load(sys.argv[4])) if len(sys.argv) > 4 else None
+keys = [tuple(k) for k in json.loads(sys.argv[5])] if imatrix else ()
+t, c = time.monotonic(), time.process_time()
+ggml.quantize_file("wide.gguf", "theirs.gguf", sys.argv[2], pure=sys.argv[3] == "1", imatrix=imatrix, keys=keys)
+print(time.monotonic() - t, time.process_time() - c)
+"""
+
+
+def gaussian(path, header, size):
+    """Weights as a model has them, F16."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    with open(path, "wb") as f:
+        f.write(header)
+        for at in range(0, size, 1 << 26):
+            n = min(1 << 26, size - at) // 2
+            f.write((rng.standard_normal(n, np.float32) * 0.02).astype(np.float16).tobytes())
+
+
+def wide():
+    if not (work / "wide.gguf").exists():
+        phi_folder("wide", gaussian, hidden_size=2048, intermediate_size=5632, num_attention_heads=16,
+                   num_key_value_heads=8, num_hidden_layers=3, vocab_size=32000)
+        run("M phi-quant -q --no-sync -t f16 wide -o wide.gguf")
+    return (work / "wide.gguf").stat().st_size / 2e6
+
+
+def quantized(recipe, bar, pure, weights=()):
+    """One recipe's figure, and whether the files are equal. weights: what the peer is told of importance."""
+    def theirs():
         (work / "theirs.gguf").unlink(missing_ok=True)
-        said = subprocess.run([sys.executable, "-c", peer, recipe], cwd=work, check=True, capture_output=True).stdout
+        said = subprocess.run([sys.executable, "-c", PEER, str(peers.ROOT / "tests/peers"), recipe, str(int(pure)),
+                               *weights], cwd=work, check=True, capture_output=True).stdout
         return tuple(map(float, said.split()))
 
-    for recipe in ("q8_0", "q4_0"):
-        ratio(f"{recipe} of {(work / 'wide.gguf').stat().st_size / 2e6:.0f} M F16 weights, whole file, 2 threads, "
-              "against llama_model_quantize", 5,
-              lambda: seconds(f"M phi-quant -q -j 2 --no-sync --pure -t {recipe} wide.gguf -o ours.gguf", "ours.gguf"),
-              lambda: theirs(recipe), flip=True)
-        wrong = peers.first_difference(work / "ours.gguf", work / "theirs.gguf")
-        peers.check(not wrong, f"{recipe}: the two files are equal", wrong)
+    options = ("--pure " if pure else "") + ("--imatrix wide.imatrix " if weights else "")
+    with_importance = " with importance" if weights else ""
+    ratio(f"{recipe}{with_importance}, {wide():.0f} M F16 weights, whole file, 2 threads, against llama_model_quantize", bar,
+          lambda: seconds(f"M phi-quant -q -j 2 --no-sync {options}-t {recipe} wide.gguf -o ours.gguf", "ours.gguf"),
+          theirs, flip=True)
+    wrong = peers.first_difference(work / "ours.gguf", work / "theirs.gguf")
+    peers.check(not wrong, f"{recipe}{with_importance}: the two files are equal", wrong)
+
+
+def quant():
+    for recipe, bar, pure in RECIPES:
+        quantized(recipe, bar, pure)
+
+
+def imatrix():
+    import gguf
+    import quantizable
+    wide()
+    rng = np.random.Generator(np.random.PCG64(5))
+    of = {t.name: rng.exponential(1, [1, int(t.shape[0])]).astype(np.float32)
+          for t in gguf.GGUFReader(work / "wide.gguf").tensors if len(t.shape) == 2}
+    quantizable.write_legacy(work / "wide.imatrix", of)
+    np.savez(work / "wide.npz", **{name: quantizable.quotient(v, 3) for name, v in of.items()})
+    keys = [("quantize.imatrix.file", "wide.imatrix"), ("quantize.imatrix.dataset", "calibration.txt"),
+            ("quantize.imatrix.entries_count", len(of)), ("quantize.imatrix.chunks_count", 9)]
+    for recipe, bar in WEIGHTED:
+        quantized(recipe, bar, False, (str(work / "wide.npz"), json.dumps(keys)))
+
+
+def kernels():
+    """Each number type against ggml's code for it, one thread; the table says the rest."""
+    lib = peers.PEERS / "llama" / "libggml-base.so"
+    done = subprocess.run([peers.TOOLS / "tests-kernels", lib], capture_output=True, text=True)
+    print(done.stdout, end="")
+    peers.check(done.returncode == 0, "kernels: ggml's bytes", done.stderr)
 
 
 def pipe():
@@ -233,7 +295,7 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-figures = {f.__name__: f for f in (header, repack, legacy, quant, pipe, memory, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, quant, imatrix, pipe, memory, scale)}
 for name in sys.argv[1:] or figures:
     try:
         figures[name]()

@@ -40,6 +40,7 @@ enum {
 	INPUT_OFFSET,
 	INPUT_BELOW_POWERS,
 	INPUT_GRID_33,
+	INPUT_NEAR_ZERO,
 	INPUTS_FINITE,
 	INPUT_NOT_FINITE = INPUTS_FINITE, /* now and then infinite or NaN */
 	INPUT_RARELY_NOT_FINITE,
@@ -139,6 +140,8 @@ input_value(int input, uint32_t i)
 		return phi_float32((h & 0x80000000) | (100 + block % 60) << 23 | (0x7FFFFF - h % 16));
 	case INPUT_GRID_33: /* values off the grid of 32 steps; the last trial of Q6_K's search is not told by them */
 		return i % 16 == 0 ? 32.9f : ((float)(17 + h % 8) + 0.53125f) * (h & 64 ? 1.0f : -1.0f);
+	case INPUT_NEAR_ZERO: /* blocks on both sides of what counts as zero: 1e-15 and its multiples by 8 to 127 */
+		return g * phi_float32((127 - 36 - i / 256 % 24) << 23);
 	case INPUT_NOT_FINITE:
 		return h % 16 ? g : phi_float32(input_bits(i, 11) | 0x7F800000 | (h & 16 ? 0 : 0x7FFFFF));
 	default:
