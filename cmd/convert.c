@@ -3,6 +3,7 @@
 #include "cmd/report.h"
 #include "formats/core/memory.h"
 #include "inspect/inspect.h"
+#include "quant/importance.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -32,6 +33,16 @@ cli_source(const struct cli *cli, const char *path, bool members,
 	if (source && !cli->check)
 		cli_warn(cli, source->model);
 	return source;
+}
+
+struct phi_importance_list *
+cli_importance(const struct cli *cli, struct phi_err *err)
+{
+	const struct phi_open_options options = {.size = sizeof options, .random = true, .members = true};
+	struct phi_source *const source = phi_open(cli->imatrix, &options, err);
+	struct phi_importance_list *const list = source ? phi_importance_read(source, err) : NULL;
+	phi_source_close(source);
+	return list;
 }
 
 int

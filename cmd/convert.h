@@ -21,6 +21,8 @@ int cli_convert(const struct cli *cli, const struct cli_choice *choice);
  * tensors the file holds. */
 struct phi_source *cli_source(const struct cli *cli, const char *path, bool members,
 	const struct phi_spool_options *spool, struct phi_err *err);
+/* --imatrix, read; the caller's to free. */
+struct phi_importance_list *cli_importance(const struct cli *cli, struct phi_err *err);
 /* --only and --exclude, on any model; fails when nothing is left. */
 int cli_pick(const struct cli *cli, struct phi_model *model, struct phi_err *err);
 

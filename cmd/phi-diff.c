@@ -3,6 +3,7 @@
 #include "cmd/process.h"
 #include "cmd/report.h"
 #include "inspect/inspect.h"
+#include "quant/importance.h"
 
 static const struct cli_tool tool = {
 	.name = "phi-diff",
@@ -14,7 +15,8 @@ static const struct cli_tool tool = {
 };
 
 static int
-compare(const struct cli *cli, struct phi_source *const source[2], struct cli_report *report,
+compare(const struct cli *cli, struct phi_source *const source[2],
+	const struct phi_importance_list *importance, struct cli_report *report,
 	const struct phi_spool_options *spool, bool *differs, struct phi_err *err)
 {
 	struct process_bar bar;
@@ -27,7 +29,7 @@ compare(const struct cli *cli, struct phi_source *const source[2], struct cli_re
 		.relative = cli->tolerance.relative, .sqnr = cli->tolerance.sqnr,
 		.only = cli->only.count ? cli->only.items : NULL,
 		.exclude = cli->exclude.count ? cli->exclude.items : NULL, .jobs = cli->jobs,
-		.converters = &phi_quant_converters, .spool = spool, .progress = process_bar_draw,
+		.importance = importance, .converters = &phi_quant_converters, .spool = spool, .progress = process_bar_draw,
 		.progress_ctx = &bar};
 	const int result =
 		phi_diff_print(source[0], source[1], &options, report->out, differs, err);
@@ -56,6 +58,7 @@ diff(struct cli *cli)
 	struct cli_report report = {0};
 	const struct phi_spool_options spool = {.refuse = cli->no_spool};
 	struct phi_source *source[2] = {NULL, NULL};
+	struct phi_importance_list *importance = NULL;
 	bool differs = false;
 	if (refuse(cli, &err))
 		return cli_trouble(cli, &err);
@@ -64,10 +67,15 @@ diff(struct cli *cli)
 		source[i] = cli_source(cli, i < cli->noperands ? cli->operands[i] : NULL, false, &spool, &err);
 		good = source[i] != NULL;
 	}
+	if (good && cli->imatrix) {
+		importance = cli_importance(cli, &err);
+		good = importance != NULL;
+	}
 	good = good && !process_confine(cli, report.output ? cli->output : NULL, false, &err) &&
-		!compare(cli, source, &report, &spool, &differs, &err);
+		!compare(cli, source, importance, &report, &spool, &differs, &err);
 	if (cli_report_end(&report, good, &err))
 		good = false;
+	phi_importance_free(importance);
 	phi_source_close(source[1]);
 	phi_source_close(source[0]);
 	return !good ? cli_trouble(cli, &err) : differs ? CLI_DIFFERS : CLI_DONE;

@@ -87,10 +87,7 @@ read_importance(const struct cli *cli, struct wish *wish, struct phi_err *err)
 {
 	if (!cli->imatrix)
 		return 0;
-	const struct phi_open_options options = {.size = sizeof options, .random = true, .members = true};
-	struct phi_source *const source = phi_open(cli->imatrix, &options, err);
-	wish->importance = source ? phi_importance_read(source, err) : NULL;
-	phi_source_close(source);
+	wish->importance = cli_importance(cli, err);
 	if (!wish->importance)
 		return -1;
 	wish->choice.importance = wish->importance;

@@ -1,6 +1,7 @@
 #include "inspect/compare.h"
 
 #include "formats/core/memory.h"
+#include "quant/importance.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -86,10 +87,18 @@ measure_tile(struct part *part, const struct phi_tile *tile, bool same_type)
 	} else if (same) {
 		phi_distance_add_equal(d, tile->values[0], tile->n);
 	} else {
-		/* A weight for each column (an importance matrix) would go in here, by
-		 * (tile->first + i) % phi_tensor_row(). */
 		phi_distance_add(d, tile->values[0], tile->values[1], tile->n, tile->first);
 	}
+}
+
+static void
+weigh_tile(struct part *part, const struct phi_tile *tile, const struct phi_tensor *t,
+	const struct phi_importance_of *importance)
+{
+	uint64_t n;
+	phi_tensor_elements(t, &n); /* fits: phi_model_check saw it */
+	phi_distance_weigh(&part->distance, tile->values[0], tile->values[1], tile->n, tile->first,
+		importance->values, phi_tensor_row(t), t->rank > 2 ? n / t->shape[0] : n);
 }
 
 static void
@@ -102,6 +111,8 @@ compare_tile(void *ctx, const struct phi_tile *tile, void *partial)
 	const struct phi_type *const b = phi_pair_tensor(c, pair, 1)->type;
 	struct part *const part = partial;
 	measure_tile(part, tile, phi_type_same(a, b));
+	if (pair->importance && !part->distance.undecoded)
+		weigh_tile(part, tile, phi_pair_tensor(c, pair, 0), pair->importance);
 	if (c->options->blocks && part->distance.values_differ && !part->distance.undecoded)
 		note_blocks(part, tile, phi_block_length(a, b), c->options->blocks);
 	for (unsigned side = 0; side < 2 && pair->stats; side++)
@@ -165,6 +176,23 @@ to_measure(const struct phi_comparison *c, const struct phi_pair *pair)
 		phi_pair_tensor(c, pair, 0)->nplanes && phi_pair_tensor(c, pair, 1)->nplanes;
 }
 
+/* By any of the names that the pair has. */
+static const struct phi_importance_of *
+importance_of(const struct phi_comparison *c, const struct phi_pair *pair)
+{
+	const struct phi_tensor *const t = phi_pair_tensor(c, pair, 0);
+	const uint64_t numbers = phi_tensor_row(t) * (t->rank > 2 ? t->shape[0] : 1);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct phi_tensor *const side = phi_pair_tensor(c, pair, i / 2);
+		const char *const name = i % 2 ? side->canonical : side->name;
+		const struct phi_importance_of *const of =
+			name ? phi_importance_find(c->options->importance, name) : NULL;
+		if (of && of->size == numbers)
+			return of;
+	}
+	return NULL;
+}
+
 static int
 measure(struct pass *pass, struct phi_err *err)
 {
@@ -173,6 +201,9 @@ measure(struct pass *pass, struct phi_err *err)
 	for (size_t i = 0; i < c->npairs; i++)
 		if (to_measure(c, &c->pairs[i]))
 			pass->of[c->pairs[i].a] = &c->pairs[i];
+	for (size_t i = 0; i < c->npairs && c->options->importance; i++)
+		if (to_measure(c, &c->pairs[i]))
+			c->pairs[i].importance = importance_of(c, &c->pairs[i]);
 	for (size_t i = 0; i < c->npairs; i++)
 		if (to_measure(c, &c->pairs[i]) && !copied_from(pass, &c->pairs[i]))
 			pass->jobs[njobs++] = (struct phi_reduce_job){{c->pairs[i].a, c->pairs[i].b}};

@@ -15,6 +15,8 @@ struct phi_distance {
 	double max_abs;
 	uint64_t max_at; /* the first element that far apart */
 	double diff_squares, a_squares, b_squares, dot;
+	/* With importance: its sum over all elements, and the squares times it. */
+	double weights, weighted_diff, weighted_a;
 };
 
 enum phi_pair_state {
@@ -32,6 +34,8 @@ struct phi_pair {
 	enum phi_pair_state state;
 	struct phi_distance distance;
 	struct phi_stats *stats; /* of a and of b; NULL: not asked for, or not measured */
+	/* Of the columns of a, for each index of the outermost of three dimensions; or NULL. */
+	const struct phi_importance_of *importance;
 };
 
 /* A block: a stretch of values that the type of b quantizes together, else that of a, else of 32. */
@@ -83,6 +87,9 @@ void phi_block_insert(struct phi_block *list, unsigned *count, unsigned most,
 
 /* Adds elements [first, first + n) of a and b; n itself is the caller's to count. */
 void phi_distance_add(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first);
+/* The same times the importance: numbers for each of `row` columns, expert by expert of `each` elements. */
+void phi_distance_weigh(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first,
+	const float *importance, uint64_t row, uint64_t each);
 /* What is equal to the last bit still adds to the sums of squares. */
 void phi_distance_add_equal(struct phi_distance *d, const float *a, uint64_t n);
 /* p's elements follow d's. */
@@ -93,6 +100,9 @@ double phi_distance_rmse(const struct phi_distance *d);
 double phi_distance_relative(const struct phi_distance *d);
 /* 10 log10(sum a^2 / sum (a-b)^2): infinite for equal values. */
 double phi_distance_sqnr(const struct phi_distance *d);
+/* The first two and sqnr as the importance weighs elements; 0 and infinite without any. */
+double phi_distance_weighted_rmse(const struct phi_distance *d);
+double phi_distance_weighted_sqnr(const struct phi_distance *d);
 /* 1 for two tensors of zeros, 0 where only one is. */
 double phi_distance_cosine(const struct phi_distance *d);
 

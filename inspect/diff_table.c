@@ -23,6 +23,8 @@ enum pair_column {
 	PAIR_RELATIVE,
 	PAIR_SQNR,
 	PAIR_COSINE,
+	PAIR_WEIGHTED_RMSE,
+	PAIR_WEIGHTED_SQNR,
 	PAIR_NONFINITE,
 	PAIR_WHAT,
 	PAIR_STATS_A = PHI_STATS_COLUMN,
@@ -63,6 +65,18 @@ module_cell(const char *name, unsigned id, struct phi_cell *cell)
 		phi_cell_set_number(cell, (uint64_t)layer);
 	else
 		cell->kind = PHI_CELL_ABSENT;
+}
+
+/* With --imatrix; of a pair that it does not know, null. */
+static void
+weighted_cell(const struct phi_pair *pair, bool asked, unsigned id, struct phi_cell *cell)
+{
+	const struct phi_distance *const d = &pair->distance;
+	if (!asked || pair->state < PHI_PAIR_DIFFERS || d->undecoded)
+		cell->kind = PHI_CELL_ABSENT;
+	else if (pair->importance)
+		phi_cell_set_real(cell, id == PAIR_WEIGHTED_RMSE ? phi_distance_weighted_rmse(d)
+								: phi_distance_weighted_sqnr(d));
 }
 
 static void
@@ -138,6 +152,8 @@ pair_cell(const void *ctx, size_t row, unsigned id, struct phi_cell *cell)
 		module_cell(phi_pair_name(c, pair), id, cell);
 	else if (id == PAIR_WHAT)
 		what_cell(pair, cell);
+	else if (id == PAIR_WEIGHTED_RMSE || id == PAIR_WEIGHTED_SQNR)
+		weighted_cell(pair, c->options->importance != NULL, id, cell);
 	else if (id >= PHI_STATS_COLUMN)
 		stats_cell(pair, id, cell);
 	else
@@ -165,6 +181,10 @@ static const struct phi_column data_columns[] = {{PAIR_NAME, "name", NULL, false
 	{PAIR_RELATIVE, "rel", NULL, true, NULL, 0}, {PAIR_SQNR, "sqnr", NULL, true, NULL, 0},
 	{PAIR_COSINE, "cosine", NULL, true, NULL, 0},
 	{PAIR_NONFINITE, "nonfinite", NULL, true, NULL, 0}};
+/* With --imatrix, of data and text alike. */
+static const struct phi_column weighted_columns[] = {
+	{PAIR_WEIGHTED_RMSE, "weighted_rmse", "weighted rmse", true, "%.3g", 0},
+	{PAIR_WEIGHTED_SQNR, "weighted_sqnr", "weighted dB", true, "%.2f", 0}};
 static const struct phi_column lost_columns[] = {{PAIR_NAME, NULL, "name", false, NULL, 0},
 	{PAIR_TYPES, NULL, "type", false, NULL, 0}, {PAIR_SHAPE_A, NULL, "a", false, NULL, 0},
 	{PAIR_SHAPE_B, NULL, "b", false, NULL, 0}, {PAIR_WHAT, NULL, "what", false, NULL, 0}};
@@ -205,6 +225,8 @@ phi_diff_pairs(struct phi_pairs_view *pairs, const struct phi_diff_view *view,
 	*pairs = (struct phi_pairs_view){.view = view, .first = first};
 	unsigned n = append(pairs->columns, 0, data_columns, sizeof data_columns / sizeof *data_columns);
 	n = append(pairs->columns, n, text[shown].columns, text[shown].n);
+	if (view->c->options->importance && shown == PHI_PAIRS_APART)
+		n = append(pairs->columns, n, weighted_columns, 2);
 	return (struct phi_table){.record = "tensor", .columns = pairs->columns, .ncolumns = n,
 		.rows = rows, .ctx = pairs, .cell = pair_cell, .paint = paint, .indent = "  ",
 		.color = view->c->options->color};

@@ -25,6 +25,20 @@ phi_distance_sqnr(const struct phi_distance *d)
 }
 
 double
+phi_distance_weighted_rmse(const struct phi_distance *d)
+{
+	return d->weights > 0 ? sqrt(d->weighted_diff / d->weights) : 0;
+}
+
+double
+phi_distance_weighted_sqnr(const struct phi_distance *d)
+{
+	if (d->weighted_diff == 0)
+		return INFINITY;
+	return d->weighted_a > 0 ? 10 * log10(d->weighted_a / d->weighted_diff) : -INFINITY;
+}
+
+double
 phi_distance_cosine(const struct phi_distance *d)
 {
 	if (d->diff_squares == 0)
@@ -75,6 +89,22 @@ phi_distance_add(struct phi_distance *d, const float *a, const float *b, uint64_
 }
 
 void
+phi_distance_weigh(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first,
+	const float *importance, uint64_t row, uint64_t each)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		const uint64_t at = first + i;
+		const double weight = importance[at / each * row + at % row];
+		const double diff = (double)a[i] - b[i];
+		if (!isfinite(diff))
+			continue;
+		d->weights += weight;
+		d->weighted_diff += weight * diff * diff;
+		d->weighted_a += weight * a[i] * a[i];
+	}
+}
+
+void
 phi_distance_merge(struct phi_distance *d, const struct phi_distance *p)
 {
 	d->n += p->n;
@@ -90,4 +120,7 @@ phi_distance_merge(struct phi_distance *d, const struct phi_distance *p)
 	d->a_squares += p->a_squares;
 	d->b_squares += p->b_squares;
 	d->dot += p->dot;
+	d->weights += p->weights;
+	d->weighted_diff += p->weighted_diff;
+	d->weighted_a += p->weighted_a;
 }

@@ -56,6 +56,8 @@ int phi_layout_print(struct phi_source *source, const struct phi_inspect_options
 
 enum { PHI_BLOCKS_MAX = 64 };
 
+struct phi_importance_list; /* quant/importance.h */
+
 struct phi_diff_options {
 	size_t size;
 	enum phi_style style;
@@ -68,6 +70,8 @@ struct phi_diff_options {
 	/* --tolerance; negative: not given */
 	double max_abs, rmse, relative, sqnr;
 	const char *const *only, *const *exclude; /* NULL-ended, or NULL */
+	/* --imatrix: errors are also given as the columns' importance weighs them; or NULL. */
+	const struct phi_importance_list *importance;
 	unsigned jobs;
 	const struct phi_converters *converters;
 	const struct phi_spool_options *spool;

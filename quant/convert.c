@@ -180,25 +180,25 @@ bytes_of(const struct phi_type *type, uint64_t n)
 
 /* --search, from what the reference's way made; what is not finite has no error that could be lower. */
 static void
-refine(const struct tile *t, const float *importance)
+refine(const struct tile *t)
 {
 	const struct phi_level *const level = t->convert->searcher;
 	const struct phi_shape *const shape = phi_shape_of(t->convert->to->id);
 	const unsigned block = t->convert->to->elements;
 	for (uint64_t i = 0; shape && i < t->w.n; i += block)
 		if (all_finite(t->w.x + i, block))
-			level->refine(shape, t->w.x + i, importance ? importance + i : NULL, block_at(t, i), 1);
+			level->refine(shape, t->w.x + i, t->w.importance ? t->w.importance + i : NULL,
+				block_at(t, i), 1);
 }
 
-/* `importance` is for the search; the encoder's is in the tile. */
 static int
-encode_tile(const struct tile *t, const float *importance, enum phi_overflow policy, uint64_t *bad)
+encode_tile(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
 {
 	const uint32_t reach = phi_groups_encode(t->convert->encoder, t->convert->to, &t->w, t->dst);
 	if (is_doubtful(t, reach) && encode_warily(t, policy, bad) < 0)
 		return -1;
 	if (t->convert->searcher)
-		refine(t, importance);
+		refine(t);
 	return 0;
 }
 
@@ -231,10 +231,7 @@ run_weighted(const struct phi_convert *convert, const void *src, void *dst, uint
 		struct tile t = tile_at(convert, src, dst, n, i);
 		t.w.x = decoded(&t, x);
 		phi_weigh(&weighing, i, &t.w);
-		const float *const laid = t.w.importance;
-		if (phi_codec_importance(convert->encoder) == PHI_IMPORTANCE_NONE)
-			t.w.importance = NULL;
-		if (encode_tile(&t, laid, policy, bad) < 0) {
+		if (encode_tile(&t, policy, bad) < 0) {
 			*bad += i;
 			return -1;
 		}
@@ -253,7 +250,7 @@ run_tiles(const struct phi_convert *convert, const void *src, void *dst, uint64_
 	for (uint64_t i = 0; i < n; i += TILE) {
 		struct tile t = tile_at(convert, src, dst, n, i);
 		t.w.x = decoded(&t, x);
-		if (encode_tile(&t, NULL, policy, bad) < 0) {
+		if (encode_tile(&t, policy, bad) < 0) {
 			*bad += i;
 			return -1;
 		}
@@ -345,9 +342,6 @@ find_searching(const struct phi_type *from, const struct phi_type *to, struct ph
 	if (from == to || !phi_shape_of(to->id))
 		return 0;
 	out->searcher = phi_level_chosen();
-	/* What the encoder makes nothing of, the search heeds. */
-	if (out->importance == PHI_IMPORTANCE_NONE)
-		out->importance = PHI_IMPORTANCE_TAKEN;
 	return 0;
 }
 

@@ -72,3 +72,17 @@ only_files()
 	[ "$have" = "$(echo "$want" | sed '/^$/d')" ] || { echo "left: $have"; return 1; }
 	[ -z "$(ls -A tmp)" ] || { echo "left in TMPDIR: $(ls -A tmp)"; return 1; }
 }
+
+# imatrix FILE ENTRIES...: an importance file of the older kind; NAME:COLUMNS each.
+imatrix()
+{
+	python3 - "$@" <<'PY'
+import struct, sys
+out = struct.pack("<i", len(sys.argv) - 2)
+for spec in sys.argv[2:]:
+    name, n = spec.rsplit(":", 1)
+    out += struct.pack("<i", len(name)) + name.encode() + struct.pack("<ii", 2, int(n))
+    out += struct.pack("<%df" % int(n), *[1 + i % 7 for i in range(int(n))])
+open(sys.argv[1], "wb").write(out + struct.pack("<ii", 5, 8) + b"wiki.txt")
+PY
+}

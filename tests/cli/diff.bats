@@ -190,3 +190,17 @@ setup_pair()
 	phi-diff --brief <(phi-repack Phi-4-mini) <(cat one.gguf)
 	phi-repack Phi-4-mini | phi-diff --brief - <(cat one.gguf)
 }
+
+@test "--imatrix: errors as the importance weighs them" {
+	phi-quant -q -t q4_0 Phi-4-mini -o b.gguf
+	imatrix i.dat blk.{0,1}.attn_qkv.weight:256 blk.0.ffn_down.weight:768
+	phi-diff --json --imatrix i.dat Phi-4-mini b.gguf >d.json || [ $? -eq 1 ]
+	# Those it names have weighted errors, of the size of the others; the rest have none.
+	jq -r '.tensors[] | select(.weighted_rmse) | .name' d.json | sort >have
+	printf '%s\n' model.layers.0.mlp.down_proj.weight model.layers.{0,1}.self_attn.qkv_proj.weight | sort | diff - have
+	jq -e '[.tensors[] | select(.weighted_rmse) | (.weighted_sqnr - .sqnr | fabs) < 1, .weighted_rmse > 0] | all' d.json
+	jq -e '.tensors[] | select(.name == "model.embed_tokens.weight") | has("weighted_rmse") and .weighted_rmse == null' d.json
+	(phi-diff --imatrix i.dat Phi-4-mini b.gguf || [ $? -eq 1 ]) | grep "weighted rmse"
+	phi-diff --json Phi-4-mini b.gguf >e.json || [ $? -eq 1 ]
+	jq -e '[.tensors[] | has("weighted_rmse")] | any | not' e.json
+}

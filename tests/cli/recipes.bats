@@ -2,20 +2,6 @@
 # tests/peers/test_recipes.py and test_recipe_options.py.
 load common
 
-# imatrix FILE ENTRIES...: an importance file of the older kind; NAME:COLUMNS each.
-imatrix()
-{
-	python3 - "$@" <<'PY'
-import struct, sys
-out = struct.pack("<i", len(sys.argv) - 2)
-for spec in sys.argv[2:]:
-    name, n = spec.rsplit(":", 1)
-    out += struct.pack("<i", len(name)) + name.encode() + struct.pack("<ii", 2, int(n))
-    out += struct.pack("<%df" % int(n), *[1 + i % 7 for i in range(int(n))])
-open(sys.argv[1], "wb").write(out + struct.pack("<ii", 5, 8) + b"wiki.txt")
-PY
-}
-
 types() { phi-inspect --json "$1" | jq -r '.tensors[] | "\(.name) \(.dtype)"'; }
 
 @test "a mixed recipe, direct and through pipes" {
