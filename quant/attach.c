@@ -15,11 +15,11 @@ struct attach {
 	struct phi_model *model;
 	const struct phi_importance_list *list;
 	bool q2_needs; /* Q2_K of a q2_k_s file */
-	size_t given;	     /* tensors that have it */
-	struct some needy;   /* cannot do without */
+	size_t given; /* tensors that have it */
+	struct some needy; /* cannot do without */
 	struct some lacking; /* can, but others of their kind have it */
-	struct some unseen;  /* have experts that nothing reached */
-	uint64_t experts;    /* of those */
+	struct some unseen; /* have experts that nothing reached */
+	uint64_t experts; /* of those */
 };
 
 static void
@@ -40,8 +40,8 @@ copied(const struct phi_model *model, const struct phi_tensor *t)
 	return true;
 }
 
-/* llama-quantize refuses these without importance, except for embedding and output (facts/gguf.md 4.5). Some
- * of them can be made without. */
+/* llama-quantize refuses these without importance, except for embedding and output
+ * (facts/gguf.md 4.5). Some of them can be made without. */
 static bool
 needs(const struct attach *a, const struct phi_tensor *t)
 {
@@ -73,8 +73,8 @@ find(const struct attach *a, const struct phi_tensor *t)
 	return of || !t->canonical ? of : phi_importance_find(a->list, t->canonical);
 }
 
-/* A row's columns, or as many for each expert. The embedding's is passed over where it does not fit, as
- * llama-quantize does: a tied output matrix is measured under another name. */
+/* A row's columns, or as many for each expert. The embedding's is passed over where it does not
+ * fit, as llama-quantize does: a tied output matrix is measured under another name. */
 static int
 fit(const struct phi_importance_of *of, const struct phi_tensor *t, bool *fits, struct phi_err *err)
 {
@@ -83,18 +83,21 @@ fit(const struct phi_importance_of *of, const struct phi_tensor *t, bool *fits, 
 	*fits = t->rank <= 3 && of->size % columns == 0 && of->size / columns == experts;
 	if (*fits || t->role == PHI_ROLE_EMBEDDING)
 		return 0;
-	return phi_fail(err, PHI_FORMAT, "tensor %s: %" PRIu64 " numbers of importance for %" PRIu64
-		" columns of %" PRIu64 " matri%s", phi_quote(&q, t->name), of->size, columns, experts,
-		experts == 1 ? "x" : "ces");
+	return phi_fail(err, PHI_FORMAT,
+		"tensor %s: %" PRIu64 " numbers of importance for %" PRIu64 " columns of %" PRIu64
+		" matri%s",
+		phi_quote(&q, t->name), of->size, columns, experts, experts == 1 ? "x" : "ces");
 }
 
 /* Says of a tensor what it lacks, beside what chose its type. */
 static int
-explain(struct attach *a, struct phi_tensor *t, const struct phi_importance_of *of, struct phi_err *err)
+explain(struct attach *a, struct phi_tensor *t, const struct phi_importance_of *of,
+	struct phi_err *err)
 {
 	const char *const why = t->why ? t->why : "as it is";
-	t->why = of ? phi_arena_printf(a->model->arena, err, "%s; %" PRIu64 " of %" PRIu64
-				" experts without importance", why, of->unseen, of->experts)
+	t->why = of ? phi_arena_printf(a->model->arena, err,
+			      "%s; %" PRIu64 " of %" PRIu64 " experts without importance", why,
+			      of->unseen, of->experts)
 		    : phi_arena_printf(a->model->arena, err, "%s; no importance", why);
 	return t->why ? 0 : -1;
 }
@@ -134,13 +137,19 @@ say_needy(const struct attach *a, bool lenient, struct phi_err *err)
 		return 0;
 	const char *const name = phi_quote(&q, t->name);
 	if (!lenient && a->list)
-		return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s is not made without importance, and the "
-			"imatrix has none of it", name, t->type->name);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"tensor %s: %s is not made without importance, and the "
+			"imatrix has none of it",
+			name, t->type->name);
 	if (!lenient)
-		return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s is not made without importance (see "
-			"--imatrix)", name, t->type->name);
-	return phi_model_warn(a->model, err, "%zu tensor%s cannot be made without importance (the first: %s: "
-		"%s)", a->needy.count, a->needy.count == 1 ? "" : "s", name, t->type->name);
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"tensor %s: %s is not made without importance (see "
+			"--imatrix)",
+			name, t->type->name);
+	return phi_model_warn(a->model, err,
+		"%zu tensor%s cannot be made without importance (the first: %s: "
+		"%s)",
+		a->needy.count, a->needy.count == 1 ? "" : "s", name, t->type->name);
 }
 
 static int
@@ -150,14 +159,18 @@ say_rest(const struct attach *a, struct phi_err *err)
 	if (a->list && !a->given && !a->lacking.count &&
 		phi_model_warn(a->model, err, "importance changes no tensor of this recipe"))
 		return -1;
-	if (a->lacking.count && phi_model_warn(a->model, err, "%zu tensor%s of the model %s no importance "
-			"(the first: %s)", a->lacking.count, a->lacking.count == 1 ? "" : "s",
-			a->lacking.count == 1 ? "has" : "have",
-			phi_quote(&q, a->lacking.first->name)))
+	if (a->lacking.count && phi_model_warn(a->model, err,
+					"%zu tensor%s of the model %s no importance "
+					"(the first: %s)",
+					a->lacking.count, a->lacking.count == 1 ? "" : "s",
+					a->lacking.count == 1 ? "has" : "have",
+					phi_quote(&q, a->lacking.first->name)))
 		return -1;
-	if (a->unseen.count && phi_model_warn(a->model, err, "%" PRIu64 " expert%s in %zu tensor%s (the first: "
-			"%s) got no data: all their columns count alike", a->experts,
-			a->experts == 1 ? "" : "s", a->unseen.count,
+	if (a->unseen.count &&
+		phi_model_warn(a->model, err,
+			"%" PRIu64 " expert%s in %zu tensor%s (the first: "
+			"%s) got no data: all their columns count alike",
+			a->experts, a->experts == 1 ? "" : "s", a->unseen.count,
 			a->unseen.count == 1 ? "" : "s", phi_quote(&q, a->unseen.first->name)))
 		return -1;
 	return 0;
@@ -167,7 +180,8 @@ int
 phi_importance_attach(struct phi_model *lowered, const struct phi_importance_list *list,
 	const struct phi_recipe *recipe, bool lenient, struct phi_err *err)
 {
-	struct attach a = { .model = lowered, .list = list,
+	struct attach a = { .model = lowered,
+		.list = list,
 		.q2_needs = recipe && !strcmp(recipe->name, "q2_k_s") };
 	for (size_t i = 0; i < lowered->ntensors; i++) {
 		struct phi_tensor *const t = &lowered->tensors[i];

@@ -12,8 +12,8 @@
 struct choice {
 	struct phi_model *model;
 	const struct phi_recipe_options *options;
-	const struct phi_recipe *recipe; /* or NULL: */
-	const struct phi_type *type;	 /* what --pure gives every weight, or the recipe's base, or NULL */
+	const struct phi_recipe *recipe; /* or NULL */
+	const struct phi_type *type;	 /* of --pure, or the recipe's base, or NULL */
 	struct phi_mixture mixture;	 /* of the recipe */
 	const char *recipe_why;		 /* "recipe q8_0" */
 	struct phi_rules *rules;
@@ -72,8 +72,9 @@ take(struct choice *c, struct phi_tensor *t, const struct phi_type *type, const 
 		return 0;
 	if (!c->fallen++)
 		c->first_fallen = t->name;
-	t->why = phi_arena_printf(c->model->arena, err, "%s; row %" PRIu64 " is no multiple of %u: %s", why,
-		row, type->elements, t->type->name);
+	t->why = phi_arena_printf(c->model->arena, err,
+		"%s; row %" PRIu64 " is no multiple of %u: %s", why, row, type->elements,
+		t->type->name);
 	return t->why ? 0 : -1;
 }
 
@@ -95,14 +96,15 @@ note_requantizing(struct choice *c, const struct phi_tensor *t)
 
 /* What the recipe says. */
 static int
-take_recipe(struct choice *c, struct phi_tensor *t, const struct phi_pick *pick, struct phi_err *err)
+take_recipe(
+	struct choice *c, struct phi_tensor *t, const struct phi_pick *pick, struct phi_err *err)
 {
 	char words[256];
 	const char *why = c->recipe_why;
 	if (pick->role) {
 		phi_mixture_words(pick->when, words, sizeof words);
-		why = phi_arena_printf(c->model->arena, err, "%s: %s%s%s", c->recipe_why, pick->role,
-			words[0] ? ", " : "", words);
+		why = phi_arena_printf(c->model->arena, err, "%s: %s%s%s", c->recipe_why,
+			pick->role, words[0] ? ", " : "", words);
 		if (!why)
 			return -1;
 	}
@@ -114,20 +116,20 @@ static const struct phi_type *
 asked_for(const struct choice *c, const struct phi_tensor *t, const char **why)
 {
 	const struct phi_recipe_options *const o = c->options;
-	const bool head = t->role == PHI_ROLE_OUTPUT || !c->mixture.facts.untied;
+	const bool tied = t->role == PHI_ROLE_EMBEDDING && !c->mixture.facts.untied;
 	if (t->role == PHI_ROLE_EMBEDDING && o->embedding_type) {
 		*why = "--embedding-type";
 		return o->embedding_type;
 	}
-	if ((t->role == PHI_ROLE_OUTPUT || (t->role == PHI_ROLE_EMBEDDING && head)) && o->output_type) {
+	if ((t->role == PHI_ROLE_OUTPUT || tied) && o->output_type) {
 		*why = "--output-type";
 		return o->output_type;
 	}
 	return NULL;
 }
 
-/* What the recipe gives this one. Also a tensor that a rule takes is counted, so that a rule changes what
- * it names and nothing else; llama-quantize counts on without them. */
+/* What the recipe gives this one. Also a tensor that a rule takes is counted, so that a rule
+ * changes what it names and nothing else; llama-quantize counts on without them. */
 static struct phi_pick
 recipe_pick(struct choice *c, const struct phi_tensor *t, bool ruled)
 {
@@ -146,7 +148,8 @@ choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 	const char *why;
 	if (reason) {
 		t->why = !hit.why ? reason
-			: phi_arena_printf(c->model->arena, err, "%s; %s skipped", reason, hit.why);
+				  : phi_arena_printf(c->model->arena, err, "%s; %s skipped", reason,
+					    hit.why);
 		return t->why ? 0 : -1;
 	}
 	const struct phi_type *const asked = asked_for(c, t, &why);
@@ -157,7 +160,7 @@ choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 		return take(c, t, hit.type ? hit.type : kept_type(c->model, t), hit.why, err);
 	if (!pick.type)
 		return 0;
-	/* A target says itself which of its vectors are which; a checkpoint keeps them as they are. */
+	/* A target says itself which of its vectors are which; a checkpoint keeps them. */
 	if (t->rank < 2 && !c->options->pure && strcmp(c->model->view, "gguf") != 0) {
 		t->why = "a vector: kept";
 		return 0;
@@ -190,7 +193,8 @@ static int
 check_made(const struct phi_type *type, const char *option, struct phi_err *err)
 {
 	if (type && !phi_type_made(type))
-		return phi_fail(err, PHI_UNSUPPORTED, "%s: there is no way to make %s", option, type->name);
+		return phi_fail(
+			err, PHI_UNSUPPORTED, "%s: there is no way to make %s", option, type->name);
 	return 0;
 }
 
@@ -218,11 +222,15 @@ warn_requantized(const struct choice *c, struct phi_err *err)
 	struct phi_quoted q;
 	const char *const name = c->requantized ? phi_quote(&q, c->first_requantized->name) : NULL;
 	if (c->requantized == 1)
-		return phi_model_warn(c->model, err, "1 tensor is quantized already (%s: %s): what it lost "
-			"stays lost", name, c->its_type->name);
+		return phi_model_warn(c->model, err,
+			"1 tensor is quantized already (%s: %s): what it lost "
+			"stays lost",
+			name, c->its_type->name);
 	if (c->requantized > 1)
-		return phi_model_warn(c->model, err, "%zu tensors are quantized already (the first: %s: %s): "
-			"what they lost stays lost", c->requantized, name, c->its_type->name);
+		return phi_model_warn(c->model, err,
+			"%zu tensors are quantized already (the first: %s: %s): "
+			"what they lost stays lost",
+			c->requantized, name, c->its_type->name);
 	return 0;
 }
 
@@ -234,10 +242,14 @@ warn_fallen(const struct choice *c, struct phi_err *err)
 		return 0;
 	const char *const name = phi_quote(&q, c->first_fallen);
 	if (c->fallen == 1)
-		return phi_model_warn(c->model, err, "the rows of 1 tensor are no whole blocks of the type it was "
-			"to have (%s): it gets another (see --explain)", name);
-	return phi_model_warn(c->model, err, "the rows of %zu tensors are no whole blocks of the types they were "
-		"to have (the first: %s): they get others (see --explain)", c->fallen, name);
+		return phi_model_warn(c->model, err,
+			"the rows of 1 tensor are no whole blocks of the type it was "
+			"to have (%s): it gets another (see --explain)",
+			name);
+	return phi_model_warn(c->model, err,
+		"the rows of %zu tensors are no whole blocks of the types they were "
+		"to have (the first: %s): they get others (see --explain)",
+		c->fallen, name);
 }
 
 static int

@@ -38,7 +38,8 @@ load(struct reader *r, const struct phi_tensor *t, uint64_t *n, struct phi_err *
 {
 	if (!phi_tensor_elements(t, n) || *n > PHI_IMPORTANCE_BYTES_MAX / 4 ||
 		r->list->bytes + 4 * *n > PHI_IMPORTANCE_BYTES_MAX) {
-		phi_fail(err, PHI_LIMIT, "more than %d bytes of importance", PHI_IMPORTANCE_BYTES_MAX);
+		phi_fail(err, PHI_LIMIT, "more than %d bytes of importance",
+			PHI_IMPORTANCE_BYTES_MAX);
 		return NULL;
 	}
 	r->list->bytes += 4 * *n;
@@ -50,7 +51,8 @@ load(struct reader *r, const struct phi_tensor *t, uint64_t *n, struct phi_err *
 
 /* What the sums of one expert are divided by; 0: unseen. llama.cpp rounds the F32 count. */
 static int
-count_of(const struct phi_tensor *t, const void *counts, uint64_t i, float *count, struct phi_err *err)
+count_of(const struct phi_tensor *t, const void *counts, uint64_t i, float *count,
+	struct phi_err *err)
 {
 	const uint8_t *const at = (const uint8_t *)counts + 4 * i;
 	const uint32_t bits = phi_load32(at);
@@ -67,8 +69,8 @@ divide(float *values, uint64_t n, float count, struct phi_err *err)
 	for (uint64_t i = 0; i < n; i++) {
 		values[i] /= count;
 		if (!isfinite(values[i]) || values[i] < 0)
-			return phi_fail(err, PHI_FORMAT, "importance of column %" PRIu64 " is %g", i,
-				(double)values[i]);
+			return phi_fail(err, PHI_FORMAT, "importance of column %" PRIu64 " is %g",
+				i, (double)values[i]);
 	}
 	return 0;
 }
@@ -103,8 +105,8 @@ read_item(struct reader *r, const struct phi_tensor *sums, size_t name, struct p
 		return phi_fail(err, PHI_FORMAT, "there are no counts for these sums");
 	const struct phi_tensor *const t = &model->tensors[index];
 	if (sums->type->id != PHI_F32 || (t->type->id != PHI_F32 && t->type->id != PHI_I32))
-		return phi_fail(err, PHI_FORMAT, "sums are %s and counts %s, not F32", sums->type->name,
-			t->type->name);
+		return phi_fail(err, PHI_FORMAT, "sums are %s and counts %s, not F32",
+			sums->type->name, t->type->name);
 	struct phi_importance_of item = { 0 };
 	float *const values = load(r, sums, &item.size, err);
 	const void *const counts = values ? load(r, t, &item.experts, err) : NULL;
@@ -114,12 +116,13 @@ read_item(struct reader *r, const struct phi_tensor *sums, size_t name, struct p
 	if (!item.experts || !item.size) /* llama-quantize passes over them */
 		return 0;
 	if (item.size % item.experts)
-		return phi_fail(err, PHI_FORMAT, "%" PRIu64 " sums and %" PRIu64 " counts", item.size,
-			item.experts);
+		return phi_fail(err, PHI_FORMAT, "%" PRIu64 " sums and %" PRIu64 " counts",
+			item.size, item.experts);
 	if (set_values(&item, t, values, counts, err))
 		return -1;
 	list->items[list->count] = item;
-	return phi_names_add(list->names, item.name, name, (uint32_t)list->count++, err) < 0 ? -1 : 0;
+	return phi_names_add(list->names, item.name, name, (uint32_t)list->count++, err) < 0 ? -1
+											     : 0;
 }
 
 /* Says which tensor before what was wrong with it. */
@@ -145,7 +148,8 @@ read_items(struct reader *r, struct phi_err *err)
 static int
 read_keys(struct phi_importance_list *list, const struct phi_model *model, struct phi_err *err)
 {
-	const struct phi_value *const sets = phi_metadata_find(&model->metadata, "imatrix.datasets");
+	const struct phi_value *const sets =
+		phi_metadata_find(&model->metadata, "imatrix.datasets");
 	const struct phi_value *const chunks =
 		phi_metadata_find(&model->metadata, "imatrix.chunk_count");
 	if (chunks && !phi_value_u64(chunks, &list->chunks))

@@ -5,7 +5,7 @@
 
 /* recipes.def as enumerations and a table. */
 #define RECIPE(name, base, summary) RECIPE_##name,
-enum { 
+enum {
 #include "quant/recipes.def"
 };
 #undef RECIPE
@@ -76,7 +76,8 @@ number(const struct phi_model *model, const char *arch, const char *name)
 	return 0;
 }
 
-/* What llama.cpp calls a model of 70 billion weights, whatever it weighs: by architecture and layers. */
+/* What llama.cpp calls a model of 70 billion weights, whatever it weighs: by architecture and
+ * layers. */
 static bool
 is_70b(const char *arch, const struct phi_mixture_facts *f)
 {
@@ -113,7 +114,7 @@ phi_mixture_begin(struct phi_mixture *mixture, const struct phi_recipe *recipe,
 	for (size_t i = 0; i < lowered->ntensors; i++) {
 		const enum phi_role role = lowered->tensors[i].role;
 		f->values += role == PHI_ROLE_ATTN_V || role == PHI_ROLE_ATTN_QKV ||
-			role == PHI_ROLE_ATTN_KV_B;
+			     role == PHI_ROLE_ATTN_KV_B;
 		f->untied |= role == PHI_ROLE_OUTPUT;
 	}
 }
@@ -176,8 +177,8 @@ more(uint64_t i, uint64_t n)
 	return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
 }
 
-/* The conditions that hold. `nth` is which of its role it is; with experts a feed-forward matrix goes by
- * the layer in its name, since the experts of old files are tensors of their own. */
+/* The conditions that hold. `nth` is which of its role it is; with experts a feed-forward matrix
+ * goes by the layer in its name, since the experts of old files are tensors of their own. */
 static uint32_t
 conditions(const struct phi_mixture *m, const struct phi_tensor *t, enum role role, uint64_t nth)
 {
@@ -237,7 +238,7 @@ phi_mixture_words(uint32_t when, char *dst, size_t size)
 	dst[0] = '\0';
 	for (size_t i = 0; i < sizeof condition_words / sizeof *condition_words && at < size; i++)
 		if (when >> i & 1 && condition_words[i][0])
-			at += (size_t)snprintf(dst + at, size - at, "%s%s", at ? ", " : "",
-				condition_words[i]);
+			at += (size_t)snprintf(
+				dst + at, size - at, "%s%s", at ? ", " : "", condition_words[i]);
 	return dst;
 }

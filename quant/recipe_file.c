@@ -44,14 +44,15 @@ read_rule(struct phi_recipe_file *file, const json_t *item, enum phi_rule_kind k
 		return phi_fail(err, PHI_FORMAT, "%s: there is no such type",
 			phi_quote(&q, json_string_value(type)));
 	if (rule->type && !phi_type_made(rule->type))
-		return phi_fail(err, PHI_UNSUPPORTED, "there is no way to make %s", rule->type->name);
+		return phi_fail(
+			err, PHI_UNSUPPORTED, "there is no way to make %s", rule->type->name);
 	return 0;
 }
 
 /* Appends the list under `key` to the rules, of which there is room for as many. */
 static int
-read_list(struct phi_recipe_file *file, const json_t *root, const char *key, enum phi_rule_kind kind,
-	struct phi_rule *rules, struct phi_err *err)
+read_list(struct phi_recipe_file *file, const json_t *root, const char *key,
+	enum phi_rule_kind kind, struct phi_rule *rules, struct phi_err *err)
 {
 	const json_t *const list = json_object_get(root, key);
 	if (!list)
@@ -60,7 +61,8 @@ read_list(struct phi_recipe_file *file, const json_t *root, const char *key, enu
 		return phi_fail(err, PHI_FORMAT, "%s is no array", key);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *const item = json_array_get(list, i);
-		if (kind == PHI_RULE_NAME && json_is_object(item) && !json_object_get(item, "dtype"))
+		if (kind == PHI_RULE_NAME && json_is_object(item) &&
+			!json_object_get(item, "dtype"))
 			continue;
 		if (read_rule(file, item, kind, &rules[file->nrules], err))
 			return phi_context(err, "%s[%zu]", key, i);
@@ -73,7 +75,7 @@ static int
 read_all(struct phi_recipe_file *file, const json_t *root, struct phi_err *err)
 {
 	const size_t n = json_array_size(json_object_get(root, "rules")) +
-		json_array_size(json_object_get(root, "items"));
+			 json_array_size(json_object_get(root, "items"));
 	if (!json_is_object(root))
 		return phi_fail(err, PHI_FORMAT, "no object");
 	file->arena = phi_arena_new(err);
@@ -82,10 +84,13 @@ read_all(struct phi_recipe_file *file, const json_t *root, struct phi_err *err)
 	if (!rules)
 		return -1;
 	file->rules = rules;
-	if (read_recipe(file, root, err) || read_list(file, root, "rules", PHI_RULE_GLOB, rules, err) ||
+	if (read_recipe(file, root, err) ||
+		read_list(file, root, "rules", PHI_RULE_GLOB, rules, err) ||
 		read_list(file, root, "items", PHI_RULE_NAME, rules, err))
 		return -1;
-	return file->recipe || file->nrules ? 0 : phi_fail(err, PHI_FORMAT, "names no recipe and no type");
+	return file->recipe || file->nrules
+		       ? 0
+		       : phi_fail(err, PHI_FORMAT, "names no recipe and no type");
 }
 
 struct phi_recipe_file *

@@ -27,7 +27,8 @@ static bool
 is_regex(const struct phi_rule *rule)
 {
 	const size_t n = strlen(rule->glob);
-	return rule->kind == PHI_RULE_PATTERN && n > 2 && rule->glob[0] == '/' && rule->glob[n - 1] == '/';
+	return rule->kind == PHI_RULE_PATTERN && n > 2 && rule->glob[0] == '/' &&
+	       rule->glob[n - 1] == '/';
 }
 
 static int
@@ -42,22 +43,25 @@ compile(struct compiled *c, struct phi_arena *arena, struct phi_err *err)
 	const int result = regcomp(&c->regex, text, REG_EXTENDED | REG_NOSUB);
 	if (result) {
 		regerror(result, &c->regex, reason, sizeof reason);
-		return phi_fail(err, PHI_ARGUMENT, "rule %s: %s", phi_quote(&q, c->rule->glob), reason);
+		return phi_fail(
+			err, PHI_ARGUMENT, "rule %s: %s", phi_quote(&q, c->rule->glob), reason);
 	}
 	c->has_regex = true;
 	return 0;
 }
 
 static int
-read_one(struct compiled *c, const struct phi_rule *rule, struct phi_arena *arena, struct phi_err *err)
+read_one(struct compiled *c, const struct phi_rule *rule, struct phi_arena *arena,
+	struct phi_err *err)
 {
 	struct phi_quoted q;
 	c->rule = rule;
 	if (rule->type && !phi_type_made(rule->type))
 		return phi_fail(err, PHI_UNSUPPORTED, "rule %s=%s: there is no way to make %s",
 			phi_quote(&q, rule->glob), rule->type->name, rule->type->name);
-	c->why = rule->type ? phi_arena_printf(arena, err, "rule %s=%s", rule->glob, rule->type->name)
-			    : phi_arena_printf(arena, err, "kept by --keep %s", rule->glob);
+	c->why = rule->type
+			 ? phi_arena_printf(arena, err, "rule %s=%s", rule->glob, rule->type->name)
+			 : phi_arena_printf(arena, err, "kept by --keep %s", rule->glob);
 	if (!c->why)
 		return -1;
 	return is_regex(rule) ? compile(c, arena, err) : 0;
@@ -76,8 +80,9 @@ read_all(struct phi_rules *r, const struct phi_rule *rules, size_t n, struct phi
 		if (read_one(&r->items[r->count], &rules[r->count], arena, err))
 			return -1;
 	for (size_t i = n; i-- > 0;)
-		if (rules[i].kind == PHI_RULE_NAME && phi_names_add(r->exact, rules[i].glob, strlen(rules[i].glob),
-						       (uint32_t)i, err) < 0)
+		if (rules[i].kind == PHI_RULE_NAME &&
+			phi_names_add(r->exact, rules[i].glob, strlen(rules[i].glob), (uint32_t)i,
+				err) < 0)
 			return -1;
 	return 0;
 }
@@ -110,7 +115,8 @@ matches(const struct compiled *c, const char *name)
 {
 	if (!name || c->rule->kind == PHI_RULE_NAME)
 		return false;
-	return c->has_regex ? !regexec(&c->regex, name, 0, NULL, 0) : phi_glob_match(c->rule->glob, name);
+	return c->has_regex ? !regexec(&c->regex, name, 0, NULL, 0)
+			    : phi_glob_match(c->rule->glob, name);
 }
 
 /* The index after that of the last exact rule for this name, or 0. */

@@ -166,10 +166,12 @@ static int
 set_importance(struct phi_model *model, const struct phi_importance_note *note, struct phi_err *err)
 {
 	if (set_text(model, "quantize.imatrix.file", note->file, err) ||
-		(note->dataset && set_text(model, "quantize.imatrix.dataset", note->dataset, err)) ||
+		(note->dataset &&
+			set_text(model, "quantize.imatrix.dataset", note->dataset, err)) ||
 		set_number(model, "quantize.imatrix.entries_count", (uint32_t)note->entries, err))
 		return -1;
-	return note->chunks ? set_number(model, "quantize.imatrix.chunks_count", (uint32_t)note->chunks, err)
+	return note->chunks ? set_number(model, "quantize.imatrix.chunks_count",
+				      (uint32_t)note->chunks, err)
 			    : 0;
 }
 
@@ -203,7 +205,8 @@ end_strings(struct phi_model *model, struct phi_err *err)
 		if (v->kind != PHI_VALUE_ARRAY || v->array.kind != PHI_VALUE_STRING)
 			continue;
 		const size_t n = (size_t)v->array.count;
-		struct phi_string *const copy = phi_arena_calloc(model->arena, n, sizeof *copy, err);
+		struct phi_string *const copy =
+			phi_arena_calloc(model->arena, n, sizeof *copy, err);
 		if (!copy)
 			return -1;
 		if (n)
@@ -215,8 +218,8 @@ end_strings(struct phi_model *model, struct phi_err *err)
 	return 0;
 }
 
-/* llama.cpp's guess where a file does not say what it is: the type that most tensors have, the first to be
- * the most; a flag says that it was guessed. */
+/* llama.cpp's guess where a file does not say what it is: the type that most tensors have, the
+ * first to be the most; a flag says that it was guessed. */
 static uint32_t
 guess_ftype(const struct phi_model *model)
 {
@@ -234,7 +237,8 @@ guess_ftype(const struct phi_model *model)
 	return GUESSED | (ftype ? ftype->id : 0);
 }
 
-/* The file type of a copy: what the source says, or the guess. The tensors are in their final order. */
+/* The file type of a copy: what the source says, or the guess. The tensors are in their final
+ * order. */
 static uint32_t
 copied_ftype(const struct phi_model *model)
 {

@@ -2,8 +2,8 @@
 
 #include "formats/core/bytes.h"
 
-/* There is no magic: the first entry must make sense. A name of printable characters with a count before
- * and behind it is about 24 bits of evidence, less than any magic. */
+/* There is no magic: the first entry must make sense. A name of printable characters with a count
+ * before and behind it is about 24 bits of evidence, less than any magic. */
 static int
 bid(const struct phi_probe *probe)
 {

@@ -1,4 +1,5 @@
-/* --layout: each entry is a header, its count of calls, a header again (the number of values), its values. */
+/* --layout: each entry is a header, its count of calls, a header again (the number of values), its
+ * values. */
 #include "formats/core/tile.h"
 #include "formats/imatrix/imatrix.h"
 

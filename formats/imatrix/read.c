@@ -30,9 +30,9 @@ close_member(struct phi_source *source)
 	phi_member_close(source->state);
 }
 
-static const struct phi_source_ops ops = { .read = read_storage,
-	.layout = phi_imatrix_layout,
-	.close = close_member };
+static const struct phi_source_ops ops = {
+	.read = read_storage, .layout = phi_imatrix_layout, .close = close_member
+};
 
 /* A number that counts something: not negative, at most `most`. */
 static int
@@ -43,11 +43,12 @@ read_count(struct reader *r, const char *what, uint32_t most, uint32_t *out, str
 		return phi_context(err, "number of %s", what);
 	*out = phi_load32(bytes);
 	if (*out > INT32_MAX)
-		return phi_fail(err, PHI_FORMAT, "offset %" PRIu64 ": number of %s is %" PRId32, r->at,
-			what, (int32_t)*out);
+		return phi_fail(err, PHI_FORMAT, "offset %" PRIu64 ": number of %s is %" PRId32,
+			r->at, what, (int32_t)*out);
 	if (*out > most)
 		return phi_fail(err, PHI_LIMIT,
-			"offset %" PRIu64 ": number of %s is %" PRIu32 ", above the limit (%" PRIu32 ")",
+			"offset %" PRIu64 ": number of %s is %" PRIu32 ", above the limit (%" PRIu32
+			")",
 			r->at, what, *out, most);
 	r->at += sizeof bytes;
 	return 0;
@@ -58,8 +59,10 @@ static char *
 read_text(struct reader *r, uint32_t n, struct phi_err *err)
 {
 	if (!phi_fits(r->at, n, r->size)) {
-		phi_fail(err, PHI_TRUNCATED, "%" PRIu32 " characters at offset %" PRIu64
-			" end beyond the end of the file (%" PRIu64 ")", n, r->at, r->size);
+		phi_fail(err, PHI_TRUNCATED,
+			"%" PRIu32 " characters at offset %" PRIu64
+			" end beyond the end of the file (%" PRIu64 ")",
+			n, r->at, r->size);
 		return NULL;
 	}
 	char *const text = phi_arena_calloc(r->model->arena, (size_t)n + 1, 1, err);
@@ -75,8 +78,8 @@ read_text(struct reader *r, uint32_t n, struct phi_err *err)
 
 /* A tensor of n numbers of 4 bytes at `offset`. */
 static int
-add_tensor(struct reader *r, const char *name, const char *suffix, enum phi_type_id type, uint64_t n,
-	uint64_t offset, struct phi_err *err)
+add_tensor(struct reader *r, const char *name, const char *suffix, enum phi_type_id type,
+	uint64_t n, uint64_t offset, struct phi_err *err)
 {
 	struct phi_storage *const s = phi_model_add_storage(r->model, err);
 	struct phi_tensor *const t = s ? phi_model_add_tensor(r->model, err) : NULL;
@@ -88,7 +91,8 @@ add_tensor(struct reader *r, const char *name, const char *suffix, enum phi_type
 	t->rank = 1;
 	t->shape[0] = n;
 	t->nplanes = 1;
-	t->plane[0] = (struct phi_plane){ .storage = (uint32_t)r->model->nstorages - 1, .dense = true };
+	t->plane[0] =
+		(struct phi_plane){ .storage = (uint32_t)r->model->nstorages - 1, .dense = true };
 	return t->name ? 0 : -1;
 }
 
@@ -104,11 +108,13 @@ read_entry(struct reader *r, struct phi_err *err)
 		read_count(r, "values", INT32_MAX, &values, err))
 		return -1;
 	if (!values)
-		return phi_fail(err, PHI_FORMAT, "offset %" PRIu64 ": an entry without values",
-			r->at - 4);
+		return phi_fail(
+			err, PHI_FORMAT, "offset %" PRIu64 ": an entry without values", r->at - 4);
 	if (!phi_fits(r->at, 4 * (uint64_t)values, r->size))
-		return phi_fail(err, PHI_TRUNCATED, "%" PRIu32 " values at offset %" PRIu64
-			" end beyond the end of the file (%" PRIu64 ")", values, r->at, r->size);
+		return phi_fail(err, PHI_TRUNCATED,
+			"%" PRIu32 " values at offset %" PRIu64
+			" end beyond the end of the file (%" PRIu64 ")",
+			values, r->at, r->size);
 	if (add_tensor(r, name, ".in_sum2", PHI_F32, values, r->at, err) ||
 		add_tensor(r, name, ".counts", PHI_I32, 1, counts, err))
 		return -1;
@@ -157,7 +163,8 @@ describe(struct phi_source *source, struct phi_store *store, struct phi_err *err
 	r.file = phi_arena_strdup(model->arena, phi_member_name(r.member), err);
 	model->name = phi_arena_strdup(model->arena, phi_store_base(store), err);
 	if (!r.file || !model->name ||
-		phi_metadata_add_string(&model->metadata, model->arena, "general.type", "imatrix", err) ||
+		phi_metadata_add_string(
+			&model->metadata, model->arena, "general.type", "imatrix", err) ||
 		read_count(&r, "entries", PHI_IMATRIX_ENTRIES_MAX, &entries, err))
 		return -1;
 	if (!entries || entries > r.size / ENTRY_MIN)

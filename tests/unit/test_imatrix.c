@@ -109,7 +109,8 @@ the_older_kind(void **state)
 			assert_true(up->values[i] == four[i] / 4);
 		const struct phi_importance_of *const down =
 			phi_importance_find(o.list, "blk.0.ffn_down.weight");
-		assert_true(down->values[0] == 5 && down->values[1] == 0); /* the sums as they are */
+		assert_true(
+			down->values[0] == 5 && down->values[1] == 0); /* the sums as they are */
 		assert_null(phi_importance_find(o.list, "blk.0.ffn"));
 		assert_int_equal(phi_importance_chunks(o.list), trailer ? 12 : 0);
 		if (trailer)
@@ -172,7 +173,8 @@ bad_files(void **state)
 	number(&b, 0);
 	number(&b, 0);
 	number(&b, 0);
-	expect(&b, phi_imatrix_open, "entry 1 of 1: offset 4: number of characters of a name is 1073741824");
+	expect(&b, phi_imatrix_open,
+		"entry 1 of 1: offset 4: number of characters of a name is 1073741824");
 	number(&b, 1);
 	number(&b, 3);
 	assert_int_equal(phi_buffer_append(&b, "a\0b", 3, NULL), 0);
@@ -190,7 +192,8 @@ bad_files(void **state)
 	text(&b, "some.weight");
 	number(&b, 1);
 	number(&b, INT32_MAX);
-	expect(&b, phi_imatrix_open, "2147483647 values at offset 27 end beyond the end of the file (27)");
+	expect(&b, phi_imatrix_open,
+		"2147483647 values at offset 27 end beyond the end of the file (27)");
 	number(&b, 2);
 	entry(&b, "a.weight", 1, 2, two);
 	entry(&b, "a.weight", 1, 2, two);
@@ -210,7 +213,8 @@ bad_files(void **state)
 }
 
 static void
-tensor(struct maker *m, const char *name, uint64_t rows, uint64_t row, unsigned type, uint64_t offset)
+tensor(struct maker *m, const char *name, uint64_t rows, uint64_t row, unsigned type,
+	uint64_t offset)
 {
 	put_text(m, name);
 	put_number(m, 2, 4);
@@ -222,7 +226,8 @@ tensor(struct maker *m, const char *name, uint64_t rows, uint64_t row, unsigned 
 
 /* A GGUF of sums and counts of two experts; type and number of the counts as asked. */
 static struct phi_buffer
-gguf(uint64_t ncounts, unsigned type, const char *counts_name, const float *sums, const float *counts)
+gguf(uint64_t ncounts, unsigned type, const char *counts_name, const float *sums,
+	const float *counts)
 {
 	struct maker m = start(3, false, 2, 1);
 	put_text(&m, "imatrix.chunk_count");
@@ -263,7 +268,8 @@ static void
 bad_ggufs(void **state)
 {
 	(void)state;
-	static const float counts[] = { 1, 1, 1 }, minus[] = { -1, 1 }, infinite[] = { INFINITY, 1 };
+	static const float counts[] = { 1, 1, 1 }, minus[] = { -1, 1 },
+			   infinite[] = { INFINITY, 1 };
 	static const float tiny[] = { 1e-45f, 1, 1, 1 };
 	struct phi_buffer b = gguf(2, 0, "v.counts", four, counts);
 	expect(&b, phi_gguf_open, "tensor w.in_sum2: there are no counts for these sums");

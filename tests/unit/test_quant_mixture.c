@@ -1,5 +1,6 @@
-/* Recipes on the Phi models as they are: the bytes of all tensors, from names, shapes and keys alone. The
- * sums are those of facts computed from llama.cpp's rules by another program (facts/gguf.md 4.7). */
+/* Recipes on the Phi models as they are: the bytes of all tensors, from names, shapes and keys
+ * alone. The sums are those of facts computed from llama.cpp's rules by another program
+ * (facts/gguf.md 4.7). */
 #include "formats/gguf/gguf.h"
 #include "quant/quant.h"
 
@@ -19,12 +20,15 @@ struct shape {
 	unsigned rope; /* factors */
 };
 
-static const struct shape mini = { "Phi-3-mini", "phi3", 3072, 8192, 32, 32, 32, 32064, 0, false, 0 },
-	phi4 = { "Phi-4", "phi3", 5120, 17920, 40, 40, 10, 100352, 0, false, 0 },
-	phi4_mini = { "Phi-4-mini", "phi3", 3072, 8192, 32, 24, 8, 200064, 0, true, 48 };
+static const struct shape mini = { "Phi-3-mini", "phi3", 3072, 8192, 32, 32, 32, 32064, 0, false,
+	0 },
+			  phi4 = { "Phi-4", "phi3", 5120, 17920, 40, 40, 10, 100352, 0, false, 0 },
+			  phi4_mini = { "Phi-4-mini", "phi3", 3072, 8192, 32, 24, 8, 200064, 0,
+				  true, 48 };
 
 static void
-add(struct phi_model *m, enum phi_type_id type, uint64_t rows, uint64_t row, const char *fmt, unsigned i)
+add(struct phi_model *m, enum phi_type_id type, uint64_t rows, uint64_t row, const char *fmt,
+	unsigned i)
 {
 	struct phi_tensor *const t = phi_model_add_tensor(m, NULL);
 	char name[64];
@@ -47,7 +51,8 @@ add_layer(struct phi_model *m, const struct shape *s, unsigned i)
 {
 	const uint32_t head = s->hidden / s->heads;
 	add(m, PHI_F32, 0, s->hidden, "blk.%u.attn_norm.weight", i);
-	add(m, PHI_F16, (s->heads + 2 * s->kv_heads) * head, s->hidden, "blk.%u.attn_qkv.weight", i);
+	add(m, PHI_F16, (s->heads + 2 * s->kv_heads) * head, s->hidden, "blk.%u.attn_qkv.weight",
+		i);
 	add(m, PHI_F16, s->hidden, s->hidden, "blk.%u.attn_output.weight", i);
 	add(m, PHI_F32, 0, s->hidden, "blk.%u.ffn_norm.weight", i);
 	add(m, PHI_F16, 2 * s->ffn, s->hidden, "blk.%u.ffn_up.weight", i);
@@ -71,7 +76,8 @@ describe(const struct shape *s)
 	if (!s->tied)
 		add(m, PHI_F16, s->vocab, s->hidden, "output.weight", 0);
 	for (unsigned i = 0; i < 2 && s->rope; i++)
-		add(m, PHI_F32, 0, s->rope, i ? "rope_factors_long.weight" : "rope_factors_short.weight", 0);
+		add(m, PHI_F32, 0, s->rope,
+			i ? "rope_factors_long.weight" : "rope_factors_short.weight", 0);
 	return m;
 }
 
@@ -80,7 +86,9 @@ bytes_by(const struct shape *s, const char *recipe, enum phi_compat compat)
 {
 	struct phi_model *const m = describe(s);
 	const struct phi_lower_options lower = { .size = sizeof lower, .recipe = recipe };
-	const struct phi_recipe_options options = { .size = sizeof options, .recipe = recipe, .compat = compat };
+	const struct phi_recipe_options options = {
+		.size = sizeof options, .recipe = recipe, .compat = compat
+	};
 	struct phi_err err = { 0 };
 	uint64_t total = 0;
 	struct phi_model *const lowered = phi_gguf_lower(m, &lower, &err);
@@ -121,7 +129,8 @@ the_phi_models(void **state)
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
 		assert_int_equal(bytes_by(&mini, want[i].recipe, PHI_COMPAT_NONE), want[i].mini);
 		assert_int_equal(bytes_by(&phi4, want[i].recipe, PHI_COMPAT_NONE), want[i].phi4);
-		assert_int_equal(bytes_by(&phi4_mini, want[i].recipe, PHI_COMPAT_NONE), want[i].phi4_mini);
+		assert_int_equal(
+			bytes_by(&phi4_mini, want[i].recipe, PHI_COMPAT_NONE), want[i].phi4_mini);
 	}
 	/* As Microsoft's own file of Phi-3-mini was made. */
 	assert_int_equal(bytes_by(&mini, "q4_k_m", PHI_COMPAT_LLAMA_2025), 2392493568);
@@ -133,7 +142,9 @@ type_by(const struct shape *s, const char *recipe, enum phi_compat compat, const
 {
 	struct phi_model *const m = describe(s);
 	const struct phi_lower_options lower = { .size = sizeof lower, .recipe = recipe };
-	const struct phi_recipe_options options = { .size = sizeof options, .recipe = recipe, .compat = compat };
+	const struct phi_recipe_options options = {
+		.size = sizeof options, .recipe = recipe, .compat = compat
+	};
 	struct phi_err err = { 0 };
 	const char *type = "none";
 	struct phi_model *const lowered = phi_gguf_lower(m, &lower, &err);
@@ -153,14 +164,17 @@ fused_before_2026(void **state)
 	(void)state;
 	static const struct {
 		const char *recipe, *then, *now;
-	} want[] = { { "q3_k_m", "Q4_K", "Q4_K" }, { "q3_k_l", "Q4_K", "Q5_K" }, { "iq3_m", "Q4_K", "Q4_K" },
-		{ "q4_k_m", "Q5_K", "Q4_K" }, { "q5_k_m", "Q6_K", "Q5_K" }, { "q2_k", "Q2_K", "Q3_K" },
+	} want[] = { { "q3_k_m", "Q4_K", "Q4_K" }, { "q3_k_l", "Q4_K", "Q5_K" },
+		{ "iq3_m", "Q4_K", "Q4_K" }, { "q4_k_m", "Q5_K", "Q4_K" },
+		{ "q5_k_m", "Q6_K", "Q5_K" }, { "q2_k", "Q2_K", "Q3_K" },
 		{ "q4_k_s", "Q4_K", "Q4_K" } };
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
 		assert_string_equal(type_by(&mini, want[i].recipe, PHI_COMPAT_LLAMA_2025,
-					    "blk.10.attn_qkv.weight"), want[i].then);
-		assert_string_equal(type_by(&mini, want[i].recipe, PHI_COMPAT_NONE,
-					    "blk.10.attn_qkv.weight"), want[i].now);
+					    "blk.10.attn_qkv.weight"),
+			want[i].then);
+		assert_string_equal(
+			type_by(&mini, want[i].recipe, PHI_COMPAT_NONE, "blk.10.attn_qkv.weight"),
+			want[i].now);
 	}
 }
 
@@ -177,7 +191,9 @@ what_a_dry_run_shows(void **state)
 		{ "token_embd.weight", "IQ3_S" }, { "output.weight", "Q5_K" } };
 	struct phi_model *const m = describe(&mini);
 	const struct phi_lower_options lower = { .size = sizeof lower, .recipe = "iq3_xxs" };
-	struct phi_recipe_options options = { .size = sizeof options, .recipe = "iq3_xxs", .lenient = true };
+	struct phi_recipe_options options = {
+		.size = sizeof options, .recipe = "iq3_xxs", .lenient = true
+	};
 	struct phi_err err = { 0 };
 	struct phi_model *const lowered = phi_gguf_lower(m, &lower, &err);
 	assert_int_equal(phi_choose(lowered, &options, &err), 0);
