@@ -1,15 +1,17 @@
-/* IQ1_S, IQ1_M: 256 weights, eight at a time as a point of a grid of -1, 0, 1, all shifted by an eighth.
+/* IQ1_S, IQ1_M: 256 weights, eight at a time as a point of a grid of -1, 0, 1, all shifted by an
+ * eighth.
  *
  *   IQ1_S, 50 bytes, 1.5625 bits a weight
  *   0    d       F16  scale
  *   2    q[32]   u8   lower bits of the points
- *   34   h[8]    u16  of 32 weights: upper three bits of four points, a scale s of three bits (12 to 14), is the
- *                     shift down (15)
+ *   34   h[8]    u16  of 32 weights: upper three bits of four points, a scale s of three bits (12
+ * to 14), is the shift down (15)
  *
  *   IQ1_M, 56 bytes, 1.75 bits a weight
  *   0    q[32]   u8   lower bits of the points
  *   32   h[16]   u8   of 16 weights: upper three bits of a point and is its shift down, twice
- *   48   s[4]    u16  of 64 weights: four scales of three bits (one for 16), and four bits of d, lowest first
+ *   48   s[4]    u16  of 64 weights: four scales of three bits (one for 16), and four bits of d,
+ * lowest first
  *
  *   weight = (d * (2 s + 1)) * (value + shift)
  *
@@ -18,7 +20,7 @@
 #include "quant/codec.h"
 #include "quant/iq.h"
 #include "quant/iq_block.h"
-#include "quant/iq_split.h"
+#include "quant/iq_third.h"
 
 enum { N = 256, BYTES_S = 50, BYTES_M = 56 };
 
@@ -28,7 +30,8 @@ store_shifted(float *dst, int first, int second, unsigned down, float d)
 {
 	for (int k = 0; k < STEPS16; k++) {
 		const vi c = fields16(phi_grid_1[first], phi_grid_1[second], 2, k);
-		const vf shift = vf_pick(vi_of_signs(down >> k * LANES), vf_set(-0.125f), vf_set(0.125f));
+		const vf shift =
+			vf_pick(vi_of_signs(down >> k * LANES), vf_set(-0.125f), vf_set(0.125f));
 		vf_store(dst + k * LANES, d * (vf_of_int(c - 1) + shift));
 	}
 }
@@ -41,8 +44,9 @@ decode_s(const uint8_t *src, float *dst, size_t blocks)
 		for (int i = 0; i < 16; i++) {
 			const uint8_t *const q = src + 2 + 2 * i;
 			const int h = phi_load16(src + 34 + i / 2 * 2), high = h >> i % 2 * 6;
-			store_shifted(dst + 16 * i, q[0] | (high & 7) << 8, q[1] | (high >> 3 & 7) << 8,
-				h >> 15 ? 0xFFFF : 0, d * (float)(2 * (h >> 12 & 7) + 1));
+			store_shifted(dst + 16 * i, q[0] | (high & 7) << 8,
+				q[1] | (high >> 3 & 7) << 8, h >> 15 ? 0xFFFF : 0,
+				d * (float)(2 * (h >> 12 & 7) + 1));
 		}
 	}
 }
@@ -57,160 +61,21 @@ decode_m(const uint8_t *src, float *dst, size_t blocks)
 		const float d = half_value(half);
 		for (int i = 0; i < 16; i++) {
 			const uint8_t *const q = src + 2 * i;
-			const int h = src[32 + i], s = phi_load16(src + 48 + i / 4 * 2) >> i % 4 * 3 & 7;
+			const int h = src[32 + i],
+				  s = phi_load16(src + 48 + i / 4 * 2) >> i % 4 * 3 & 7;
 			store_shifted(dst + 16 * i, q[0] | (h & 7) << 8, q[1] | (h >> 4 & 7) << 8,
-				(h & 8 ? 0xFF : 0) | (h & 128 ? 0xFF00 : 0), d * (float)(2 * s + 1));
+				(h & 8 ? 0xFF : 0) | (h & 128 ? 0xFF00 : 0),
+				d * (float)(2 * s + 1));
 		}
 	}
 }
 
 /* --- encoding */
 
-enum { SUB_S = 32, SUBS_S = N / SUB_S, SUB_M = 16, SUBS_M = N / SUB_M,
-	BLOCKS_S = LANES > SUBS_S ? LANES / SUBS_S : 1 };
+enum { SUBS_S = N / SUB_S, SUBS_M = N / SUB_M, BLOCKS_S = LANES > SUBS_S ? LANES / SUBS_S : 1 };
 
-/* A sub-block on its way: importance; what the split made of it. */
-struct third {
-	float w[SUB_S];
-	float scale;
-	bool zero; /* it has no points */
-	uint8_t shift; /* as split's, negative scales turned round */
-	uint8_t index[SUB_S]; /* 0, 1, 2 for -1, 0, 1 */
-	uint16_t points[4]; /* their numbers */
-};
-
-/* Importance of n weights in a block of spread `spread`. */
-PHI_INLINE void
-weigh_sub(const float *x, const float *importance, float spread, int n, float *w)
-{
-	for (int i = 0; i < n; i += LANES) {
-		const vf v = vf_load(x + i);
-		vf_store(w + i, importance ? vf_load(importance + i) * vf_sqrt(spread + v * v) : v * v);
-	}
-}
-
-/* Weights of LANES sub-blocks in order, with w * x and w. */
-PHI_INLINE void
-lay_sorted(const float *src, const struct third *subs, int n, struct sorted *s, vf *wx, vf *w)
-{
-	for (int i = 0; i < n; i++) {
-		float lanes[LANES];
-		for (int j = 0; j < LANES; j++)
-			lanes[j] = src[j * n + i];
-		s->x[i] = vf_load(lanes);
-		s->from[i] = vi_set(i);
-	}
-	sort_across(s, n);
-	for (int i = 0; i < n; i++) {
-		int32_t from[LANES];
-		float lanes[LANES];
-		memcpy(from, &s->from[i], sizeof from);
-		for (int j = 0; j < LANES; j++)
-			lanes[j] = subs[j].w[from[j]];
-		w[i] = vf_load(lanes);
-		wx[i] = w[i] * s->x[i];
-	}
-}
-
-/* Scales, shifts and indices of LANES sub-blocks. `turned`: what a shift is when all signs change. */
-PHI_INLINE void
-take_split(const float *src, const struct sorted *s, const struct split *split, int n, float least, int turned,
-	struct third *subs)
-{
-	float scale[LANES];
-	int32_t cuts[LANES], shift[LANES];
-	vf_store(scale, split->scale);
-	memcpy(cuts, &split->cuts, sizeof cuts);
-	memcpy(shift, &split->shift, sizeof shift);
-	for (int j = 0; j < LANES; j++) {
-		const bool minus = scale[j] < 0;
-		float most = 0;
-		for (int i = 0; i < n; i++)
-			most = fabsf(src[j * n + i]) > most ? fabsf(src[j * n + i]) : most;
-		const bool zero = most < least || cuts[j] < 0;
-		subs[j].zero = zero;
-		subs[j].scale = zero ? 0 : minus ? -scale[j] : scale[j];
-		subs[j].shift = (uint8_t)(zero ? 0 : minus ? shift[j] ^ turned : shift[j]);
-		for (int i = 0; i < n; i++) {
-			const uint8_t index = (uint8_t)((i >= cuts[j] / 64) + (i >= cuts[j] % 64));
-			int32_t from[LANES];
-			memcpy(from, &s->from[i], sizeof from);
-			subs[j].index[from[j]] = (uint8_t)(minus ? 2 - index : index);
-		}
-	}
-}
-
-/* What an index stands for: shift up or down. */
-static struct iq_values
-values_of_shift(bool down)
-{
-	return (struct iq_values){ .dims = 8, .bits = 2, .first = down ? -1.125f : -0.875f, .step = 1 };
-}
-
-/* Is the shift of part k down? */
-static bool
-is_down(const struct third *t, int k, bool halves)
-{
-	return halves ? t->shift >> (1 - k) & 1 : t->shift;
-}
-
-/* Snaps a sub-block to points; if that moved it, its scale is fitted again. */
-static void
-snap(const struct phi_iq_near *near, const float *x, int n, bool halves, struct third *t)
-{
-	float qx = 0, q2 = 0;
-	bool moved = false;
-	for (int k = 0; k < n / 8; k++) {
-		const struct iq_values values = values_of_shift(is_down(t, k, halves));
-		unsigned place = 0;
-		for (int i = 7; i >= 0; i--)
-			place = place * 3 + t->index[8 * k + i];
-		const uint32_t entry = near->places[place];
-		const unsigned point = nearest_point(near, entry, values, x + 8 * k, t->w + 8 * k, t->scale);
-		moved |= !(entry & PHI_IQ_ON_GRID);
-		t->points[k] = near->numbers[point];
-		for (int i = 0; i < 8; i++) {
-			const float w = t->w[8 * k + i], q = (float)(point >> 2 * i & 3) + values.first;
-			qx += w * q * x[8 * k + i];
-			q2 += w * q * q;
-		}
-	}
-	if (moved && qx > 0 && q2 > 0)
-		t->scale = qx / q2;
-}
-
-/* LANES sub-blocks of 32. */
-static void
-encode_subs_s(const struct phi_iq_near *near, const float *x, struct third *subs)
-{
-	struct sorted s;
-	vf wx[SUB_S], w[SUB_S];
-	lay_sorted(x, subs, SUB_S, &s, wx, w);
-	const struct split split = split_whole(wx, w);
-	take_split(x, &s, &split, SUB_S, 1e-12f, 1, subs);
-	for (int j = 0; j < LANES; j++)
-		if (!subs[j].zero)
-			snap(near, x + j * SUB_S, SUB_S, false, &subs[j]);
-}
-
-/* LANES sub-blocks of 16. */
-static void
-encode_subs_m(const struct phi_iq_near *near, const float *x, struct third *subs)
-{
-	struct sorted s;
-	vf wx[SUB_M], w[SUB_M];
-	vi half[SUB_M];
-	lay_sorted(x, subs, SUB_M, &s, wx, w);
-	for (int i = 0; i < SUB_M; i++)
-		half[i] = vi_lt(vi_set(7), s.from[i]);
-	const struct split split = split_halves(wx, w, half);
-	take_split(x, &s, &split, SUB_M, 1e-7f, 3, subs);
-	for (int j = 0; j < LANES; j++)
-		if (!subs[j].zero)
-			snap(near, x + j * SUB_M, SUB_M, true, &subs[j]);
-}
-
-/* The largest scale of n sub-blocks, infinite if one is not a number; those without points get the first. */
+/* The largest scale of n sub-blocks, infinite if one is not a number; those without points get the
+ * first. */
 static float
 strip(struct third *subs, int n)
 {
@@ -218,7 +83,9 @@ strip(struct third *subs, int n)
 	for (int j = 0; j < n; j++) {
 		if (subs[j].zero)
 			memset(subs[j].points, 0, sizeof subs[j].points);
-		most = isnan(subs[j].scale) ? INFINITY : subs[j].scale > most ? subs[j].scale : most;
+		most = isnan(subs[j].scale)   ? INFINITY
+		       : subs[j].scale > most ? subs[j].scale
+					      : most;
 	}
 	return most;
 }
@@ -235,7 +102,9 @@ pack_s(struct third *subs, uint8_t *dst)
 			h |= (unsigned)subs[j].points[k] >> 8 << 3 * k;
 		}
 		if (most > 0)
-			h |= (unsigned)(iq_scale_code(subs[j].scale, inverse, 7) | subs[j].shift << 3) << 12;
+			h |= (unsigned)(iq_scale_code(subs[j].scale, inverse, 7) | subs[j].shift
+											   << 3)
+			     << 12;
 		phi_store16(dst + 34 + 2 * j, (uint16_t)h);
 	}
 }
@@ -247,10 +116,12 @@ encode_s(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 	for (size_t b = 0; b < blocks; b += BLOCKS_S) {
 		struct third subs[BLOCKS_S * SUBS_S];
 		for (size_t k = 0; k < BLOCKS_S; k++) {
-			const float *const x = src + (b + k) * N, *const own = importance + (b + k) * N;
+			const float *const x = src + (b + k) * N, *const own =
+									  importance + (b + k) * N;
 			const float spread = iq_spread(x, 2);
 			for (size_t j = 0; j < SUBS_S; j++)
-				weigh_sub(x + j * SUB_S, own + j * SUB_S, spread, SUB_S, subs[k * SUBS_S + j].w);
+				weigh_sub(x + j * SUB_S, own + j * SUB_S, spread, SUB_S,
+					subs[k * SUBS_S + j].w);
 		}
 		for (size_t j = 0; j < BLOCKS_S * SUBS_S; j += LANES)
 			encode_subs_s(near, src + b * N + j * SUB_S, subs + j);
@@ -260,7 +131,8 @@ encode_s(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 	return floats_reach(src, blocks * N);
 }
 
-/* The scale of a block whose sub-blocks have points and codes of scales: least squares over all weights. */
+/* The scale of a block whose sub-blocks have points and codes of scales: least squares over all
+ * weights. */
 static float
 refit_m(const float *x, const struct third *subs, const uint8_t codes[SUBS_M], float d)
 {
@@ -270,7 +142,7 @@ refit_m(const float *x, const struct third *subs, const uint8_t codes[SUBS_M], f
 		const int k = i % SUB_M / 8, index = phi_grid_1[t->points[k]] >> i % 8 * 2 & 3;
 		const float w = t->w[i % SUB_M];
 		const float q = ((float)index + values_of_shift(is_down(t, k, true)).first) *
-			(float)(2 * codes[i / SUB_M] + 1);
+				(float)(2 * codes[i / SUB_M] + 1);
 		qx += w * q * x[i];
 		q2 += w * q * q;
 	}
@@ -284,10 +156,12 @@ pack_m(const float *x, struct third *subs, uint8_t *dst)
 	uint8_t codes[SUBS_M];
 	uint16_t s[4] = { 0 };
 	for (int j = 0; j < SUBS_M; j++) {
-		const unsigned down = most > 0 ? (subs[j].shift & 2u) << 2 | (subs[j].shift & 1u) << 7 : 0;
+		const unsigned down =
+			most > 0 ? (subs[j].shift & 2u) << 2 | (subs[j].shift & 1u) << 7 : 0;
 		dst[2 * j] = (uint8_t)subs[j].points[0];
 		dst[2 * j + 1] = (uint8_t)subs[j].points[1];
-		dst[32 + j] = (uint8_t)(subs[j].points[0] >> 8 | subs[j].points[1] >> 8 << 4 | down);
+		dst[32 + j] =
+			(uint8_t)(subs[j].points[0] >> 8 | subs[j].points[1] >> 8 << 4 | down);
 		codes[j] = (uint8_t)iq_scale_code(subs[j].scale, inverse, 7);
 		s[j / 4] = (uint16_t)(s[j / 4] | codes[j] << j % 4 * 3);
 	}
@@ -308,8 +182,8 @@ encode_m_weighted(const float *src, const float *importance, uint8_t *dst, size_
 		const float spread = iq_spread(x, 2);
 		struct third subs[SUBS_M];
 		for (size_t j = 0; j < SUBS_M; j++)
-			weigh_sub(x + j * SUB_M, importance ? importance + b * N + j * SUB_M : NULL, spread, SUB_M,
-				subs[j].w);
+			weigh_sub(x + j * SUB_M, importance ? importance + b * N + j * SUB_M : NULL,
+				spread, SUB_M, subs[j].w);
 		for (size_t j = 0; j < SUBS_M; j += LANES)
 			encode_subs_m(near, x + j * SUB_M, subs + j);
 		pack_m(x, subs, dst + b * BYTES_M);
@@ -336,9 +210,18 @@ sound_m(const uint8_t *block)
 }
 
 const struct phi_codec PHI_CODECS(iq1)[] = {
-	{ .id = PHI_IQ1_S, .group = BLOCKS_S, .decode = decode_s, .encode_weighted = encode_s, .largest = 0x1p+16f,
+	{ .id = PHI_IQ1_S,
+		.group = BLOCKS_S,
+		.decode = decode_s,
+		.encode_weighted = encode_s,
+		.largest = 0x1p+16f,
 		.sound = sound_s },
-	{ .id = PHI_IQ1_M, .group = 1, .decode = decode_m, .encode = encode_m, .encode_weighted = encode_m_weighted,
-		.largest = 0x1p+12f, .sound = sound_m },
+	{ .id = PHI_IQ1_M,
+		.group = 1,
+		.decode = decode_m,
+		.encode = encode_m,
+		.encode_weighted = encode_m_weighted,
+		.largest = 0x1p+12f,
+		.sound = sound_m },
 	PHI_CODECS_END,
 };

@@ -2,8 +2,8 @@
  *
  *   IQ2_XXS, 66 bytes, 2.0625 bits a weight
  *   0    d       F16  scale
- *   2    for each 32 weights: u32 with four points, a byte each; u32 with four times seven signs (the eighth
- *        makes their number even), and a scale s in the upper four bits
+ *   2    for each 32 weights: u32 with four points, a byte each; u32 with four times seven signs
+ * (the eighth makes their number even), and a scale s in the upper four bits
  *
  *   IQ2_XS, 74 bytes, 2.3125 bits a weight
  *   0    d       F16
@@ -41,11 +41,13 @@ decode_xxs(const uint8_t *src, float *dst, size_t blocks)
 	for (size_t b = 0; b < blocks; b++, src += BYTES_XXS, dst += N) {
 		const float d = half_value(phi_load16(src));
 		for (int i = 0; i < 16; i++) {
-			const uint8_t *const group = src + 2 + i / 2 * 8, *const q = group + i % 2 * 2;
+			const uint8_t *const group = src + 2 + i / 2 * 8, *const q =
+										  group + i % 2 * 2;
 			const uint32_t rest = phi_load32(group + 4), seven = rest >> i % 2 * 14;
-			const unsigned signs = even_signs(seven & 127) | even_signs(seven >> 7 & 127) << 8;
-			store_signed(dst + 16 * i, phi_grid_2xxs[q[0]], phi_grid_2xxs[q[1]], 2, values, signs,
-				scale(d, rest >> 28));
+			const unsigned signs =
+				even_signs(seven & 127) | even_signs(seven >> 7 & 127) << 8;
+			store_signed(dst + 16 * i, phi_grid_2xxs[q[0]], phi_grid_2xxs[q[1]], 2,
+				values, signs, scale(d, rest >> 28));
 		}
 	}
 }
@@ -58,8 +60,9 @@ decode_xs(const uint8_t *src, float *dst, size_t blocks)
 		for (int i = 0; i < 16; i++) {
 			const uint32_t q = phi_load32(src + 2 + 4 * i);
 			const unsigned signs = even_signs(q >> 9 & 127) | even_signs(q >> 25) << 8;
-			store_signed(dst + 16 * i, phi_grid_2xs[q & 511], phi_grid_2xs[q >> 16 & 511], 2, values,
-				signs, scale(d, src[66 + i / 2] >> i % 2 * 4 & 15));
+			store_signed(dst + 16 * i, phi_grid_2xs[q & 511],
+				phi_grid_2xs[q >> 16 & 511], 2, values, signs,
+				scale(d, src[66 + i / 2] >> i % 2 * 4 & 15));
 		}
 	}
 }
@@ -73,20 +76,51 @@ decode_s(const uint8_t *src, float *dst, size_t blocks)
 			const uint8_t *const q = src + 2 + 2 * i;
 			const int high = src[66 + i / 2] >> i % 2 * 4;
 			store_signed(dst + 16 * i, phi_grid_2s[q[0] | (high & 3) << 8],
-				phi_grid_2s[q[1] | (high >> 2 & 3) << 8], 2, values, phi_load16(q + 32),
-				scale(d, src[74 + i / 2] >> i % 2 * 4 & 15));
+				phi_grid_2s[q[1] | (high >> 2 & 3) << 8], 2, values,
+				phi_load16(q + 32), scale(d, src[74 + i / 2] >> i % 2 * 4 & 15));
 		}
 	}
 }
 
 /* --- encoding */
 
-static const struct iq_shape shape_xxs = { .grid = PHI_IQ_2XXS, .n = 32, .dims = 8, .bits = 2, .levels = 3, .side = 6,
-	.step = 0.1f, .even = true, .refit = IQ_REFIT_ALWAYS, .least = 1e-15f, .spread = 1, .factor = 1 };
-static const struct iq_shape shape_xs = { .grid = PHI_IQ_2XS, .n = 16, .dims = 8, .bits = 2, .levels = 3, .side = 9,
-	.step = 0.1f, .even = true, .refit = IQ_REFIT_OFF_GRID, .least = 1e-15f, .spread = 1, .factor = 1 };
-static const struct iq_shape shape_s = { .grid = PHI_IQ_2S, .n = 16, .short_lists = true, .dims = 8, .bits = 2, .levels = 3, .side = 9,
-	.step = 0.1f, .refit = IQ_REFIT_OFF_GRID, .least = 1e-8f, .spread = 2, .plain = 0.25f, .factor = 0.9875f };
+static const struct iq_shape shape_xxs = { .grid = PHI_IQ_2XXS,
+	.n = 32,
+	.dims = 8,
+	.bits = 2,
+	.levels = 3,
+	.side = 6,
+	.step = 0.1f,
+	.even = true,
+	.refit = IQ_REFIT_ALWAYS,
+	.least = 1e-15f,
+	.spread = 1,
+	.factor = 1 };
+static const struct iq_shape shape_xs = { .grid = PHI_IQ_2XS,
+	.n = 16,
+	.dims = 8,
+	.bits = 2,
+	.levels = 3,
+	.side = 9,
+	.step = 0.1f,
+	.even = true,
+	.refit = IQ_REFIT_OFF_GRID,
+	.least = 1e-15f,
+	.spread = 1,
+	.factor = 1 };
+static const struct iq_shape shape_s = { .grid = PHI_IQ_2S,
+	.n = 16,
+	.short_lists = true,
+	.dims = 8,
+	.bits = 2,
+	.levels = 3,
+	.side = 9,
+	.step = 0.1f,
+	.refit = IQ_REFIT_OFF_GRID,
+	.least = 1e-8f,
+	.spread = 2,
+	.plain = 0.25f,
+	.factor = 0.9875f };
 
 enum { XXS_SUBS = N / 32, XXS_BLOCKS = LANES > XXS_SUBS ? LANES / XXS_SUBS : 1 };
 
@@ -139,14 +173,15 @@ encode_xxs(const float *src, const float *importance, uint8_t *dst, size_t block
 			const float *const x = src + (b + k) * N;
 			const float spread = iq_spread(x, shape_xxs.spread);
 			for (size_t j = 0; j < XXS_SUBS; j++)
-				iq_prepare(shape_xxs, x + j * 32, importance + (b + k) * N + j * 32, spread,
-					&subs[k * XXS_SUBS + j]);
+				iq_prepare(shape_xxs, x + j * 32, importance + (b + k) * N + j * 32,
+					spread, &subs[k * XXS_SUBS + j]);
 		}
 		for (size_t j = 0; j < XXS_BLOCKS * XXS_SUBS; j += LANES)
 			start_xxs(subs + j, starts + j);
 		for (size_t k = 0; k < XXS_BLOCKS; k++) {
 			struct iq_block block;
-			iq_search_block(shape_xxs, near, subs + k * XXS_SUBS, starts + k * XXS_SUBS, &block);
+			iq_search_block(shape_xxs, near, subs + k * XXS_SUBS, starts + k * XXS_SUBS,
+				&block);
 			pack_xxs(&block, dst + (b + k) * BYTES_XXS);
 		}
 	}
@@ -203,7 +238,8 @@ encode_s_weighted(const float *src, const float *importance, uint8_t *dst, size_
 	const struct phi_iq_near *const near = phi_iq_near(PHI_IQ_2S);
 	for (size_t b = 0; b < blocks; b++) {
 		struct iq_block block;
-		iq_encode_block(shape_s, near, src + b * N, importance ? importance + b * N : NULL, &block);
+		iq_encode_block(
+			shape_s, near, src + b * N, importance ? importance + b * N : NULL, &block);
 		pack_s(&block, dst + b * BYTES_S);
 	}
 	return floats_reach(src, blocks * N);
@@ -222,11 +258,24 @@ sound(const uint8_t *block)
 }
 
 const struct phi_codec PHI_CODECS(iq2)[] = {
-	{ .id = PHI_IQ2_XXS, .group = XXS_BLOCKS, .decode = decode_xxs, .encode_weighted = encode_xxs,
-		.largest = 0x1p+20f, .sound = sound },
-	{ .id = PHI_IQ2_XS, .group = 1, .decode = decode_xs, .encode_weighted = encode_xs, .largest = 0x1p+20f,
+	{ .id = PHI_IQ2_XXS,
+		.group = XXS_BLOCKS,
+		.decode = decode_xxs,
+		.encode_weighted = encode_xxs,
+		.largest = 0x1p+20f,
 		.sound = sound },
-	{ .id = PHI_IQ2_S, .group = 1, .decode = decode_s, .encode = encode_s, .encode_weighted = encode_s_weighted,
-		.largest = 0x1p+20f, .sound = sound },
+	{ .id = PHI_IQ2_XS,
+		.group = 1,
+		.decode = decode_xs,
+		.encode_weighted = encode_xs,
+		.largest = 0x1p+20f,
+		.sound = sound },
+	{ .id = PHI_IQ2_S,
+		.group = 1,
+		.decode = decode_s,
+		.encode = encode_s,
+		.encode_weighted = encode_s_weighted,
+		.largest = 0x1p+20f,
+		.sound = sound },
 	PHI_CODECS_END,
 };

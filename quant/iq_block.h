@@ -1,5 +1,5 @@
-/* A block of IQ2 or IQ3: 256 weights through the search, up to what the formats pack: points, signs, codes of the
- * sub-blocks' scales and the block's own scale (facts/gguf.md 3.6). */
+/* A block of IQ2 or IQ3: 256 weights through the search, up to what the formats pack: points,
+ * signs, codes of the sub-blocks' scales and the block's own scale (facts/gguf.md 3.6). */
 #ifndef PHI_QUANT_IQ_BLOCK_H
 #define PHI_QUANT_IQ_BLOCK_H
 
@@ -14,7 +14,7 @@ struct iq_block {
 	uint8_t scales[IQ_SUBS_MAX];
 	uint16_t d;
 	unsigned zeros; /* bit j: sub-block j counts as zero */
-	bool empty;     /* none has a scale */
+	bool empty; /* none has a scale */
 };
 
 /* Mean squares of a block, as far as a type wants them. */
@@ -27,7 +27,8 @@ iq_spread(const float *x, float factor)
 	return factor * sum / IQ_BLOCK;
 }
 
-/* Makes the number of signs in each byte even: of eight weights the one that matters least changes its. */
+/* Makes the number of signs in each byte even: of eight weights the one that matters least changes
+ * its. */
 static inline void
 make_even(struct iq_sub *s, const float *x, int n)
 {
@@ -48,14 +49,16 @@ make_even(struct iq_sub *s, const float *x, int n)
 
 /* A sub-block of a block of spread `spread`; importance may be NULL. */
 PHI_INLINE void
-iq_prepare(const struct iq_shape f, const float *x, const float *importance, float spread, struct iq_sub *s)
+iq_prepare(const struct iq_shape f, const float *x, const float *importance, float spread,
+	struct iq_sub *s)
 {
 	vf reach = vf_set(0);
 	s->signs = 0;
 	for (int i = 0; i < f.n; i += LANES) {
 		const vf v = vf_load(x + i);
-		const vf w = importance ? vf_load(importance + i) * vf_sqrt(spread + v * v) :
-			f.plain > 0 ? f.plain * spread + v * v : v * v;
+		const vf w = importance	   ? vf_load(importance + i) * vf_sqrt(spread + v * v)
+			     : f.plain > 0 ? f.plain * spread + v * v
+					   : v * v;
 		s->signs |= vi_signs(vf_lt(v, vf_set(0))) << i;
 		reach = vf_max(vf_abs(v), reach);
 		vf_store(s->x + i, vf_abs(v));
@@ -72,7 +75,8 @@ iq_prepare(const struct iq_shape f, const float *x, const float *importance, flo
 	}
 }
 
-/* Where a sub-block's trials start: its scale before them, and what they are taken from; 0: the sub-block is zero. */
+/* Where a sub-block's trials start: its scale before them, and what they are taken from; 0: the
+ * sub-block is zero. */
 struct iq_start {
 	float scale, over;
 };
@@ -124,14 +128,15 @@ iq_search_block(const struct iq_shape f, const struct phi_iq_near *near, const s
 
 /* The same from the weights, where trials start at the largest of each sub-block. */
 PHI_INLINE void
-iq_encode_block(const struct iq_shape f, const struct phi_iq_near *near, const float *x, const float *importance,
-	struct iq_block *b)
+iq_encode_block(const struct iq_shape f, const struct phi_iq_near *near, const float *x,
+	const float *importance, struct iq_block *b)
 {
 	const float spread = iq_spread(x, f.spread);
 	struct iq_sub subs[IQ_SUBS_MAX];
 	struct iq_start starts[IQ_SUBS_MAX];
 	for (int j = 0; j < IQ_BLOCK / f.n; j++) {
-		iq_prepare(f, x + j * f.n, importance ? importance + j * f.n : NULL, spread, &subs[j]);
+		iq_prepare(
+			f, x + j * f.n, importance ? importance + j * f.n : NULL, spread, &subs[j]);
 		starts[j] = iq_start(f, &subs[j]);
 	}
 	iq_search_block(f, near, subs, starts, b);

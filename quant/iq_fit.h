@@ -1,6 +1,7 @@
-/* The scale IQ2_XXS begins with: a least-squares fit of codes 0 .. 4 without a grid (make_qp_quants, facts/gguf.md
- * 3.2), LANES sub-blocks at a time. The reference keeps codes in bytes without sign, though a weight may be
- * negative: a code of -1 is 255 where it is read back. */
+/* The scale IQ2_XXS begins with: a least-squares fit of codes 0 .. 4 without a grid
+ * (make_qp_quants, facts/gguf.md 3.2), LANES sub-blocks at a time. The reference keeps codes in
+ * bytes without sign, though a weight may be negative: a code of -1 is 255 where it is read back.
+ */
 #ifndef PHI_QUANT_IQ_FIT_H
 #define PHI_QUANT_IQ_FIT_H
 
@@ -34,7 +35,8 @@ fit_error(const struct fit *f, vf inverse, bool first)
 	return error;
 }
 
-/* Each code in turn moves to where the least-squares scale of the others puts it, if that is better. */
+/* Each code in turn moves to where the least-squares scale of the others puts it, if that is
+ * better. */
 PHI_INLINE bool
 fit_sweep(struct fit *f)
 {
@@ -57,7 +59,8 @@ fit_sweep(struct fit *f)
 	return vi_signs(changed) != 0;
 }
 
-/* Scales of the sub-blocks whose weights and importance are laid across; `most` is the largest weight of each. */
+/* Scales of the sub-blocks whose weights and importance are laid across; `most` is the largest
+ * weight of each. */
 PHI_INLINE vf
 fit_scale(struct fit *f, vf most)
 {
@@ -66,7 +69,8 @@ fit_scale(struct fit *f, vf most)
 	for (int i = -4; i <= 4; i++) {
 		if (i == 0)
 			continue;
-		const vf trial = (0.1f * (float)i + FIT_MOST) / most, error = fit_error(f, trial, false);
+		const vf trial = (0.1f * (float)i + FIT_MOST) / most,
+			 error = fit_error(f, trial, false);
 		const vi better = vf_lt(error, best);
 		best = vf_pick(better, error, best);
 		inverse = vf_pick(better, trial, inverse);

@@ -1,5 +1,5 @@
-/* Makes the lists of iq_near.h. The square of a distance is the sum of two halves', so two small tables give it
- * for every place and point. */
+/* Makes the lists of iq_near.h. The square of a distance is the sum of two halves', so two small
+ * tables give it for every place and point. */
 #include "quant/iq_near.h"
 
 #include "quant/iq_grids.h"
@@ -8,9 +8,20 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Indices a coordinate has; places for half the coordinates, and for all; points of the largest grid. */
-enum { LEVELS_2 = 3, HALF_2 = 81, PLACES_2 = HALF_2 * HALF_2, LEVELS_3 = 8, HALF_3 = 64, PLACES_3 = HALF_3 * HALF_3,
-	HALF_MAX = HALF_2, POINTS_MAX = 2048, NUMBERS_2 = 0xAAAA + 1, NUMBERS_3 = 4096 };
+/* Indices a coordinate has; places for half the coordinates, and for all; points of the largest
+ * grid. */
+enum {
+	LEVELS_2 = 3,
+	HALF_2 = 81,
+	PLACES_2 = HALF_2 * HALF_2,
+	LEVELS_3 = 8,
+	HALF_3 = 64,
+	PLACES_3 = HALF_3 * HALF_3,
+	HALF_MAX = HALF_2,
+	POINTS_MAX = 2048,
+	NUMBERS_2 = 0xAAAA + 1,
+	NUMBERS_3 = 4096
+};
 
 struct grid {
 	const uint16_t *points;
@@ -23,9 +34,9 @@ struct grid {
 };
 
 /* Room for a grid: `units` is the sum over its places. */
-#define GRID(name, nplaces, nnumbers, units) \
-	static uint32_t places_##name[nplaces]; \
-	static uint16_t lists_##name[(units) * PHI_IQ_UNIT], numbers_##name[nnumbers]
+#define GRID(name, nplaces, nnumbers, units)                                                       \
+	static uint32_t places_##name[nplaces];                                                    \
+	static uint16_t lists_##name[(units)*PHI_IQ_UNIT], numbers_##name[nnumbers]
 GRID(2xxs, PLACES_2, NUMBERS_2, 16920);
 GRID(2xs, PLACES_2, NUMBERS_2, 25422);
 GRID(2s, PLACES_2, NUMBERS_2, 8633);
@@ -34,9 +45,14 @@ GRID(3xxs, PLACES_3, NUMBERS_3, 4288);
 GRID(3s, PLACES_3, NUMBERS_3, 4557);
 #undef GRID
 
-#define GRID(name, size, levels, distances) \
-	{ phi_grid_##name, size, levels, distances, places_##name, lists_##name, numbers_##name, \
-		{ places_##name, lists_##name, numbers_##name } }
+#define GRID(name, size, levels, distances)                                                        \
+	{                                                                                          \
+		phi_grid_##name, size, levels, distances, places_##name, lists_##name,             \
+			numbers_##name,                                                            \
+		{                                                                                  \
+			places_##name, lists_##name, numbers_##name                                \
+		}                                                                                  \
+	}
 static const struct grid grids[PHI_IQ_GRIDS] = {
 	[PHI_IQ_2XXS] = GRID(2xxs, 256, LEVELS_2, 2),
 	[PHI_IQ_2XS] = GRID(2xs, 512, LEVELS_2, 2),

@@ -1,35 +1,41 @@
-/* The search of IQ2 and IQ3: for a sub-block of weights a scale, and for each few of them a point of a grid, tried
- * over a range of scales (facts/gguf.md 3.6). Sums run left to right, so the lanes never share a sum:
+/* The search of IQ2 and IQ3: for a sub-block of weights a scale, and for each few of them a point
+ * of a grid, tried over a range of scales (facts/gguf.md 3.6). Sums run left to right, so the lanes
+ * never share a sum:
  *
  *   places, sums   a lane is a trial: all trials of a sub-block go side by side;
- *   nearest        a lane is a candidate point near one place (iq_nearest.h).
+ *   nearest        a lane is a candidate point near one place
+ *                  (iq_batch.h), or a trial (iq_nearest.h).
  */
 #ifndef PHI_QUANT_IQ_SEARCH_H
 #define PHI_QUANT_IQ_SEARCH_H
 
-#include "quant/iq_nearest.h"
+#include "quant/iq_batch.h"
 
 enum { IQ_BLOCK = 256, IQ_SUB_MAX = 32 };
 
-/* A type's search. `levels` indices of `bits` bits in each of `dims` coordinates make a part; a coordinate's value is
- * 2 * index + 1. */
+/* A type's search. `levels` indices of `bits` bits in each of `dims` coordinates make a part; a
+ * coordinate's value is 2 * index + 1. */
 struct iq_shape {
 	enum phi_iq_grid grid;
 	int n; /* weights of a sub-block */
 	int dims, bits, levels;
 	bool short_lists; /* few points are near a place */
-	int side;   /* trials -side .. side */
+	int side; /* trials -side .. side */
 	float step; /* of a trial */
-	bool even;  /* a byte of signs has an even number of bits set */
-	enum { IQ_REFIT_OFF_GRID, IQ_REFIT_ALL, IQ_REFIT_ALWAYS } refit; /* the parts off the grid; all if one is; all */
+	bool even; /* a byte of signs has an even number of bits set */
+	enum {
+		IQ_REFIT_OFF_GRID,
+		IQ_REFIT_ALL,
+		IQ_REFIT_ALWAYS
+	} refit; /* the parts off the grid; all if one is; all */
 	float least; /* a sub-block whose largest weight is below is zero; 0: only if it is 0 */
 	float spread; /* what the mean square is multiplied by */
-	float plain;  /* the share of it in the weights' importance where none is given */
+	float plain; /* the share of it in the weights' importance where none is given */
 	float factor; /* of the block's scale as stored */
 };
 
-/* A sub-block ready to be searched: magnitudes (one of eight negative where the signs had to be even), their
- * importance, its root and its product with them; signs, a bit each. */
+/* A sub-block ready to be searched: magnitudes (one of eight negative where the signs had to be
+ * even), their importance, its root and its product with them; signs, a bit each. */
 struct iq_sub {
 	float x[IQ_SUB_MAX], w[IQ_SUB_MAX], root[IQ_SUB_MAX], wx[IQ_SUB_MAX];
 	float most, reach; /* the largest x, and magnitude */
@@ -65,7 +71,8 @@ vi_lanes(void)
 	return v;
 }
 
-/* The index of the value nearest to x * inverse; of what lies far beyond (see nearest()) rubbish. */
+/* The index of the value nearest to x * inverse; of what lies far beyond (see nearest()) rubbish.
+ */
 static inline int
 index_of(float x, float inverse, int levels)
 {
@@ -83,10 +90,14 @@ places_across(int dims, int levels, const float *x, vf inverse, bool near)
 		vi index;
 		if (near) {
 			const vf v = half * x[i] - 0.5f;
-			index = (vi)vf_bits(vf_min(vf_max(v, vf_set(0)), vf_set((float)(levels - 1))) + 12582912.0f) -
+			index = (vi)vf_bits(
+					vf_min(vf_max(v, vf_set(0)), vf_set((float)(levels - 1))) +
+					12582912.0f) -
 				0x4B400000;
 		} else
-			index = vi_max(vi_min(vf_round_even(0.5f * (inverse * x[i] - 1)), vi_set(levels - 1)), vi_set(0));
+			index = vi_max(vi_min(vf_round_even(0.5f * (inverse * x[i] - 1)),
+					       vi_set(levels - 1)),
+				vi_set(0));
 		place = place * levels + index;
 	}
 	return place;
@@ -102,8 +113,10 @@ values_of(const struct iq_shape f)
 struct iq_trials {
 	int n; /* in use */
 	float inverse[IQ_TRIALS_MAX], scale[IQ_TRIALS_MAX];
-	float qx[IQ_TRIALS_MAX], q2[IQ_TRIALS_MAX]; /* sums of w * x * value, of w * value * value */
-	uint32_t point[IQ_PARTS_MAX][IQ_TRIALS_MAX]; /* first their places; upper bits are rubbish */
+	float qx[IQ_TRIALS_MAX],
+		q2[IQ_TRIALS_MAX]; /* sums of w * x * value, of w * value * value */
+	uint32_t point[IQ_PARTS_MAX]
+		      [IQ_TRIALS_MAX]; /* first their places; upper bits are rubbish */
 	struct iq_lengths lengths;
 };
 
@@ -167,11 +180,11 @@ sort_lengths(vi place, int k, int c, bool all, struct iq_lengths *l)
 	l->trials[IQ_LONG][k] |= vi_signs(vi_lt(vi_set(IQ_LONG - 1), units) & ~place) << c;
 }
 
-/* The points of all parts under all trials. Where lists are short, places are settled for a vector of trials at once,
- * unless it were mostly empty. */
+/* The points of all parts under all trials. Where lists are short, places are settled for a vector
+ * of trials at once, unless it were mostly empty. */
 PHI_INLINE void
-snap_trials(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s, bool close,
-	struct iq_trials *t)
+snap_trials(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s,
+	bool close, struct iq_trials *t)
 {
 	const struct iq_parts parts = { s->x, s->root, t->scale, t->point };
 	const uint32_t used = (uint32_t)((UINT64_C(1) << t->n) - 1);
@@ -180,26 +193,26 @@ snap_trials(const struct iq_shape f, const struct phi_iq_near *near, const struc
 	for (int k = 0; k < nparts; k++) {
 		const float *const x = s->x + k * f.dims, *const w = s->root + k * f.dims;
 		for (int c = 0; c < t->n; c += LANES) {
-			vi place = look_up(near->places, places_across(f.dims, f.levels, x, vf_load(t->inverse + c),
-				close));
-			const bool at_once = IQ_BY_PLACE || (f.short_lists && t->n - c >= LANES / 2);
+			vi place = look_up(near->places,
+				places_across(f.dims, f.levels, x, vf_load(t->inverse + c), close));
+			const bool at_once =
+				IQ_BY_PLACE || (f.short_lists && t->n - c >= LANES / 2);
 			sort_lengths(place, k, c, !at_once, &t->lengths);
 			if (at_once)
-				place = settle_places(near, values_of(f), f.levels, x, w, vf_load(t->scale + c),
-					place, used >> c);
+				place = settle_places(near, values_of(f), f.levels, x, w,
+					vf_load(t->scale + c), place, used >> c);
 			memcpy(t->point[k] + c, &place, sizeof place);
 		}
 		for (int q = 0; q <= IQ_LONG; q++)
 			t->lengths.trials[q][k] &= used;
 	}
-	if (!IQ_BY_PLACE)
-		settle_all(near, values_of(f), &parts, nparts, &t->lengths);
+	settle_all(near, values_of(f), &parts, nparts, &t->lengths);
 }
 
 /* Points and scale once more for a scale found: parts that lie off the grid, or all. */
 PHI_INLINE void
-refit(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s, unsigned off_grid,
-	struct iq_choice *choice)
+refit(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s,
+	unsigned off_grid, struct iq_choice *choice)
 {
 	const float inverse = 1 / choice->scale;
 	float qx = 0, q2 = 0;
@@ -209,12 +222,16 @@ refit(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_s
 		if (f.refit == IQ_REFIT_OFF_GRID && !(off_grid >> k & 1))
 			continue;
 		for (int i = f.dims - 1; i >= 0; i--)
-			place = place * (unsigned)f.levels + (unsigned)index_of(x[i], inverse, f.levels);
-		choice->points[k] = (uint16_t)nearest_point(near, near->places[place], values_of(f), x,
-			s->root + k * f.dims, choice->scale);
+			place = place * (unsigned)f.levels +
+				(unsigned)index_of(x[i], inverse, f.levels);
+		choice->points[k] = (uint16_t)nearest_point(near, near->places[place], values_of(f),
+			x, s->root + k * f.dims, choice->scale);
 	}
 	for (int i = 0; i < f.n; i++) {
-		const float q = (float)((choice->points[i / f.dims] >> i % f.dims * f.bits & ((1 << f.bits) - 1)) * 2 + 1);
+		const float q = (float)((choice->points[i / f.dims] >> i % f.dims * f.bits &
+						((1 << f.bits) - 1)) *
+						2 +
+					1);
 		qx += s->wx[i] * q;
 		q2 += s->w[i] * q * q;
 	}
@@ -224,8 +241,8 @@ refit(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_s
 
 /* Scale and points of a sub-block; trials are around `over` divided by the largest value. */
 PHI_INLINE void
-iq_search(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s, float over, float scale,
-	struct iq_choice *choice)
+iq_search(const struct iq_shape f, const struct phi_iq_near *near, const struct iq_sub *s,
+	float over, float scale, struct iq_choice *choice)
 {
 	struct iq_trials t;
 	float best = 0;

@@ -1,6 +1,7 @@
-/* The search of IQ1: which weights of a sub-block become -1, 0, 1 (all shifted by an eighth, up or down). Sorted, they
- * are cut in two places; every pair of cuts is tried, with either shift (facts/gguf.md 3.7). A lane is a sub-block;
- * the sums up to each cut are kept, so that a trial takes a few operations.
+/* The search of IQ1: which weights of a sub-block become -1, 0, 1 (all shifted by an eighth, up or
+ * down). Sorted, they are cut in two places; every pair of cuts is tried, with either shift
+ * (facts/gguf.md 3.7). A lane is a sub-block; the sums up to each cut are kept, so that a trial
+ * takes a few operations.
  */
 #ifndef PHI_QUANT_IQ_SPLIT_H
 #define PHI_QUANT_IQ_SPLIT_H
@@ -28,7 +29,8 @@ order(struct sorted *s, int a, int b)
 	s->from[b] = vi_pick(swap, from_x, from_y);
 }
 
-/* Batcher's network: sorted runs of length p are merged to runs of 2 p, in steps of pairs ever closer. */
+/* Batcher's network: sorted runs of length p are merged to runs of 2 p, in steps of pairs ever
+ * closer. */
 PHI_INLINE void
 sort_across(struct sorted *s, int n)
 {
@@ -43,7 +45,7 @@ sort_across(struct sorted *s, int n)
 /* The best pair of cuts: sorted weights below `first` are -1, from `second` on 1. */
 struct split {
 	vf scale, best;
-	vi cuts;  /* first * 64 + second; -1: none */
+	vi cuts; /* first * 64 + second; -1: none */
 	vi shift; /* which of the shifts, as the trial numbers them */
 };
 
@@ -64,7 +66,9 @@ weigh(struct split *s, vf qx, vf q2, int cuts, int shift)
 PHI_INLINE struct split
 no_split(void)
 {
-	return (struct split){ .scale = vf_set(0), .best = vf_set(-FLT_MAX), .cuts = vi_set(-1), .shift = vi_set(0) };
+	return (struct split){
+		.scale = vf_set(0), .best = vf_set(-FLT_MAX), .cuts = vi_set(-1), .shift = vi_set(0)
+	};
 }
 
 /* IQ1_S: one shift for 32 weights; 0 up, 1 down. wx and w are in sorted order. */
@@ -72,7 +76,8 @@ static struct split
 split_whole(const vf wx[32], const vf w[32])
 {
 	enum { N_ = 32 };
-	static const float up[3] = { -0.875f, 0.125f, 1.125f }, down[3] = { -1.125f, -0.125f, 0.875f };
+	static const float up[3] = { -0.875f, 0.125f, 1.125f },
+			   down[3] = { -1.125f, -0.125f, 0.875f };
 	vf sx[N_ + 1], sw[N_ + 1], x_up[N_ + 1], x_down[N_ + 1], w_up[N_ + 1], w_down[N_ + 1];
 	struct split s = no_split();
 	sx[0] = sw[0] = vf_set(0);
@@ -98,14 +103,16 @@ split_whole(const vf wx[32], const vf w[32])
 	return s;
 }
 
-/* IQ1_M: of 16 weights each half has a shift of its own, down for the first in bit 1, for the second in bit 0.
- * half[i] is the mask of weights of the second half. With t the sum over all of a half and p those up to the cuts,
- * w * x * value adds up to t * top - p1 - p2, whichever the shift, for the values lie one apart. */
+/* IQ1_M: of 16 weights each half has a shift of its own, down for the first in bit 1, for the
+ * second in bit 0. half[i] is the mask of weights of the second half. With t the sum over all of a
+ * half and p those up to the cuts, w * x * value adds up to t * top - p1 - p2, whichever the shift,
+ * for the values lie one apart. */
 static struct split
 split_halves(const vf wx[16], const vf w[16], const vi half[16])
 {
 	enum { N_ = 16 };
-	static const float top[2] = { 1.125f, 0.875f }, one[2] = { 0.75f, 1.25f }, two[2] = { -1.25f, -0.75f };
+	static const float top[2] = { 1.125f, 0.875f }, one[2] = { 0.75f, 1.25f },
+			   two[2] = { -1.25f, -0.75f };
 	vf px[2][N_ + 1], pw[2][N_ + 1];
 	struct split s = no_split();
 	for (int h = 0; h < 2; h++)
@@ -122,10 +129,12 @@ split_halves(const vf wx[16], const vf w[16], const vi half[16])
 			for (int h = 0; h < 2; h++)
 				for (int d = 0; d < 2; d++) {
 					qx[h][d] = px[h][N_] * top[d] - (px[h][i] + px[h][j]);
-					q2[h][d] = pw[h][N_] * top[d] * top[d] + pw[h][i] * one[d] + pw[h][j] * two[d];
+					q2[h][d] = pw[h][N_] * top[d] * top[d] + pw[h][i] * one[d] +
+						   pw[h][j] * two[d];
 				}
 			for (int k = 0; k < 4; k++)
-				weigh(&s, qx[0][k >> 1] + qx[1][k & 1], q2[0][k >> 1] + q2[1][k & 1], i * 64 + j, k);
+				weigh(&s, qx[0][k >> 1] + qx[1][k & 1],
+					q2[0][k >> 1] + q2[1][k & 1], i * 64 + j, k);
 		}
 	return s;
 }
