@@ -41,6 +41,7 @@ enum {
 	INPUT_BELOW_POWERS,
 	INPUT_GRID_33,
 	INPUT_NEAR_ZERO,
+	INPUT_SMALL_BLOCKS,
 	INPUTS_FINITE,
 	INPUT_NOT_FINITE = INPUTS_FINITE, /* now and then infinite or NaN */
 	INPUT_RARELY_NOT_FINITE,
@@ -142,6 +143,8 @@ input_value(int input, uint32_t i)
 		return i % 16 == 0 ? 32.9f : ((float)(17 + h % 8) + 0.53125f) * (h & 64 ? 1.0f : -1.0f);
 	case INPUT_NEAR_ZERO: /* blocks on both sides of what counts as zero: 1e-15 and its multiples by 8 to 127 */
 		return g * phi_float32((127 - 36 - i / 256 % 24) << 23);
+	case INPUT_SMALL_BLOCKS: /* on both sides of what the IQ types take for zero, 1e-15 to 1e-7 */
+		return g * phi_float32((127 - 52 + block % 34) << 23);
 	case INPUT_NOT_FINITE:
 		return h % 16 ? g : phi_float32(input_bits(i, 11) | 0x7F800000 | (h & 16 ? 0 : 0x7FFFFF));
 	default:
