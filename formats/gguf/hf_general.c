@@ -6,6 +6,7 @@
 #include "formats/gguf/model_name.h"
 #include "formats/tokenizer/side_json.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,6 +109,18 @@ slashes(const char *s)
 	return n;
 }
 
+/* "3.8B"; with experts what one of them and the rest of the model make, "16x6.6B". */
+static const char *
+size_label(const struct phi_hf_facts *facts, struct phi_arena *arena, struct phi_err *err)
+{
+	const uint32_t experts = facts->hparams->experts;
+	if (!experts || !facts->expert_elements)
+		return phi_model_name_size(facts->elements, arena, err);
+	const char *const one = phi_model_name_size(facts->elements - facts->expert_elements +
+		facts->expert_elements / experts, arena, err);
+	return one ? phi_arena_printf(arena, err, "%" PRIu32 "x%s", experts, one) : NULL;
+}
+
 static int
 name_keys(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
 {
@@ -125,7 +138,7 @@ name_keys(struct phi_model *lowered, const struct phi_hf_facts *facts, struct ph
 		return -1;
 	complete(&name, &part);
 	if (!name.size_label && facts->elements) {
-		name.size_label = phi_model_name_size(facts->elements, arena, err);
+		name.size_label = size_label(facts, arena, err);
 		if (!name.size_label)
 			return -1;
 	}

@@ -24,6 +24,7 @@ struct phi_hf_facts {
 	const char *pre;    /* --pre, or NULL */
 	uint32_t file_type; /* ggml's ftype */
 	uint64_t elements;  /* of all tensors of the file */
+	uint64_t expert_elements; /* of those that hold experts */
 };
 
 /* Appends all of them to the lowered model's metadata, which is empty. */

@@ -6,6 +6,7 @@
 #include "formats/gguf/ftype.h"
 #include "formats/gguf/hf_keys.h"
 #include "formats/gguf/quantize.h"
+#include "formats/gguf/stack.h"
 #include "formats/models/family.h"
 
 #include <stdlib.h>
@@ -89,7 +90,8 @@ rename_tensors(struct phi_model *lowered, struct phi_err *err)
 		if (!e->gguf)
 			return phi_fail(err, PHI_UNSUPPORTED, "tensor %s has no place in a GGUF",
 				phi_quote(&q, t->name));
-		t->name = phi_family_spell(e->gguf, t->layer, lowered->arena, err);
+		t->name = phi_family_spell(e->gguf,
+			(struct phi_holes){ .layer = t->layer }, lowered->arena, err);
 		if (!t->name)
 			return -1;
 		t->alias = PHI_NONE; /* GGUF has none: tied weights are left out or written twice */
@@ -186,7 +188,7 @@ choose_outtype(const struct phi_model *lowered, const char *recipe)
 	return found;
 }
 
-/* Norms and vectors are F32; the rest is what was asked for, or F16 where rows are no whole blocks. */
+/* Norms, vectors and routers are F32; the rest is what was asked for, or F16 where rows are no whole blocks. */
 static void
 set_types(struct phi_model *lowered, const struct outtype *outtype)
 {
@@ -195,7 +197,8 @@ set_types(struct phi_model *lowered, const struct outtype *outtype)
 		struct phi_tensor *const t = &lowered->tensors[i];
 		if (t->fixed)
 			continue;
-		t->fixed = t->rank <= 1 || ends_with(t->name, "_norm.weight");
+		t->fixed = t->rank <= 1 || ends_with(t->name, "_norm.weight") ||
+			t->role == PHI_ROLE_FFN_ROUTER;
 		t->type = t->fixed ? phi_type_of(PHI_F32) : wanted;
 		if (phi_tensor_row(t) % t->type->elements) {
 			t->type = phi_type_of(PHI_F16);
@@ -205,13 +208,15 @@ set_types(struct phi_model *lowered, const struct outtype *outtype)
 }
 
 static int
-count_elements(const struct phi_model *lowered, uint64_t *all, struct phi_err *err)
+count_elements(const struct phi_model *lowered, struct phi_hf_facts *facts, struct phi_err *err)
 {
-	*all = 0;
 	for (size_t i = 0; i < lowered->ntensors; i++) {
+		const struct phi_tensor *const t = &lowered->tensors[i];
 		uint64_t n;
-		if (!phi_tensor_elements(&lowered->tensors[i], &n) || !phi_add(*all, n, all))
+		if (!phi_tensor_elements(t, &n) || !phi_add(facts->elements, n, &facts->elements))
 			return phi_fail(err, PHI_LIMIT, "more than 2^64 elements in all");
+		if (t->rank == 3)
+			facts->expert_elements += n;
 	}
 	return 0;
 }
@@ -239,10 +244,11 @@ lower(struct phi_model *lowered, const struct phi_lower_options *options, struct
 	const char *const recipe = options ? options->recipe : NULL;
 	struct phi_hparams h;
 	if (lowered->family->hparams(origin, &h, err) < 0 ||
-		lowered->family->check(origin, &h, err) < 0 || order_tensors(lowered, err) < 0 ||
-		rename_tensors(lowered, err) < 0)
+		lowered->family->check(origin, &h, err) < 0 || order_tensors(lowered, err) < 0)
 		return -1;
 	const struct outtype *const outtype = choose_outtype(lowered, recipe);
+	if (phi_gguf_stack_experts(lowered, &h, err) < 0 || rename_tensors(lowered, err) < 0)
+		return -1;
 	if (add_factors(lowered, &h, err) < 0)
 		return -1;
 	set_types(lowered, outtype);
@@ -254,7 +260,7 @@ lower(struct phi_model *lowered, const struct phi_lower_options *options, struct
 		.file_type = outtype->file_type,
 	};
 	lowered->name = phi_arena_strdup(lowered->arena, facts.name, err);
-	if (!lowered->name || count_elements(lowered, &facts.elements, err) < 0 ||
+	if (!lowered->name || count_elements(lowered, &facts, err) < 0 ||
 		phi_hf_keys(lowered, &facts, err) < 0)
 		return -1;
 	return quantize(lowered, outtype, options, err);

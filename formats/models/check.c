@@ -18,6 +18,10 @@ extent(enum phi_dim dim, const struct phi_hparams *h)
 		return h->ffn;
 	case PHI_DIM_FFN_TWICE:
 		return 2 * (uint64_t)h->ffn;
+	case PHI_DIM_EXPERTS:
+		return h->experts;
+	case PHI_DIM_KV:
+		return (uint64_t)h->kv_heads * h->head_dim;
 	case PHI_DIM_HEADS:
 		return (uint64_t)h->heads * h->head_dim;
 	case PHI_DIM_QKV:
@@ -38,7 +42,7 @@ check_shape(const struct phi_tensor *t, const struct phi_family_tensor *e,
 	if (e->shape[0] == PHI_DIM_ANY)
 		return 0;
 	struct phi_tensor want = { .rank = 0 };
-	while (want.rank < 2 && e->shape[want.rank] != PHI_DIM_NONE) {
+	while (want.rank < 3 && e->shape[want.rank] != PHI_DIM_NONE) {
 		want.shape[want.rank] = extent(e->shape[want.rank], h);
 		want.rank++;
 	}
@@ -61,6 +65,13 @@ check_tensor(const struct phi_model *model, const struct phi_tensor *t, const st
 	if (t->layer >= 0 && (uint32_t)t->layer >= h->layers)
 		return phi_fail(err, PHI_FORMAT, "layer %d, but the configuration has %" PRIu32,
 			t->layer, h->layers);
+	const int expert = phi_family_expert(model, t);
+	if (expert >= 0 && (uint32_t)expert >= h->experts)
+		return phi_fail(err, PHI_FORMAT, "expert %d, but the configuration has %" PRIu32,
+			expert, h->experts);
+	if ((e->presence == PHI_ATTENTION_BIAS && !h->attention_bias) ||
+		(e->presence == PHI_HEAD_BIAS && !h->head_bias))
+		return phi_fail(err, PHI_FORMAT, "the configuration says that there is no such bias");
 	return check_shape(t, e, h, err);
 }
 
@@ -68,27 +79,59 @@ static bool
 wanted(const struct phi_family_tensor *e, const struct phi_model *model,
 	const struct phi_hparams *h)
 {
-	if (!(phi_family_from_gguf(model) ? e->gguf : e->canonical))
+	const bool gguf = phi_family_from_gguf(model);
+	if (!(gguf ? e->gguf : e->canonical))
 		return false;
-	return e->presence == PHI_ALWAYS || (e->presence == PHI_UNTIED && !h->tied);
+	switch (e->presence) {
+	case PHI_ALWAYS:
+		return true;
+	case PHI_UNTIED:
+		return !h->tied;
+	case PHI_ATTENTION_BIAS:
+		return h->attention_bias;
+	case PHI_HEAD_BIAS:
+		return h->head_bias;
+	case PHI_STACKED:
+		return gguf;
+	case PHI_MAYBE:
+	case PHI_DROPPED:
+		break;
+	}
+	return false;
 }
 
-/* One of the table's tensors in all layers. It stops at the first that is missing, so the loop is
- * bounded by the tensors there are, whatever the configuration claims. */
+/* A pattern's name with its holes filled. */
+static void
+fill(const char *pattern, struct phi_holes holes, char *name, size_t size)
+{
+	const int numbers[] = { holes.layer, holes.expert };
+	size_t n = 0;
+	for (size_t i = 0; i < 2 && n < size; i++) {
+		const char *const hole = strstr(pattern, "{}");
+		if (!hole)
+			break;
+		n += (size_t)snprintf(name + n, size - n, "%.*s%d", (int)(hole - pattern), pattern,
+			numbers[i]);
+		pattern = hole + 2;
+	}
+	if (n < size)
+		snprintf(name + n, size - n, "%s", pattern);
+}
+
+/* One of the table's tensors in all layers, of all experts. It stops at the first that is missing, so
+ * the loop is bounded by the tensors there are, whatever the configuration claims. */
 static int
 check_there(const struct phi_family_tensor *e, const struct phi_model *model,
 	const struct phi_hparams *h, const struct phi_names *names, struct phi_err *err)
 {
 	const char *const pattern = phi_family_from_gguf(model) ? e->gguf : e->canonical;
-	const uint32_t n = strstr(pattern, "{}") ? h->layers : 1;
-	for (uint32_t i = 0; i < n; i++) {
+	const char *const hole = strstr(pattern, "{}");
+	const uint64_t experts = hole && strstr(hole + 2, "{}") ? h->experts : 1;
+	const uint64_t n = (hole ? h->layers : 1) * experts;
+	for (uint64_t i = 0; i < n; i++) {
 		char name[256];
-		const char *const hole = strstr(pattern, "{}");
-		if (hole)
-			snprintf(name, sizeof name, "%.*s%" PRIu32 "%s", (int)(hole - pattern),
-				pattern, i, hole + 2);
-		else
-			snprintf(name, sizeof name, "%s", pattern);
+		fill(pattern, (struct phi_holes){ (int)(i / experts), (int)(i % experts) }, name,
+			sizeof name);
 		if (phi_names_find(names, name, strlen(name)) == PHI_NONE)
 			return phi_fail(err, PHI_FORMAT, "tensor %s is missing%s", name,
 				e->presence == PHI_UNTIED

@@ -14,38 +14,58 @@ const struct phi_family *const phi_families[] = {
 	NULL,
 };
 
-/* Layers have at most this many digits in a name: INT_MAX has ten. */
-enum { LAYER_DIGITS = 9 };
+/* Numbers in a name have at most this many digits: INT_MAX has ten. */
+enum { NUMBER_DIGITS = 9 };
 
-bool
-phi_family_match(const char *pattern, const char *name, int *layer)
+/* The number at *name, which is moved behind it; -1: there is none. */
+static int
+number(const char **name)
 {
-	const char *const hole = strstr(pattern, "{}");
-	*layer = -1;
-	if (!hole)
-		return !strcmp(pattern, name);
-	const size_t before = (size_t)(hole - pattern);
-	if (strncmp(pattern, name, before) != 0)
-		return false;
-	const char *p = name + before;
+	const char *const p = *name;
 	const size_t digits = strspn(p, "0123456789");
-	if (digits == 0 || digits > LAYER_DIGITS || (digits > 1 && *p == '0'))
-		return false;
+	if (digits == 0 || digits > NUMBER_DIGITS || (digits > 1 && *p == '0'))
+		return -1;
 	int n = 0;
 	for (size_t i = 0; i < digits; i++)
 		n = 10 * n + (p[i] - '0');
-	*layer = n;
-	return !strcmp(hole + 2, p + digits);
+	*name = p + digits;
+	return n;
+}
+
+bool
+phi_family_match(const char *pattern, const char *name, struct phi_holes *holes)
+{
+	int *const found[] = { &holes->layer, &holes->expert };
+	*holes = (struct phi_holes){ -1, -1 };
+	for (size_t i = 0; i < 2; i++) {
+		const char *const hole = strstr(pattern, "{}");
+		if (!hole)
+			break;
+		const size_t before = (size_t)(hole - pattern);
+		if (strncmp(pattern, name, before) != 0)
+			return false;
+		name += before;
+		pattern = hole + 2;
+		*found[i] = number(&name);
+		if (*found[i] < 0)
+			return false;
+	}
+	return !strcmp(pattern, name);
 }
 
 const char *
-phi_family_spell(const char *pattern, int layer, struct phi_arena *arena, struct phi_err *err)
+phi_family_spell(const char *pattern, struct phi_holes holes, struct phi_arena *arena,
+	struct phi_err *err)
 {
-	const char *const hole = strstr(pattern, "{}");
-	if (!hole)
+	const char *const first = strstr(pattern, "{}");
+	if (!first)
 		return pattern;
-	return phi_arena_printf(arena, err, "%.*s%d%s", (int)(hole - pattern), pattern, layer,
-		hole + 2);
+	const char *const second = strstr(first + 2, "{}");
+	if (!second)
+		return phi_arena_printf(arena, err, "%.*s%d%s", (int)(first - pattern), pattern,
+			holes.layer, first + 2);
+	return phi_arena_printf(arena, err, "%.*s%d%.*s%d%s", (int)(first - pattern), pattern,
+		holes.layer, (int)(second - first - 2), first + 2, holes.expert, second + 2);
 }
 
 bool
@@ -76,7 +96,7 @@ speaks_of(const struct phi_model *model, const struct phi_family *family)
 	}
 	const char *const type =
 		phi_value_string(phi_metadata_find(&model->metadata, "model_type"));
-	return type && !strcmp(type, family->name);
+	return type && !strcmp(type, family->model_type);
 }
 
 static const struct phi_family *
@@ -98,14 +118,14 @@ assign_tensor(struct phi_model *model, struct phi_tensor *t, struct phi_err *err
 {
 	for (const struct phi_family_tensor *e = model->family->tensors; e->canonical || e->gguf;
 		e++) {
-		int layer;
-		if (!(e->canonical && phi_family_match(e->canonical, t->name, &layer)) &&
-			!(e->gguf && phi_family_match(e->gguf, t->name, &layer)))
+		struct phi_holes holes;
+		if (!(e->canonical && phi_family_match(e->canonical, t->name, &holes)) &&
+			!(e->gguf && phi_family_match(e->gguf, t->name, &holes)))
 			continue;
 		t->role = e->role;
-		t->layer = layer;
+		t->layer = holes.layer;
 		if (e->canonical) {
-			t->canonical = phi_family_spell(e->canonical, layer, model->arena, err);
+			t->canonical = phi_family_spell(e->canonical, holes, model->arena, err);
 			if (!t->canonical)
 				return -1;
 		}
@@ -133,11 +153,20 @@ phi_family_entry(const struct phi_model *model, const struct phi_tensor *tensor)
 		return NULL;
 	for (const struct phi_family_tensor *e = model->family->tensors; e->canonical || e->gguf;
 		e++) {
-		int layer;
+		struct phi_holes holes;
 		const char *const name = tensor->canonical ? tensor->canonical : tensor->name;
 		const char *const pattern = tensor->canonical ? e->canonical : e->gguf;
-		if (pattern && phi_family_match(pattern, name, &layer))
+		if (pattern && phi_family_match(pattern, name, &holes))
 			return e;
 	}
 	return NULL;
+}
+
+int
+phi_family_expert(const struct phi_model *model, const struct phi_tensor *tensor)
+{
+	const struct phi_family_tensor *const e = phi_family_entry(model, tensor);
+	struct phi_holes holes;
+	return e && tensor->canonical && phi_family_match(e->canonical, tensor->canonical, &holes)
+		? holes.expert : -1;
 }

@@ -17,6 +17,8 @@ struct phi_hparams {
 	double attention_factor; /* cos and sin are multiplied by it (longrope); else 1 */
 	uint32_t sliding_window; /* 0: none */
 	bool has_sliding_window;
+	uint32_t experts, experts_used; /* of a layer, and for a token; 0: no experts */
+	bool attention_bias, head_bias;
 	bool tied; /* lm_head is the embedding */
 	enum phi_rope rope;
 	/* rotary / 2 each. NULL without longrope, and from a GGUF, where they are tensors. */
@@ -32,7 +34,9 @@ enum phi_dim {
 	PHI_DIM_HIDDEN,
 	PHI_DIM_FFN,
 	PHI_DIM_FFN_TWICE,   /* gate and up, fused */
+	PHI_DIM_EXPERTS,
 	PHI_DIM_HEADS,	     /* heads * head_dim */
+	PHI_DIM_KV,	     /* kv_heads * head_dim */
 	PHI_DIM_QKV,	     /* (heads + 2 * kv_heads) * head_dim */
 	PHI_DIM_HALF_ROTARY, /* rotary / 2 */
 	PHI_DIM_ANY,	     /* rank and shape are not looked at */
@@ -42,24 +46,32 @@ enum phi_dim {
 enum phi_presence {
 	PHI_ALWAYS,
 	PHI_UNTIED,   /* unless the embedding serves as output; allowed then, too */
+	PHI_ATTENTION_BIAS, /* if the configuration says so; else not allowed */
+	PHI_HEAD_BIAS,
+	PHI_STACKED, /* in a GGUF; elsewhere made of its experts, which are tensors of their own */
 	PHI_MAYBE,
 	PHI_DROPPED,  /* allowed, and carried to no target (inv_freq buffers of old checkpoints) */
 };
 
-/* A tensor of the family: {} stands for the layer. Patterns of one table are distinct. */
+/* A tensor of the family: {} stands for the layer, a second {} for the expert, with which the tensor is
+ * one of those that make the stacked one of the same role. Patterns of one table are distinct. */
 struct phi_family_tensor {
 	enum phi_role role;
 	const char *canonical; /* "model.layers.{}.self_attn.qkv_proj.weight"; NULL: GGUF's own */
 	const char *gguf;      /* "blk.{}.attn_qkv.weight", or NULL */
 	enum phi_presence presence;
-	enum phi_dim shape[2]; /* outermost first */
+	enum phi_dim shape[3]; /* outermost first */
 };
+
+struct phi_config_rules; /* rules.h */
 
 struct phi_family {
 	const char *name;		  /* "phi3" */
+	const char *model_type;		  /* config.json's */
 	const char *const *architectures; /* config.json's, NULL-ended */
 	const char *gguf_arch;		  /* general.architecture */
 	const struct phi_family_tensor *tensors; /* ended by an entry with neither name */
+	const struct phi_config_rules *rules;
 	/* Reads the metadata of a canonical (config.json) or GGUF description. Anything the family does
 	 * not expect (unknown rope type, missing key) is an error, never a guess. */
 	int (*hparams)(const struct phi_model *model, struct phi_hparams *out, struct phi_err *err);
@@ -79,15 +91,24 @@ int phi_family_assign(struct phi_model *model, struct phi_err *err);
 /* Is the description GGUF's (general.architecture), not config.json's? */
 bool phi_family_from_gguf(const struct phi_model *model);
 
-/* Does a name fit a pattern? The layer is written without leading zeros; *layer is -1 where the
- * pattern has no {}. */
-bool phi_family_match(const char *pattern, const char *name, int *layer);
-/* The name of a pattern and a layer, in the arena. */
-const char *phi_family_spell(const char *pattern, int layer, struct phi_arena *arena,
+/* What stands in the holes of a pattern; -1 where it has none. */
+struct phi_holes {
+	int layer, expert;
+};
+
+/* Does a name fit a pattern? Numbers are written without leading zeros. */
+bool phi_family_match(const char *pattern, const char *name, struct phi_holes *holes);
+/* The name of a pattern with its holes filled, in the arena. */
+const char *phi_family_spell(const char *pattern, struct phi_holes holes, struct phi_arena *arena,
 	struct phi_err *err);
 /* The table's entry of a tensor of the model, by the role assign gave it; NULL if it has none. */
 const struct phi_family_tensor *phi_family_entry(const struct phi_model *model,
 	const struct phi_tensor *tensor);
+/* The expert in a tensor's canonical name, or -1. */
+int phi_family_expert(const struct phi_model *model, const struct phi_tensor *tensor);
+
+/* The reading that families share: config.json's keys with the rules' defaults, or GGUF's. */
+int phi_family_hparams(const struct phi_model *model, struct phi_hparams *out, struct phi_err *err);
 
 /* The check most families need: every tensor of the table in every layer, of the table's shape, and
  * no other. */

@@ -8,7 +8,7 @@ import sys
 import peers
 import convert  # its gguf knows all types
 import torch
-from transformers import AutoTokenizer, Phi3ForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 import reference
@@ -72,7 +72,7 @@ def fixtures():
 
 
 def weights(folder):
-    return {n: reference.of_tensor(t) for n, t in Phi3ForCausalLM.from_pretrained(folder, dtype="auto").state_dict()
+    return {n: reference.of_tensor(t) for n, t in AutoModelForCausalLM.from_pretrained(folder, dtype="auto").state_dict()
             .items()}
 
 
@@ -101,8 +101,8 @@ def folders():
         peers.tool("phi-repack", "--no-sync", folder, "-f", "hf", "-o", work / f"hf-{name}")
         loads(work / f"hf-{name}", folder, f"{name} as a new folder")
     wide = untar(peers.tool("phi-quant", "-t", "f32", tiny), "wide")
-    model = Phi3ForCausalLM.from_pretrained(wide, dtype=torch.float32)
-    exact = Phi3ForCausalLM.from_pretrained(tiny, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(wide, dtype=torch.float32)
+    exact = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
     same = all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), exact.state_dict().values()))
     stored = {dtype for dtype, _, _ in reference.of_safetensors(wide / "model.safetensors").values()}
     peers.check(same and stored == {"F32", "BF16"}, "stream as f32 (norms as they were): transformers loads the same values")

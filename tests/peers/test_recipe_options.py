@@ -169,7 +169,7 @@ def weighed(what, folder):
 def folders():
     """HF folder to a recipe in one pass = the converter's lossless file, quantized there; direct and piped."""
     folders = {"phi-tiny": peers.ROOT / "fixtures" / "phi-tiny", **checkpoints.make(work / "hf")}
-    lossless = {"Phi-3-mini-4k-test": "f32", "phi-4": "f16"}
+    lossless = {"Phi-3-mini-4k-test": "f32", "phi-4": "f16", "phi-2": "f16"}
     for name, folder in folders.items():
         outtype = lossless.get(name, "bf16")
         try:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""GGUF made from a checkpoint folder equals convert_hf_to_gguf's byte for byte: phi-tiny and four random ones."""
+"""GGUF made from a checkpoint folder equals convert_hf_to_gguf's byte for byte: phi-tiny and random ones of every
+family."""
 import sys
 
 import peers

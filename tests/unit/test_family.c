@@ -1,4 +1,4 @@
-/* The phi3 family: recognition, hyper-parameters of both generations of config.json, names, the check. */
+/* The families: recognition, hyper-parameters of both generations of config.json, names, the check. */
 #include "tests/unit/phi3_maker.h"
 
 static struct phi_hparams
@@ -217,13 +217,175 @@ checks_the_head(void **state)
 	phi_model_free(m);
 }
 
+/* A model that has no tensors yet. */
+static struct phi_model *
+bare(const char *config)
+{
+	struct phi_err err = { 0 };
+	struct phi_model *const m = phi_model_new("hf", &err);
+	assert_non_null(m);
+	assert_int_equal(phi_config_describe(m, config, strlen(config), &err), 0);
+	assert_int_equal(phi_family_assign(m, &err), 0);
+	assert_non_null(m->family);
+	return m;
+}
+
+static int
+read_bare(const char *config, struct phi_hparams *h, struct phi_err *err)
+{
+	struct phi_model *const m = bare(config);
+	const int result = m->family->hparams(m, h, err);
+	h->long_factor = h->short_factor = NULL;
+	phi_model_free(m);
+	return result;
+}
+
+/* PhiConfig's defaults are not Phi3Config's; what a GGUF of the family cannot be is refused. */
+static void
+reads_phi2(void **state)
+{
+	(void)state;
+	struct phi_err err = { 0 };
+	struct phi_hparams h;
+	assert_int_equal(read_bare("{\"model_type\":\"phi\"}", &h, &err), 0);
+	assert_int_equal(h.vocab, 51200);
+	assert_int_equal(h.kv_heads, 32);
+	assert_int_equal(h.rotary, 32);
+	assert_int_equal(h.original_context, 2048);
+	assert_int_equal(h.experts, 0);
+	static const struct {
+		const char *config, *why;
+	} bad[] = {
+		{ "{\"model_type\":\"phi\",\"n_embd\":2560}", "n_embd" },
+		{ "{\"model_type\":\"phi\",\"qk_layernorm\":true}", "qk_layernorm" },
+		{ "{\"model_type\":\"phi\",\"hidden_act\":\"silu\"}", "hidden_act \"silu\"" },
+		{ "{\"model_type\":\"phi\",\"rope_scaling\":{\"type\":\"longrope\"}}",
+			"\"longrope\" is not known" },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(read_bare(bad[i].config, &h, &err), -1);
+		if (!strstr(err.text, bad[i].why))
+			fail_msg("%s: %s", bad[i].why, err.text);
+	}
+}
+
+#define MOE "\"model_type\":\"phimoe\",\"hidden_size\":64,\"intermediate_size\":96," \
+	"\"num_hidden_layers\":1,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":50," \
+	"\"max_position_embeddings\":64,\"num_local_experts\":3,\"tie_word_embeddings\":true"
+
+/* Where longrope says nothing of the original context it is the context, whatever stands outside. */
+static void
+reads_phimoe(void **state)
+{
+	(void)state;
+	struct phi_err err = { 0 };
+	struct phi_hparams h;
+	assert_int_equal(read_bare("{\"model_type\":\"phimoe\"}", &h, &err), 0);
+	assert_int_equal(h.kv_heads, 8);
+	assert_int_equal(h.experts, 16);
+	assert_int_equal(h.experts_used, 2);
+	assert_true(h.rope_theta == 1e6);
+	assert_false(h.attention_bias);
+	assert_int_equal(read_bare("{" MOE ",\"attention_bias\":true,\"original_max_position_embeddings\":8,"
+		"\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1,2,3,4,5,6,7,8],"
+		"\"short_factor\":[1,2,3,4,5,6,7,8]}}", &h, &err), 0);
+	assert_int_equal(h.original_context, 64);
+	assert_true(h.attention_bias);
+	assert_int_equal(read_bare("{" MOE ",\"num_experts_per_tok\":4}", &h, &err), -1);
+	assert_string_equal(err.text, "config.json: 4 experts for a token, of 3");
+}
+
+/* All tensors of MOE. */
+static struct phi_model *
+experts(void)
+{
+	struct phi_err err = { 0 };
+	struct phi_model *const m = bare("{" MOE "}");
+	struct phi_storage *const s = phi_model_add_storage(m, &err);
+	*s = (struct phi_storage){ .file = "model.safetensors", .size = 1 << 24 };
+	static const struct {
+		const char *name;
+		uint64_t rows, columns;
+	} all[] = { { "self_attn.q_proj.weight", 64, 64 }, { "self_attn.k_proj.weight", 32, 64 },
+		{ "self_attn.v_proj.weight", 32, 64 }, { "self_attn.o_proj.weight", 64, 64 },
+		{ "input_layernorm.weight", 64, 0 }, { "input_layernorm.bias", 64, 0 },
+		{ "post_attention_layernorm.weight", 64, 0 }, { "post_attention_layernorm.bias", 64, 0 },
+		{ "block_sparse_moe.gate.weight", 3, 64 } };
+	char name[96];
+	put(m, "model.embed_tokens.weight", PHI_BF16, 2, 50, 64);
+	put(m, "model.norm.weight", PHI_BF16, 1, 64, 0);
+	put(m, "model.norm.bias", PHI_BF16, 1, 64, 0);
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		snprintf(name, sizeof name, "model.layers.0.%s", all[i].name);
+		put(m, name, PHI_BF16, all[i].columns ? 2 : 1, all[i].rows, all[i].columns);
+	}
+	for (int e = 0; e < 3; e++)
+		for (int w = 1; w <= 3; w++) {
+			snprintf(name, sizeof name, "model.layers.0.block_sparse_moe.experts.%d.w%d.weight", e, w);
+			put(m, name, PHI_BF16, 2, w == 2 ? 64 : 96, w == 2 ? 96 : 64);
+		}
+	return m;
+}
+
+static void
+checks_experts(void **state)
+{
+	(void)state;
+	struct phi_err err = { 0 };
+	struct phi_model *const m = experts();
+	if (check(m, &err) < 0)
+		fail_msg("%s", err.text);
+	const struct phi_tensor *const last = &m->tensors[m->ntensors - 1];
+	assert_int_equal(last->role, PHI_ROLE_FFN_UP);
+	assert_int_equal(last->layer, 0);
+	assert_int_equal(phi_family_expert(m, last), 2);
+	assert_int_equal(phi_family_expert(m, &m->tensors[0]), -1);
+
+	m->ntensors--;
+	assert_int_equal(check(m, &err), -1);
+	assert_string_equal(err.text,
+		"tensor model.layers.0.block_sparse_moe.experts.2.w3.weight is missing");
+	put(m, "model.layers.0.block_sparse_moe.experts.2.w3.weight", PHI_BF16, 2, 96, 64);
+	put(m, "model.layers.0.block_sparse_moe.experts.3.w3.weight", PHI_BF16, 2, 96, 64);
+	assert_int_equal(check(m, &err), -1);
+	assert_string_equal(err.text, "tensor model.layers.0.block_sparse_moe.experts.3.w3.weight: "
+		"expert 3, but the configuration has 3");
+	m->ntensors--;
+	put(m, "model.layers.0.self_attn.q_proj.bias", PHI_BF16, 1, 64, 0);
+	assert_int_equal(check(m, &err), -1);
+	assert_string_equal(err.text, "tensor model.layers.0.self_attn.q_proj.bias: "
+		"the configuration says that there is no such bias");
+	phi_model_free(m);
+}
+
+static void
+fills_two_holes(void **state)
+{
+	(void)state;
+	struct phi_err err = { 0 };
+	struct phi_holes h;
+	struct phi_arena *const arena = phi_arena_new(&err);
+	assert_true(phi_family_match("a.{}.b.{}.c", "a.12.b.0.c", &h));
+	assert_int_equal(h.layer, 12);
+	assert_int_equal(h.expert, 0);
+	assert_string_equal(phi_family_spell("a.{}.b.{}.c", h, arena, &err), "a.12.b.0.c");
+	assert_false(phi_family_match("a.{}.b.{}.c", "a.12.b.01.c", &h));
+	assert_false(phi_family_match("a.{}.b.{}.c", "a.12.b..c", &h));
+	assert_false(phi_family_match("a.{}.b.{}.c", "a.12.b.1.cd", &h));
+	assert_false(phi_family_match("a.{}", "a.1234567890", &h));
+	assert_true(phi_family_match("a", "a", &h));
+	assert_int_equal(h.layer, -1);
+	phi_arena_free(arena);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(reads_version_4),
 		cmocka_unit_test(reads_version_5), cmocka_unit_test(knows_defaults),
 		cmocka_unit_test(reads_windows), cmocka_unit_test(refuses), cmocka_unit_test(names_tensors),
-		cmocka_unit_test(leaves_others_alone), cmocka_unit_test(checks_tensors),
+		cmocka_unit_test(leaves_others_alone), cmocka_unit_test(reads_phi2), cmocka_unit_test(reads_phimoe),
+		cmocka_unit_test(checks_experts), cmocka_unit_test(fills_two_holes), cmocka_unit_test(checks_tensors),
 		cmocka_unit_test(checks_the_head) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

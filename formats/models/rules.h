@@ -1,0 +1,32 @@
+/* How the families that are decoders of one kind differ in config.json: what a class of transformers
+ * (5.23) assumes where the file is silent, because that is how the model is loaded there, and which names
+ * mean what. Not for others than formats/models. */
+#ifndef PHI_MODELS_RULES_H
+#define PHI_MODELS_RULES_H
+
+#include "formats/models/family.h"
+
+struct phi_config_rules {
+	uint32_t vocab, hidden, ffn, layers, heads, context;
+	uint32_t kv_heads;	    /* 0: as many as heads */
+	uint32_t original;	    /* context before rope scaling; 0: the context itself */
+	uint32_t experts, used;	    /* 0: a family without experts */
+	double epsilon, theta, partial;
+	const char *epsilon_key;      /* config.json's */
+	const char *gguf_epsilon_key; /* after "ARCH." */
+	const char *const *activations; /* names of the one this family has, NULL-ended */
+	const char *const *longropes; /* rope types that mean longrope here, NULL-ended; NULL: none does */
+	/* What only this family has in config.json, and what it must not have; or NULL. */
+	int (*more)(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err);
+};
+
+/* What follows from the numbers, and what must hold among them. */
+int phi_hparams_derive(struct phi_hparams *h, struct phi_err *err);
+/* config.json's words about the rotary embedding, in the spelling of either generation; derives. */
+int phi_rope_read(const struct phi_model *model, const struct phi_config_rules *rules,
+	struct phi_hparams *h, struct phi_err *err);
+/* The metadata of a GGUF. */
+int phi_hparams_from_gguf(const struct phi_model *model, const struct phi_config_rules *rules,
+	struct phi_hparams *h, struct phi_err *err);
+
+#endif
