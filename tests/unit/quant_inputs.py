@@ -65,6 +65,7 @@ def inputs(n, finite=True):
     yield "GRID_33", np.where(i % U(16) == 0, F(32.9), ((h % U(8) + U(17)).astype(F) + F(0.53125)) * np.where(h & U(64), F(1), F(-1)))
     yield "NEAR_ZERO", g * of((U(127 - 36) - i // U(256) % U(24)) << U(23))
     yield "SMALL_BLOCKS", g * of((U(127 - 52) + block % U(34)) << U(23))
+    yield "LATE", gaussian(i % U(2048) + np.array([8192, 26624, 8120320, 0], U)[i // U(2048) % U(4)])
     if not finite:
         yield "NOT_FINITE", np.where(h % U(16), g, of(bits(i, 11) | U(0x7F800000) |
                                                       np.where(h & U(16), U(0), U(0x7FFFFF))))
