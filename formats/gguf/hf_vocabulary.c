@@ -85,6 +85,10 @@ normalizer_keys(struct phi_model *lowered, const struct phi_vocabulary *v, struc
 	if (v->strip_accents >= 0 && phi_metadata_add_bool(m, lowered->arena,
 		"tokenizer.ggml.normalizer.strip_accents", v->strip_accents, err) < 0)
 		return -1;
+	/* The converter knows no Phi without; a tokenizer of another maker's may do. */
+	if (v->space_first == 0 && phi_metadata_add_bool(m, lowered->arena,
+		"tokenizer.ggml.add_space_prefix", false, err) < 0)
+		return -1;
 	return 0;
 }
 
@@ -99,7 +103,7 @@ phi_hf_vocabulary(struct phi_model *lowered, const struct phi_hf_facts *facts, s
 		return -1;
 	if (found > 0)
 		return phi_fail(err, PHI_UNSUPPORTED,
-			"no tokenizer.json: llama.cpp needs the vocabulary in the file");
+			"no tokenizer.json or tokenizer.model: llama.cpp needs the vocabulary in the file");
 	if (v.nmoved && phi_model_warn(lowered, err, "tokenizer.json: %" PRIu32 " added tokens are "
 		"not in its vocabulary and get other ids than it declares, as in transformers",
 		v.nmoved) < 0)
@@ -108,6 +112,8 @@ phi_hf_vocabulary(struct phi_model *lowered, const struct phi_hf_facts *facts, s
 		phi_metadata_add_string(m, lowered->arena, "tokenizer.ggml.pre", v.pre, err) < 0 ||
 		add_array(lowered, "tokenizer.ggml.tokens", PHI_VALUE_STRING, v.tokens, v.ntokens,
 			err) < 0 ||
+		add_array(lowered, "tokenizer.ggml.scores", PHI_VALUE_F32, v.scores,
+			v.scores ? v.ntokens : 0, err) < 0 ||
 		add_array(lowered, "tokenizer.ggml.token_type", PHI_VALUE_I32, v.kinds, v.ntokens,
 			err) < 0 ||
 		add_array(lowered, "tokenizer.ggml.merges", PHI_VALUE_STRING, v.merges, v.nmerges,

@@ -43,29 +43,56 @@ add(struct book *book, const char *text, struct phi_err *err)
 	return t;
 }
 
-/* An entry of added_tokens_decoder: {"32000": {"content": ..., "special": ..., "normalized": ...}}. */
-struct entry {
-	uint64_t id;
-	const json_t *value;
-};
-
 static int
 by_id(const void *a, const void *b)
 {
-	const struct entry *const x = a, *const y = b;
+	const struct phi_added_entry *const x = a, *const y = b;
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
 static int
-merge_entry(struct book *book, const struct entry *entry, struct phi_err *err)
+read_entry(const char *key, json_t *value, struct phi_added_entry *out, struct phi_err *err)
 {
-	const char *const text = json_string_value(json_object_get(entry->value, "content"));
-	if (!text || !*text)
+	struct phi_quoted q;
+	char *end;
+	*out = (struct phi_added_entry){ strtoull(key, &end, 10),
+		json_string_value(json_object_get(value, "content")), value };
+	if (*key < '0' || *key > '9' || *end)
+		return phi_fail(err, PHI_FORMAT, "added_tokens_decoder: %s is no id",
+			phi_quote(&q, key));
+	if (!out->text || !*out->text)
 		return phi_fail(err, PHI_FORMAT,
-			"added_tokens_decoder: entry %" PRIu64 " has no content", entry->id);
-	struct phi_added_token *t = find(book, text);
+			"added_tokens_decoder: entry %" PRIu64 " has no content", out->id);
+	return 0;
+}
+
+int
+phi_added_entries(json_t *decoder, struct phi_added_entry **out, size_t *n, struct phi_err *err)
+{
+	struct phi_added_entry *const all = phi_calloc(json_object_size(decoder) + 1, sizeof *all, err);
+	int result = all ? 0 : -1;
+	*n = 0;
+	for (void *i = json_object_iter(decoder); result == 0 && i;
+		i = json_object_iter_next(decoder, i))
+		result = read_entry(json_object_iter_key(i), json_object_iter_value(i), &all[(*n)++],
+			err);
+	if (result < 0) {
+		phi_free(all);
+		*out = NULL;
+		return -1;
+	}
+	if (*n)
+		qsort(all, *n, sizeof *all, by_id);
+	*out = all;
+	return 0;
+}
+
+static int
+merge_entry(struct book *book, const struct phi_added_entry *entry, struct phi_err *err)
+{
+	struct phi_added_token *t = find(book, entry->text);
 	if (!t)
-		t = add(book, text, err);
+		t = add(book, entry->text, err);
 	if (!t)
 		return -1;
 	const json_t *const normalized = json_object_get(entry->value, "normalized");
@@ -79,23 +106,10 @@ merge_entry(struct book *book, const struct entry *entry, struct phi_err *err)
 static int
 merge_decoder(struct book *book, json_t *decoder, struct phi_err *err)
 {
-	const size_t n = json_object_size(decoder);
-	struct entry *const all = phi_calloc(n + 1, sizeof *all, err);
-	int result = all ? 0 : -1;
-	size_t k = 0;
-	for (void *i = json_object_iter(decoder); result == 0 && i;
-		i = json_object_iter_next(decoder, i)) {
-		const char *const key = json_object_iter_key(i);
-		struct phi_quoted q;
-		char *end;
-		all[k++] = (struct entry){ strtoull(key, &end, 10), json_object_iter_value(i) };
-		if (*key < '0' || *key > '9' || *end)
-			result = phi_fail(err, PHI_FORMAT, "added_tokens_decoder: %s is no id",
-				phi_quote(&q, key));
-	}
-	if (k)
-		qsort(all, k, sizeof *all, by_id);
-	for (size_t i = 0; result == 0 && i < k; i++)
+	struct phi_added_entry *all;
+	size_t n;
+	int result = phi_added_entries(decoder, &all, &n, err);
+	for (size_t i = 0; result == 0 && i < n; i++)
 		result = merge_entry(book, &all[i], err);
 	phi_free(all);
 	return result;
@@ -228,14 +242,20 @@ phi_added_kinds(struct phi_tokenizer_json *file, int32_t *kinds, struct phi_aren
 		if (!control && plain_spaces(text, arena, err) < 0)
 			return -1;
 	}
-	for (uint32_t i = 0; i < file->rows; i++) {
-		struct phi_string *const text = &file->tokens[i];
-		if (text->data)
+	return phi_added_pad(file->tokens, kinds, file->rows, arena, err);
+}
+
+int
+phi_added_pad(struct phi_string *tokens, int32_t *kinds, uint32_t n, struct phi_arena *arena,
+	struct phi_err *err)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (tokens[i].data)
 			continue;
-		text->data = phi_arena_printf(arena, err, "[PAD%" PRIu32 "]", i);
-		if (!text->data)
+		tokens[i].data = phi_arena_printf(arena, err, "[PAD%" PRIu32 "]", i);
+		if (!tokens[i].data)
 			return -1;
-		text->size = strlen(text->data);
+		tokens[i].size = strlen(tokens[i].data);
 		kinds[i] = PHI_TOKEN_UNUSED;
 	}
 	return 0;

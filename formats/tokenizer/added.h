@@ -15,6 +15,16 @@
 int phi_added_complete(struct phi_tokenizer_json *file, json_t *config,
 	struct phi_arena *arena, struct phi_err *err);
 
+/* An entry of added_tokens_decoder: {"32000": {"content": ..., "special": ..., "normalized": ...}}. */
+struct phi_added_entry {
+	uint64_t id;
+	const char *text; /* not empty; lent by the tree, as value is */
+	const json_t *value;
+};
+
+/* All of them in the order of their ids; the caller frees *out with phi_free. decoder may be NULL. */
+int phi_added_entries(json_t *decoder, struct phi_added_entry **out, size_t *n, struct phi_err *err);
+
 /* Fills kinds, and the texts of added tokens as llama.cpp matches them, in place:
  *
  *   not normalized       the text that decoding the token gives
@@ -23,6 +33,10 @@ int phi_added_complete(struct phi_tokenizer_json *file, json_t *config,
  *   not added            normal; without text "[PADn]", unused
  */
 int phi_added_kinds(struct phi_tokenizer_json *file, int32_t *kinds, struct phi_arena *arena,
+	struct phi_err *err);
+
+/* Ids without text: "[PADn]", unused. */
+int phi_added_pad(struct phi_string *tokens, int32_t *kinds, uint32_t n, struct phi_arena *arena,
 	struct phi_err *err);
 
 /* The text of tokenizer_config.json's entry of a special token: a string, or an object's content; or

@@ -21,6 +21,7 @@ struct search {
 	struct phi_vocabulary *out;
 	bool eot, eom;	/* a post-processor brought these into play */
 	bool failed;	/* out of memory in the tree */
+	int64_t end;	/* ids from here on are no tokens, and are passed over */
 };
 
 /* Remembers whether a token is added; where it is known already the new value holds, at the old place. */
@@ -210,7 +211,7 @@ static void
 set_id(struct search *s, enum phi_special special, int64_t id)
 {
 	struct phi_vocabulary *const v = s->out;
-	if (v->special[special] >= 0)
+	if (v->special[special] >= 0 || id >= s->end)
 		return;
 	v->special[special] = id;
 	v->special_order[v->nspecial++] = (uint8_t)special;
@@ -266,12 +267,13 @@ int
 phi_special_find(const struct phi_tokenizer_json *file, json_t *config,
 	const struct phi_metadata *metadata, struct phi_vocabulary *out, struct phi_err *err)
 {
-	struct search s = { .config = json_object_size(config) ? config : NULL, .out = out };
+	struct search s = { .config = json_object_size(config) ? config : NULL, .out = out,
+		.end = file->byte_level ? INT64_MAX : file->rows };
 	for (int i = 0; i < PHI_SPECIALS; i++)
 		out->special[i] = -1;
-	if (s.config && !given(token(&s, PHI_SPECIAL_BOS)) && given(token(&s, PHI_SPECIAL_CLS)))
+	if (file->there && s.config && !given(token(&s, PHI_SPECIAL_BOS)) && given(token(&s, PHI_SPECIAL_CLS)))
 		set_token(&s, PHI_SPECIAL_BOS, token(&s, PHI_SPECIAL_CLS));
-	if (s.config && !given(token(&s, PHI_SPECIAL_EOS)) && given(token(&s, PHI_SPECIAL_SEP)))
+	if (file->there && s.config && !given(token(&s, PHI_SPECIAL_EOS)) && given(token(&s, PHI_SPECIAL_SEP)))
 		set_token(&s, PHI_SPECIAL_EOS, token(&s, PHI_SPECIAL_SEP));
 	const json_t *const list = json_object_get(file->post_processor, "processors");
 	if (list)

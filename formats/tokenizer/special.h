@@ -4,6 +4,8 @@
  *   1. tokenizer.json's post_processor says which are added, and may name one in passing
  *   2. tokenizer_config.json's <name>_token, looked up among tokenizer.json's added tokens
  *   3. config.json's <name>_token_id, for those still missing
+ *
+ * In a vocabulary of the SentencePiece kind ids beyond it are passed over.
  */
 #ifndef PHI_TOKENIZER_SPECIAL_H
 #define PHI_TOKENIZER_SPECIAL_H

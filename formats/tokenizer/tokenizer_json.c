@@ -29,12 +29,20 @@ place(struct phi_tokenizer_json *file, struct phi_string text, uint64_t id, stru
 	return phi_names_add(file->ids, text.data, text.size, (uint32_t)id, err) < 0 ? -1 : 0;
 }
 
+static struct phi_added_token *
+append(struct phi_tokenizer_json *file, struct phi_string text, struct phi_err *err)
+{
+	if (phi_grow(&file->added, &file->added_capacity, file->nadded, sizeof *file->added, err) < 0)
+		return NULL;
+	struct phi_added_token *const t = &file->added[file->nadded++];
+	*t = (struct phi_added_token){ .text = text };
+	return t;
+}
+
 struct phi_added_token *
 phi_tokenizer_json_add(struct phi_tokenizer_json *file, struct phi_string text, uint32_t *next,
 	struct phi_err *err)
 {
-	if (phi_grow(&file->added, &file->added_capacity, file->nadded, sizeof *file->added, err) < 0)
-		return NULL;
 	uint32_t id = phi_names_find(file->ids, text.data, text.size);
 	if (id == PHI_NONE) {
 		id = *next;
@@ -42,8 +50,9 @@ phi_tokenizer_json_add(struct phi_tokenizer_json *file, struct phi_string text, 
 			return NULL;
 		*next += 1;
 	}
-	struct phi_added_token *const t = &file->added[file->nadded++];
-	*t = (struct phi_added_token){ .text = text, .id = id, .declared = id };
+	struct phi_added_token *const t = append(file, text, err);
+	if (t)
+		t->id = t->declared = id;
 	return t;
 }
 
@@ -138,8 +147,9 @@ read_merges(json_t *model, struct phi_arena *arena, struct phi_tokenizer_json *o
 	return 0;
 }
 
+/* own_ids: as the file declares them, without a look at the vocabulary. */
 static int
-read_added(json_t *root, struct phi_arena *arena, struct phi_tokenizer_json *out,
+read_added(json_t *root, bool own_ids, struct phi_arena *arena, struct phi_tokenizer_json *out,
 	struct phi_err *err)
 {
 	json_t *const list = json_object_get(root, "added_tokens");
@@ -154,10 +164,13 @@ read_added(json_t *root, struct phi_arena *arena, struct phi_tokenizer_json *out
 			return phi_fail(err, PHI_FORMAT, "added token %zu has no id or no content", i);
 		if (copy_text(content, arena, &text, err) < 0)
 			return -1;
-		struct phi_added_token *const t = phi_tokenizer_json_add(out, text, &next, err);
+		struct phi_added_token *const t = own_ids ? append(out, text, err)
+			: phi_tokenizer_json_add(out, text, &next, err);
 		if (!t)
 			return -1;
 		t->declared = (uint32_t)json_integer_value(id);
+		if (own_ids)
+			t->id = t->declared;
 		t->special = json_is_true(json_object_get(v, "special"));
 		t->normalized = json_is_true(json_object_get(v, "normalized"));
 		out->nmoved += t->id != t->declared;
@@ -217,19 +230,24 @@ refuse_other(const json_t *root, const json_t *model, struct phi_err *err)
 			phi_quote(&q, type));
 	}
 	if (!phi_pretokenizer_bytes(json_object_get(root, "pre_tokenizer")))
-		return phi_fail(err, PHI_UNSUPPORTED, "a SentencePiece-like tokenizer (no ByteLevel "
-						      "pre-tokenizer), which is not read yet");
+		return phi_fail(err, PHI_UNSUPPORTED, "a tokenizer of the SentencePiece kind (no "
+			"ByteLevel pre-tokenizer), whose tokenizer.model is missing");
 	return 0;
 }
 
 static int
-read_tree(json_t *root, const char *family, struct phi_arena *arena,
+read_tree(json_t *root, const char *family, bool pieces, struct phi_arena *arena,
 	struct phi_tokenizer_json *out, struct phi_err *err)
 {
 	json_t *const model = json_object_get(root, "model");
 	json_t *const normalizer = json_object_get(root, "normalizer");
-	if (refuse_other(root, model, err) < 0 || read_vocab(model, arena, out, err) < 0 ||
-		read_merges(model, arena, out, err) < 0 || read_added(root, arena, out, err) < 0)
+	out->there = true;
+	out->byte_level = phi_pretokenizer_bytes(json_object_get(root, "pre_tokenizer"));
+	const bool own_ids = pieces && !out->byte_level;
+	if (!own_ids && (refuse_other(root, model, err) < 0 || read_vocab(model, arena, out, err) < 0 ||
+		read_merges(model, arena, out, err) < 0))
+		return -1;
+	if (read_added(root, own_ids, arena, out, err) < 0)
 		return -1;
 	out->pre = phi_pretokenizer_name(json_object_get(root, "pre_tokenizer"), normalizer, family);
 	out->byte_decoder = decodes_bytes(json_object_get(root, "decoder"));
@@ -242,7 +260,7 @@ read_tree(json_t *root, const char *family, struct phi_arena *arena,
 }
 
 int
-phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *family,
+phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *family, bool pieces,
 	struct phi_arena *arena, struct phi_tokenizer_json *out, struct phi_err *err)
 {
 	*out = (struct phi_tokenizer_json){ .rows = rows, .lowercase = -1, .strip_accents = -1 };
@@ -250,7 +268,7 @@ phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *
 	out->ids = phi_names_new(err);
 	json_t *const root = out->tokens && out->ids
 		? phi_side_json(side, PHI_JSON_BIG_INTEGERS, PHI_TOKENIZER_VALUES_MAX, err) : NULL;
-	const int result = root ? read_tree(root, family, arena, out, err) : -1;
+	const int result = root ? read_tree(root, family, pieces, arena, out, err) : -1;
 	json_decref(root);
 	if (result < 0)
 		phi_tokenizer_json_free(out);

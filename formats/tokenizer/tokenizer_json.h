@@ -1,5 +1,6 @@
-/* tokenizer.json of a byte-level BPE, read into arrays; its tree (several times the size of the file) is
- * freed before the function returns.
+/* tokenizer.json, read into arrays; its tree (several times the size of the file) is freed before the
+ * function returns. Of a tokenizer of the SentencePiece kind whose pieces stand in tokenizer.model it is only
+ * the added tokens and the post-processor that count.
  *
  *     added_tokens    [{id, content, special, normalized, ...}]
  *     normalizer, pre_tokenizer, post_processor, decoder
@@ -24,8 +25,10 @@ struct phi_added_token {
 	bool confirmed; /* tokenizer_config.json's added_tokens_decoder has it, too */
 };
 
-/* Strings and arrays live in the arena given to the reader. */
+/* Strings and arrays live in the arena given to the reader. All zero but rows: there is no such file. */
 struct phi_tokenizer_json {
+	bool there;
+	bool byte_level; /* else of the SentencePiece kind */
 	struct phi_string *tokens; /* by id, `rows` of them; data NULL where there is none */
 	uint32_t rows;
 	struct phi_string *merges;
@@ -42,7 +45,8 @@ struct phi_tokenizer_json {
 	json_t *post_processor; /* owned; or NULL */
 };
 
-int phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *family,
+/* pieces: a tokenizer.model is there, too. */
+int phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *family, bool pieces,
 	struct phi_arena *arena, struct phi_tokenizer_json *out, struct phi_err *err);
 void phi_tokenizer_json_free(struct phi_tokenizer_json *file);
 

@@ -1,6 +1,9 @@
 /* The neutral vocabulary: what a tokenizer knows, whatever file says it. Built from the side files of
- * a folder (tokenizer.json, tokenizer_config.json, generation_config.json, chat_template.jinja);
- * GGUF keys are made from it. No tokenization is done here. */
+ * a folder (tokenizer.json, tokenizer.model, added_tokens.json, tokenizer_config.json,
+ * generation_config.json, chat_template.jinja); GGUF keys are made from it. No tokenization is done here.
+ *
+ * Two kinds: byte-level BPE has merges and a pre-tokenizer; the SentencePiece kind has a score for each
+ * token, byte tokens, and the pre-tokenizer "default". */
 #ifndef PHI_TOKENIZER_VOCABULARY_H
 #define PHI_TOKENIZER_VOCABULARY_H
 
@@ -60,12 +63,14 @@ struct phi_vocabulary {
 	unsigned ntemplates;
 	uint32_t nmoved; /* added tokens whose id is not the one their file declares */
 	signed char lowercase, strip_accents; /* the normalizer does; 1, 0, or -1: not said */
+	signed char space_first; /* a space is put before every text, which is the rule of the SentencePiece
+				  * kind; 1, 0, or -1: not of that kind */
 };
 
 /* From the side files of a canonical model. `rows`: the embedding's rows. pre: --pre NAME or NULL: an
  * unknown pre-tokenizer is then an error that names --pre. Arrays live in `arena`; returns 1 if the
- * model has no tokenizer files at all. Byte-level BPE only; SentencePiece is PHI_UNSUPPORTED yet. Takes at
- * most eight times the size of tokenizer.json while it runs, twice afterwards. */
+ * model has no tokenizer files at all. Takes at most eight times the size of tokenizer.json while it runs,
+ * twice afterwards. */
 int phi_vocabulary_read(const struct phi_model *model, uint32_t rows, const char *pre,
 	const char *family, struct phi_arena *arena, struct phi_vocabulary *out,
 	struct phi_err *err);
