@@ -174,6 +174,8 @@ read_model(struct phi_wire message, struct reading *r, struct phi_err *err)
 static int
 check_pieces(const struct reading *r, struct phi_err *err)
 {
+	if (!r->n)
+		return phi_fail(err, PHI_FORMAT, "no pieces: this is no SentencePiece model");
 	if (r->nunknown != 1)
 		return phi_fail(err, PHI_FORMAT, "%" PRIu32 " unknown pieces, where one must be",
 			r->nunknown);

@@ -67,10 +67,10 @@ key()
 		cp keep.json Phi-4-mini/config.json
 	done
 	mv Phi-4-mini/tokenizer.json .
-	fails 2 "phi-repack: Phi-4-mini: no tokenizer.json: llama.cpp needs the vocabulary in the file" \
+	fails 2 "phi-repack: Phi-4-mini: no tokenizer.json or tokenizer.model: llama.cpp needs the vocabulary in the file" \
 		phi-repack -q Phi-4-mini -o a.gguf
 	touch Phi-4-mini/tokenizer.model
-	fails 2 "phi-repack: Phi-4-mini: tokenizer.model: a SentencePiece tokenizer, which is not read yet" \
+	fails 2 "phi-repack: Phi-4-mini: tokenizer.model: no pieces: this is no SentencePiece model" \
 		phi-repack -q Phi-4-mini -o a.gguf
 	# its weights go anywhere else all the same
 	phi-repack -q Phi-4-mini -f safetensors -o a.safetensors

@@ -228,7 +228,7 @@ refuses(void **state)
 	assert_int_equal(read(&f, NULL, NULL, NULL), 1);
 	phi_model_add_side(f.model, "tokenizer.model", "", 0, &f.err);
 	assert_int_equal(phi_vocabulary_read(f.model, 10, NULL, "phi3", f.model->arena, &f.v, &f.err), -1);
-	assert_int_equal(f.err.kind, PHI_UNSUPPORTED);
+	assert_int_equal(f.err.kind, PHI_FORMAT);
 	phi_model_free(f.model);
 }
 
