@@ -176,8 +176,10 @@ phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *neares
 {
 	const struct phi_tensor *const t = &plan->model->tensors[tensor];
 	struct phi_quoted q;
-	return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s cannot hold %s; the nearest it can is %s",
-		phi_quote(&q, t->name), plan->format->name, t->type->name, nearest);
+	return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s cannot hold %s; %s%s",
+		phi_quote(&q, t->name), plan->format->name, t->type->name,
+		nearest ? "the nearest it can is " : "--exclude leaves a tensor out",
+		nearest ? nearest : "");
 }
 
 bool

@@ -84,7 +84,8 @@ int phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_t
 	unsigned file, uint64_t offset, struct phi_err *err);
 int phi_plan_add_literal(struct phi_plan *plan, const char *name, unsigned file, uint64_t offset,
 	const void *bytes, uint64_t size, struct phi_err *err);
-/* For complete(): refuses a tensor's type, naming the nearest one it can hold. Returns -1. */
+/* For complete(): refuses a tensor's type, naming the nearest one it can hold; NULL: none that could be
+ * made of it. Returns -1. */
 int phi_plan_refuse(const struct phi_plan *plan, uint32_t tensor, const char *nearest,
 	struct phi_err *err);
 /* For complete(): warns, once, of what the format has no place for: the model's side files, else its

@@ -29,7 +29,7 @@ check_tensor(const struct phi_plan *plan, uint32_t index, struct phi_err *err)
 	struct phi_quoted q;
 	if (!phi_st_type_known(t->type))
 		return phi_plan_refuse(
-			plan, index, t->type->class == PHI_CLASS_COMPLEX ? "C64" : "F16", err);
+			plan, index, t->type->class == PHI_CLASS_COMPLEX ? NULL : "F16", err);
 	if (!t->name[0] || !phi_utf8_valid(t->name, strlen(t->name)) ||
 		!strcmp(t->name, "__metadata__"))
 		return phi_fail(err, PHI_UNSUPPORTED, "tensor \"%s\": not a name %s can hold",

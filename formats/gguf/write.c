@@ -16,7 +16,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The type to use instead of one that ggml does not have: the narrowest that holds all its values.
+/* The type to make with phi-quant instead of one that ggml does not have: the narrowest that holds all
+ * its values. NULL: phi-quant converts no integers, and no complex numbers.
  */
 static const char *
 nearest(const struct phi_type *type)
@@ -31,14 +32,14 @@ nearest(const struct phi_type *type)
 	case PHI_F4:
 		return "F16";
 	case PHI_BOOL:
-		return "I8";
 	case PHI_U8:
-		return "I16";
 	case PHI_U16:
-		return "I32";
 	case PHI_U32:
 	case PHI_U64:
-		return "I64";
+	case PHI_C32:
+	case PHI_C64:
+	case PHI_C128:
+		return NULL;
 	default:
 		return "F32";
 	}

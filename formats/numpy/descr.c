@@ -103,12 +103,12 @@ phi_descr_name(const struct phi_type *type)
 	return type->id < PHI_TYPES ? names[type->id] : NULL;
 }
 
-/* BF16 has more exponents than F16, F8 and smaller have fewer. */
+/* BF16 has more exponents than F16, F8 and smaller have fewer; nothing is made of complex numbers. */
 const char *
 phi_descr_nearest(const struct phi_type *type)
 {
 	if (type->class == PHI_CLASS_COMPLEX)
-		return "C64";
+		return NULL;
 	return type->class == PHI_CLASS_FLOAT && type->id != PHI_BF16 && type->id != PHI_F8_E8M0
 		       ? "F16"
 		       : "F32";

@@ -18,7 +18,7 @@ struct phi_descr phi_descr_of(const char *descr, size_t size);
 
 /* The spelling NumPy writes, or NULL: it has no such type. */
 const char *phi_descr_name(const struct phi_type *type);
-/* The nearest type that it has. */
+/* The nearest type that it has and phi-quant makes, or NULL. */
 const char *phi_descr_nearest(const struct phi_type *type);
 
 #endif
