@@ -232,6 +232,39 @@ def torch_pickle():
     return state_dict([("w", tensor(storage())), ("v", tensor(storage(), 1, (2,), (2,)))])
 
 
+LEGACY = (b"\x80\2\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\2M\xe9\3." + b"\x80\2}(X\x10\0\0\0protocol_versionM\xe9\3"
+          b"X\x0d\0\0\0little_endian\x88u.")
+
+
+def legacy():
+    """The same as torch() from before 1.6: three pickles, the objects, the keys, and each storage behind its length."""
+    where = tuple_(unicode_("storage"), glob("torch", "FloatStorage"), unicode_("0"), unicode_("cpu"), integer(6), b"N") + b"Q"
+    return (LEGACY + state_dict([("w", tensor(where)), ("v", tensor(where, 1, (2,), (2,)))]) +
+            b"\x80\2](" + unicode_("0") + b"e." + struct.pack("<q", 6) + floats(6))
+
+
+# Members of packed weights: name, dtype, shape and bytes of each.
+PACKED = {
+    "gptq": {"m.qweight": ("I32", [4, 32], b"\x21\x43\x65\x07" * 128), "m.qzeros": ("I32", [1, 4], b"\x77" * 16),
+             "m.scales": ("F16", [1, 32], b"\0\x38" * 32), "m.g_idx": ("I32", [32], bytes(128))},
+    "gptq3": {"m.qweight": ("I32", [3, 32], b"\x21\x43\x65\x07" * 96), "m.qzeros": ("I32", [1, 3], b"\x77" * 12),
+              "m.scales": ("F16", [1, 32], b"\0\x38" * 32)},
+    "awq": {"m.qweight": ("I32", [2, 1], b"\x20\x64\x31\x75" * 2), "m.qzeros": ("I32", [1, 1], b"\x11" * 4),
+            "m.scales": ("F16", [1, 8], b"\0\x38" * 8)},
+    "nf4": {"m.weight": ("U8", [65, 1], bytes(range(65))), "m.weight.absmax": ("U8", [3], b"\0\1\2"),
+            "m.weight.quant_map": ("F32", [16], bytes(64)), "m.weight.nested_absmax": ("F32", [1], bytes(4)),
+            "m.weight.nested_quant_map": ("F32", [256], bytes(1024)),
+            "m.weight.quant_state.bitsandbytes__nf4": ("U8", [49], b'{"blocksize":64,"shape":[3,43],"nested_offset":1}')},
+    "int8": {"m.weight": ("I8", [2, 2], b"\1\2\3\4"), "m.SCB": ("F32", [2], bytes(8))},
+    "pack3": {"m.weight_packed": ("I32", [2, 2], bytes(range(16))), "m.weight_scale": ("F32", [2, 1], bytes(8)),
+              "m.weight_shape": ("I64", [2], b"\2" + bytes(7) + b"\x0b" + bytes(7))},
+    "nvfp4": {"m.weight_packed": ("U8", [2, 8], bytes(range(16))), "m.weight_scale": ("F8_E4M3", [2, 1], b"\x38\x40"),
+              "m.weight_global_scale": ("F32", [1], b"\0\0\x80\x3f")},
+    "blocks": {"m.weight": ("F8_E4M3", [2, 130], bytes(260)), "m.weight_scale_inv": ("F32", [1, 2], bytes(8))},
+    "experts": {"m_blocks": ("U8", [1, 3, 1, 16], bytes(range(48))), "m_scales": ("U8", [1, 3, 1], b"\x7f\x80\x7e")},
+}
+
+
 # --- tar ---------------------------------------------------------------------------------------------
 
 

@@ -3,8 +3,9 @@
  *   cut     to every length up to 16 KiB and to 200 lengths beyond
  *   flip    every bit of the first 2 KiB
  *
- * Each damaged file is described and read to its end as a file (phi-inspect --sum), made a file of the other
- * kind (phi-repack), and compared with the original (phi-diff); a cut one also goes through a pipe. Wanted:
+ * Each damaged file is scanned (phi-inspect --scan), described and read to its end as a file (phi-inspect --sum),
+ * made a file of the other kind (phi-repack), and compared with the original (phi-diff); a cut one also goes through
+ * a pipe. Wanted:
  * a failure of one line, or success; nothing left in the output's folder after a failure; within limits of time
  * and memory, which the process sets itself. Prints `N passed, N failed`; a crash names no file, so what is being
  * tried is kept in the file "trying" of the current folder. */
@@ -103,6 +104,18 @@ inspect(struct phi_source *source, const char *what)
 		check(one_line(&err), what, err.text);
 }
 
+static void
+scan(const char *path, const char *what)
+{
+	struct phi_err err = { 0 };
+	const struct phi_inspect_options options = { .size = sizeof options };
+	enum phi_scan_verdict verdict;
+	struct phi_store *const store = phi_store_open(path, NULL, &err);
+	if (!store || phi_scan_print(store, &options, nowhere, &verdict, &err))
+		check(false, what, err.text);
+	phi_store_close(store);
+}
+
 static int
 write_as(struct phi_source *source, const struct phi_plan *plan, struct phi_err *err)
 {
@@ -159,7 +172,10 @@ try_file(const void *data, size_t size, const char *path, const char *what)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		exit(2);
 	const double start = now();
-	struct phi_source *const source = open_fd(fd, &err);
+	char name[64];
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	scan(name, what);
+	struct phi_source *const source = open_path(name, &err);
 	check(source || (one_line(&err) && strstr(err.text, "/proc/self/fd/")), what, err.text);
 	if (source) {
 		inspect(source, what);
