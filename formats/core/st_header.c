@@ -75,6 +75,8 @@ parse_metadata(struct parser *p, json_t *object, struct phi_err *err)
 {
 	const char *key;
 	json_t *text;
+	if (json_is_null(object)) /* MLX writes that when there is none; the reference takes it, too */
+		return 0;
 	if (!json_is_object(object))
 		return phi_fail(err, PHI_FORMAT, "__metadata__ is no object");
 	json_object_foreach(object, key, text)

