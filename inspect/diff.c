@@ -74,7 +74,7 @@ count_text(FILE *out, size_t n, const char *what)
 static void
 print_counts(const struct phi_comparison *c, FILE *out)
 {
-	fprintf(out, "%zu tensors", c->npairs);
+	fprintf(out, "%zu tensor%s", c->npairs, c->npairs == 1 ? "" : "s");
 	count_text(out, c->count[PHI_PAIR_EQUAL], "equal");
 	count_text(out, c->count[PHI_PAIR_WITHIN], "within tolerance");
 	count_text(out, c->count[PHI_PAIR_DIFFERS], "differ");
@@ -98,7 +98,9 @@ print_last(const struct phi_diff_view *v, bool differs, FILE *out)
 	else
 		print_counts(c, out);
 	count_text(out, metadata->count,
-		metadata->by_family ? "of other hyper-parameters" : "metadata keys differ");
+		metadata->by_family	? "of other hyper-parameters"
+		: metadata->count == 1	? "metadata key differs"
+					: "metadata keys differ");
 	if (!metadata->comparable)
 		fprintf(out, ", metadata not comparable (%s, %s)", c->source[0]->model->view,
 			c->source[1]->model->view);

@@ -19,7 +19,7 @@ print_first(const struct phi_view *v, FILE *out)
 		fprintf(out, " as %s", m->view);
 	if (m->family)
 		fprintf(out, ", %s", m->family->name);
-	fprintf(out, ", %zu tensors, %s weights, %s", v->nshown,
+	fprintf(out, ", %zu tensor%s, %s weights, %s", v->nshown, v->nshown == 1 ? "" : "s",
 		phi_number_count(&weights, v->census.weights),
 		phi_number_bytes(&bytes, v->census.bytes));
 	if (v->census.weights)

@@ -72,10 +72,26 @@ choose_kind(const struct editor *e, char *key, const char *text)
 	return kind;
 }
 
+/* What follows a colon is a kind, or the end of a key that is there. */
+static int
+check_kind(const struct editor *e, const char *key, struct phi_err *err)
+{
+	struct phi_edit_kind_name kind;
+	struct phi_quoted q, k;
+	const char *const colon = strrchr(key, ':');
+	if (!colon || phi_edit_kind_named(colon + 1, strlen(colon + 1), &kind) ||
+		phi_metadata_find(&e->model->metadata, key))
+		return 0;
+	return phi_fail(err, PHI_ARGUMENT, "%s: there is no kind %s; a key with a colon ends in :string",
+		phi_quote(&q, key), phi_quote(&k, colon + 1));
+}
+
 static int
 set(const struct editor *e, char *key, const char *text, struct phi_err *err)
 {
 	struct phi_value value;
+	if (check_kind(e, key, err))
+		return -1;
 	const struct phi_edit_kind_name kind = choose_kind(e, key, text);
 	if (check_key(e, key, err))
 		return -1;

@@ -113,6 +113,7 @@ static int
 describe(struct state *state, struct phi_model *model, struct phi_store *store, struct phi_err *err)
 {
 	struct phi_gguf_split split;
+	struct phi_quoted q;
 	if (add_part(state, store, NULL, err) || describe_part(state, model, err) ||
 		phi_gguf_split_read(&model->metadata, &split, err))
 		return -1;
@@ -122,9 +123,9 @@ describe(struct state *state, struct phi_model *model, struct phi_store *store, 
 		return 0;
 	if (split.number || !file || !phi_gguf_split_path(model->arena, path, 0, split.count, err))
 		return phi_model_warn(model, err,
-			"is part %" PRIu64 " of %" PRIu64
+			"%s: is part %" PRIu64 " of %" PRIu64
 			"; the others are not read (the first one's name opens all)",
-			split.number + 1, split.count);
+			phi_quote(&q, path), split.number + 1, split.count);
 	model->name = phi_gguf_split_base(model->arena, model->name, split.count, err);
 	return model->name ? add_siblings(state, model, path, &split, err) : -1;
 }

@@ -43,7 +43,22 @@ model_key(const struct phi_pickle *root)
 	return found;
 }
 
-/* "optimizer, epoch": the keys beside the model's, cut where the room ends. */
+static bool
+is_short(const struct phi_pickle *node)
+{
+	return node->kind == PHI_PICKLE_STRING && node->string.size <= METADATA_STRING_MAX;
+}
+
+/* Is it metadata: a key that has a name, a value that is one number or one text? */
+static bool
+is_metadata(const struct phi_pickle *key, const struct phi_pickle *value)
+{
+	return is_short(key) && key->string.size &&
+		(value->kind == PHI_PICKLE_INT || value->kind == PHI_PICKLE_FLOAT ||
+			value->kind == PHI_PICKLE_BOOL || is_short(value));
+}
+
+/* "optimizer, callbacks": the keys beside the model's but for metadata, cut where the room ends. */
 static void
 list_others(const struct phi_pickle *root, const char *key, char *dst, size_t size)
 {
@@ -52,7 +67,8 @@ list_others(const struct phi_pickle *root, const char *key, char *dst, size_t si
 	for (uint32_t i = 0; i + 1 < root->count; i += 2) {
 		const struct phi_pickle *const k = root->items[i];
 		char text[64];
-		if (k->kind != PHI_PICKLE_STRING || phi_pickle_is_string(k, key))
+		if (k->kind != PHI_PICKLE_STRING || phi_pickle_is_string(k, key) ||
+			is_metadata(k, root->items[i + 1]))
 			continue;
 		phi_escape(text, sizeof text, k->string.data, k->string.size);
 		if (n + strlen(text) + 8 > size) {
@@ -83,9 +99,7 @@ phi_torch_add_metadata(struct phi_model *model, const struct phi_pickle *root, s
 	for (uint32_t i = 0; phi_torch_is_dict(root) && i + 1 < root->count; i += 2) {
 		const struct phi_pickle *const k = root->items[i], *const v = root->items[i + 1];
 		struct phi_value value = { .kind = PHI_VALUE_NULL };
-		if (k->kind != PHI_PICKLE_STRING || !k->string.size ||
-			k->string.size > METADATA_STRING_MAX ||
-			model->metadata.count == METADATA_MAX)
+		if (!is_metadata(k, v) || model->metadata.count == METADATA_MAX)
 			continue;
 		if (v->kind == PHI_PICKLE_INT) {
 			value = (struct phi_value){ .kind = PHI_VALUE_I64, .i = v->i };
@@ -93,15 +107,13 @@ phi_torch_add_metadata(struct phi_model *model, const struct phi_pickle *root, s
 			value = (struct phi_value){ .kind = PHI_VALUE_F64, .f = v->f };
 		} else if (v->kind == PHI_PICKLE_BOOL) {
 			value = (struct phi_value){ .kind = PHI_VALUE_BOOL, .b = v->b };
-		} else if (v->kind == PHI_PICKLE_STRING && v->string.size <= METADATA_STRING_MAX) {
+		} else {
 			value.kind = PHI_VALUE_STRING;
 			value.s.size = v->string.size;
 			value.s.data =
 				phi_arena_copy(model->arena, v->string.data, v->string.size, err);
 			if (!value.s.data)
 				return -1;
-		} else {
-			continue;
 		}
 		const char *const key =
 			phi_arena_copy(model->arena, k->string.data, k->string.size, err);

@@ -29,7 +29,7 @@ whole()
 	phi-repack a.gguf --set a=true --set b=7 --set c=-7 --set d=5000000000 --set e=-5000000000 \
 		--set f=18446744073709551615 --set g=0.5 --set h=1e3 --set i=text --set j= --set k=a=b \
 		--set l:u8=7 --set m:string=7 --set n:f64=7 --set o:i16[]=1,-2 --set p:string[]=x,,y \
-		--set q:u32[]= --set r:s=2 --set s:bool[]=true,false -o b.gguf
+		--set q:u32[]= --set r:s:u32=2 --set s:bool[]=true,false -o b.gguf
 	phi-inspect b.gguf | awk '$1 ~ /^[a-z](:s)?$/ { print $1 "=" $2 }' | tr '\n' ' ' >have
 	[ "$(cat have)" = "a=bool b=u32 c=i32 d=i64 e=i64 f=u64 g=f32 h=f32 i=string j=string k=string \
 l=u8 m=string n=f64 o=array p=array q=array r:s=u32 s=array " ] || { cat have; return 1; }
@@ -96,6 +96,7 @@ l=u8 m=string n=f64 o=array p=array q=array r:s=u32 s=array " ] || { cat have; r
 	refused "--set x:f32=0x1: x: 0x1 is no f32" --set x:f32=0x1
 	refused "--set x:bool=1: x: 1 is no bool" --set x:bool=1
 	refused "--set x:u8[]=1,: x: element 1:  is no u8" --set x:u8[]=1,
+	refused "--set x:u33=1: x:u33: there is no kind u33; a key with a colon ends in :string" --set x:u33=1
 	refused "--set a: KEY=VALUE is expected" --set a
 	refused "--set =1: an empty key" --set =1
 	refused "--set-file a: KEY=PATH is expected" --set-file a
