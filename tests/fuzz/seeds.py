@@ -82,6 +82,10 @@ save("tokenizer", "ends", parts(b.tokenizer(post_processor={"type": "TemplatePro
     {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "<|end|>", "type_id": 0}}], "pair": [],
     "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [36], "tokens": ["<|end|>"]}}}), b.tokenizer_config()))
 
+save("spm", "whole", parts(b.sentencepiece(), b'{"<|end|>": 5}', b'{"added_tokens_decoder": {"6": {"content": "x", "special": true}}}',
+                           b'{"added_tokens": [{"id": 1, "content": "<s>", "special": true}]}'))
+save("spm", "bytes", b.sentencepiece(byte_fallback=1))
+
 views = b.state_dict([("w", b.tensor(b.storage())), ("t", b.tensor(b.storage(), 0, (3, 2), (1, 3))),
                       ("s", b.tensor(b.storage(), 2, (), ()))])
 types = b.state_dict([(k, b.tensor(b.storage(k, "0", 2), 0, (2,), (1,))) for k in (

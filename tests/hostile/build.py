@@ -322,6 +322,36 @@ def tokenizer(**changes):
     return json.dumps(base, indent=1, ensure_ascii=False).encode()
 
 
+def varint(n):
+    out = b""
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, value):
+    """A field of a protobuf message: bytes, a float of 4 bytes, or a number."""
+    if isinstance(value, bytes):
+        return varint(number << 3 | 2) + varint(len(value)) + value
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    return varint(number << 3) + varint(value)
+
+
+def piece(text, score=0.0, kind=1):
+    return field(1, field(1, text) + field(2, score) + field(3, kind))
+
+
+def sentencepiece(more=b"", algorithm=2, byte_fallback=0, unknown=1, table=b""):
+    """tokenizer.model with a few pieces; more: fields that come before the others."""
+    pieces = piece(b"<unk>", kind=2) * unknown + piece(b"<s>", kind=3) + piece("\u2581a".encode(), -1.0)
+    if byte_fallback:
+        pieces += b"".join(piece(b"<0x%02X>" % i, kind=6) for i in range(256))
+    return more + pieces + field(2, field(3, algorithm) + field(35, byte_fallback)) + field(
+        3, field(1, b"identity") + field(2, table) + field(4, 0))
+
+
 def tokenizer_config():
     return json.dumps({"tokenizer_class": "GPT2Tokenizer", "bos_token": "<|end|>", "eos_token": "<|end|>",
                        "pad_token": "<|end|>", "add_bos_token": False, "model_max_length": 1024,

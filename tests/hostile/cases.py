@@ -597,6 +597,22 @@ def folder_cases():
         files[name + "/" + member] = data
         case("folder: %s, %s" % (member, name.split("-", 1)[1]), name, files, regex, to="gguf",
              inspect_may_pass=True)
+    good = b.sentencepiece()
+    for name, data, regex in (
+            ("empty", b"", "no pieces"), ("text", b"hello", "tokenizer.model"), ("cut", good[:-9], "tokenizer.model"),
+            ("length-huge", b"\x0a" + b.varint(2**63), "are left"), ("length-over", b"\x0a\xff" * 6, "64 bits|left"),
+            ("varint-endless", b"\x80" * 4000, "64 bits"), ("group", b"\x0b" + good, "form"), ("field-zero", b"\0\0" + good, "field 0"),
+            ("piece-number", b.field(1, 7) + good, "form"), ("score-number", good + b.field(1, b.field(2, 7)), "score"),
+            ("pieces-many", good + b.piece(b"x") * 2, "twice"), ("pieces-flood", good + b.field(1, b"") * 100000, "piece 3"),
+            ("rows", good + b"".join(b.piece(b"%d" % i) for i in range(100000)), "more pieces than the embedding"),
+            ("kind", good + b.piece(b"x", kind=2**40), "kind"), ("text-bytes", good + b.piece(b"\xff\xfe"), "UTF-8"),
+            ("score-nan", good + b.piece(b"x", float("nan")), "finite"), ("unigram", b.sentencepiece(algorithm=1), "unigram"),
+            ("algorithm", b.sentencepiece(algorithm=2**64 - 1), "unknown algorithm"),
+            ("no-unknown", b.sentencepiece(unknown=0), "unknown"), ("table", b.sentencepiece(table=b"x" * 100), "table")):
+        name = "spm-" + name
+        files = {name + "/" + k: v for k, v in b.folder().items() if "tokenizer" not in k}
+        files[name + "/tokenizer.model"] = data
+        case("folder: tokenizer.model, %s" % name.split("-", 1)[1], name, files, regex, to="gguf", inspect_may_pass=True)
 
 
 # --- tar, stream, zstd -------------------------------------------------------------------------------
