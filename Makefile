@@ -28,9 +28,9 @@ VARIANT := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),+,$(SAN)))$(if $(FAULTS)
 B       := build/$(VARIANT)
 Q       := $(if $(filter 1,$(V)),,@)
 
-PKGS    := jansson libarchive libzstd zlib libxxhash nettle
+PKGS    := jansson libarchive libzstd zlib libxxhash nettle yaml-0.1
 DEPS    := gcc make pkg-config libc6-dev libjansson-dev libarchive-dev libzstd-dev zlib1g-dev \
-           libxxhash-dev nettle-dev
+           libxxhash-dev nettle-dev libyaml-dev
 DEPS_TEST := libcmocka-dev bats clang libclang-rt-14-dev mandoc jq xxhash zstd zsh fish python3 python3-venv npm
 
 # -ffp-contract=off on every object: the bytes of a quantizer must not depend on the CPU (DESIGN 7).

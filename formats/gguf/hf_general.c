@@ -1,7 +1,8 @@
-/* general.sampling.* from generation_config.json, and who the model is from its name. The front matter of
- * README.md, which the converter reads too, is not read yet: its keys would follow here. */
+/* general.sampling.* from generation_config.json, and who the model is: the card's word first (README.md),
+ * then config.json's name of it, then the folder's. */
 #include "formats/core/escape.h"
 #include "formats/core/json.h"
+#include "formats/gguf/card_keys.h"
 #include "formats/gguf/hf_keys.h"
 #include "formats/gguf/model_name.h"
 #include "formats/tokenizer/side_json.h"
@@ -121,60 +122,113 @@ size_label(const struct phi_hf_facts *facts, struct phi_arena *arena, struct phi
 	return one ? phi_arena_printf(arena, err, "%" PRIu32 "x%s", experts, one) : NULL;
 }
 
+/* What the names of the model say of it, below what the card says. */
 static int
-name_keys(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
+read_names(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_model_name *name,
+	struct phi_err *err)
 {
 	struct phi_arena *const arena = lowered->arena;
-	struct phi_model_name name = { 0 }, part;
+	struct phi_model_name part;
 	/* config.json's own word first, unless it is a path on somebody's machine. */
 	const char *const own = phi_value_string(
 		phi_metadata_find(&facts->origin->metadata, "_name_or_path"));
 	if (own && slashes(own) <= 1) {
 		if (phi_model_name_parse(own, facts->elements, arena, &part, err) < 0)
 			return -1;
-		complete(&name, &part);
+		complete(name, &part);
 	}
 	if (phi_model_name_parse(facts->name, facts->elements, arena, &part, err) < 0)
 		return -1;
-	complete(&name, &part);
-	if (!name.size_label && facts->elements) {
-		name.size_label = size_label(facts, arena, err);
-		if (!name.size_label)
+	complete(name, &part);
+	if (!name->size_label && facts->elements) {
+		name->size_label = size_label(facts, arena, err);
+		if (!name->size_label)
 			return -1;
 	}
-	const struct {
-		const char *key, *text;
-	} keys[] = {
-		{ "general.name", name.name },
-		{ "general.version", name.version },
-		{ "general.organization", name.organization },
-		{ "general.finetune", name.finetune },
-		{ "general.basename", name.basename },
-		{ "general.size_label", name.size_label },
+	return 0;
+}
+
+static int
+write_texts(struct phi_model *lowered, const char *const texts[PHI_CARD_TEXTS], struct phi_err *err)
+{
+	static const char *const keys[PHI_CARD_TEXTS] = {
+		[PHI_CARD_NAME] = "general.name",
+		[PHI_CARD_AUTHOR] = "general.author",
+		[PHI_CARD_VERSION] = "general.version",
+		[PHI_CARD_ORGANIZATION] = "general.organization",
+		[PHI_CARD_FINETUNE] = "general.finetune",
+		[PHI_CARD_BASENAME] = "general.basename",
+		[PHI_CARD_DESCRIPTION] = "general.description",
+		[PHI_CARD_SIZE_LABEL] = "general.size_label",
+		[PHI_CARD_LICENSE] = "general.license",
+		[PHI_CARD_LICENSE_NAME] = "general.license.name",
+		[PHI_CARD_LICENSE_LINK] = "general.license.link",
+		[PHI_CARD_SOURCE_URL] = "general.source.url",
+		[PHI_CARD_SOURCE_DOI] = "general.source.doi",
+		[PHI_CARD_SOURCE_UUID] = "general.source.uuid",
+		[PHI_CARD_SOURCE_REPO_URL] = "general.source.repo_url",
 	};
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		if (keys[i].text && phi_hf_text(lowered, keys[i].key,
-			(struct phi_string){ keys[i].text, strlen(keys[i].text) }, err) < 0)
+	for (size_t i = 0; i < PHI_CARD_TEXTS; i++)
+		if (texts[i] && phi_hf_text(lowered, keys[i],
+			(struct phi_string){ texts[i], strlen(texts[i]) }, err) < 0)
 			return -1;
 	return 0;
 }
 
-/* A model card's front matter is what the converter would read of README.md. */
 static int
-warn_of_card(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
+name_keys(struct phi_card_reading *reading, const struct phi_hf_facts *facts, struct phi_err *err)
 {
-	const struct phi_side *const card = phi_model_side(facts->origin, "README.md");
-	if (!card || card->size < 4 || memcmp(card->data, "---", 3) != 0 ||
-		(((const char *)card->data)[3] != '\n' && ((const char *)card->data)[3] != '\r'))
+	const char *texts[PHI_CARD_TEXTS];
+	if (phi_card_texts(reading, texts, err) < 0)
+		return -1;
+	struct phi_model_name name = {
+		.name = texts[PHI_CARD_NAME],
+		.organization = texts[PHI_CARD_ORGANIZATION],
+		.basename = texts[PHI_CARD_BASENAME],
+		.finetune = texts[PHI_CARD_FINETUNE],
+		.version = texts[PHI_CARD_VERSION],
+		.size_label = texts[PHI_CARD_SIZE_LABEL],
+	};
+	if (read_names(reading->lowered, facts, &name, err) < 0)
+		return -1;
+	texts[PHI_CARD_NAME] = name.name;
+	texts[PHI_CARD_ORGANIZATION] = name.organization;
+	texts[PHI_CARD_BASENAME] = name.basename;
+	texts[PHI_CARD_FINETUNE] = name.finetune;
+	texts[PHI_CARD_VERSION] = name.version;
+	texts[PHI_CARD_SIZE_LABEL] = name.size_label;
+	return write_texts(reading->lowered, texts, err);
+}
+
+/* A card that is no YAML takes nothing from the model: it is said, and the model goes on without. */
+static int
+open_card(struct phi_card_reading *reading, const struct phi_hf_facts *facts, struct phi_card **card,
+	struct phi_err *err)
+{
+	const struct phi_side *const readme = phi_model_side(facts->origin, "README.md");
+	struct phi_err why = { .kind = PHI_OK };
+	*card = readme ? phi_card_read(readme, &why) : NULL;
+	reading->card = *card;
+	if (*card || why.kind == PHI_OK)
 		return 0;
-	return phi_model_warn(lowered, err,
-		"README.md: license, tags and base model of the card are not carried yet");
+	if (why.kind != PHI_FORMAT && why.kind != PHI_LIMIT)
+		return phi_fail(err, why.kind, "README.md: %s", why.text);
+	return phi_model_warn(reading->lowered, err, "README.md: %s; the card is not carried", why.text);
 }
 
 int
 phi_hf_general(struct phi_model *lowered, const struct phi_hf_facts *facts, struct phi_err *err)
 {
-	if (sampling_keys(lowered, facts, err) < 0 || name_keys(lowered, facts, err) < 0)
+	struct phi_card_reading reading = { .lowered = lowered, .elements = facts->elements };
+	struct phi_card *card;
+	int result = sampling_keys(lowered, facts, err);
+	if (result == 0)
+		result = open_card(&reading, facts, &card, err);
+	if (result < 0)
 		return -1;
-	return warn_of_card(lowered, facts, err);
+	result = name_keys(&reading, facts, err);
+	if (result == 0)
+		result = phi_card_lists(&reading, err);
+	phi_card_free(card);
+	return result;
 }

@@ -6,7 +6,7 @@
 The folders differ in everything that decides a key, a token's kind or the order of a tensor: both
 generations of config.json, absent keys, longrope, tied heads, shards, added tokens in and out of the
 vocabulary, post-processors, special tokens as texts and objects, chat templates, generation_config.json,
-names. Where the converter itself fails (transformers refuses the config, and the raw one lacks a key) there
+model cards, names. Where the converter itself fails (transformers refuses the config, and the raw one lacks a key) there
 is nothing to compare; more than half of the folders must convert.
 """
 import copy
@@ -162,6 +162,52 @@ def weights(r, folder, cfg):
         checkpoints.save_sharded(folder, dict(r.sample(list(data.items()), len(data))), r.randint(2, 3))
 
 
+IDS = ["microsoft/Phi-4-mini-instruct", "phi-2", "./x/y-7b", "org/Name-v1.2-8x7B-chat", "Some Model", "/x", "org/a/b", "",
+       "https://huggingface.co/microsoft/phi-4", "http://huggingface.co/a/b/c", "https://example.org/m", "ssh://git/x",
+       "https://huggingface.co/a b/c-2", "org/m\u00fcll-instruct"]
+PLAIN = ["mit", "Phi 4", "'1.0'", '"x: y"', "a # b", "v2", "1.2.3", "\u00e9t\u00e9", "''", "~", "null", "", "0x", "1_a", "other",
+         "|\n  two\n  lines", ">-\n  folded\n  text", "https://example.org/#a", "\"\\u00fc\\n\"", "3.x", "1e5", "no-", "2024-1"]
+TEXTS_OF = ["name", "author", "version", "organization", "description", "finetune", "basename", "size_label", "url", "doi",
+            "uuid", "repo_url"]
+CARD = [*TEXTS_OF, *("model_" + t for t in TEXTS_OF), "model_creator", "model_type", "license_name", "license_link"]
+
+
+def listed(r, values, quoted):
+    """A text, a block list, a flow list, nothing."""
+    pick = [json.dumps(v, ensure_ascii=r.random() < 0.5) if quoted or r.random() < 0.3 else v
+            for v in r.sample(values, r.randint(1, min(3, len(values))))]
+    return r.choice([pick[0], "[" + ", ".join(json.dumps(json.loads(v) if v[:1] == '"' else v) for v in pick) + "]",
+                     "".join(f"\n- {v}" for v in pick), "".join(f"\n  -   {v}" for v in pick), "[]", ""])
+
+
+def relatives(r):
+    if r.random() < 0.3:
+        return "".join("\n- " + "\n  ".join(f"{k}: {r.choice(['x', 'Y z', json.dumps('1')])}"
+                                           for k in r.sample([*TEXTS_OF, "extra"], r.randint(1, 5)))
+                       for _ in range(r.randint(1, 3)))
+    return listed(r, IDS, True)
+
+
+def card(r):
+    """README.md: front matter as people write it, mostly."""
+    lines = [f"{k}: {r.choice(PLAIN)}" for k in r.sample(CARD, r.choice([0, 1, 3, 8]))]
+    for key, chance, value in (
+            ("license", 0.7, lambda: listed(r, ["mit", "apache-2.0", "other"], False)),
+            ("tags", 0.6, lambda: listed(r, ["nlp", "code", "math", "c++", "text-generation"], False)),
+            ("pipeline_tag", 0.4, lambda: "text-generation"),
+            ("language", 0.5, lambda: listed(r, ["en", "de", "fr", "multilingual"], False)),
+            ("languages", 0.1, lambda: "\n- no\n- en"), ("base_model", 0.4, lambda: relatives(r)),
+            ("base_models", 0.1, lambda: relatives(r)), ("datasets", 0.3, lambda: relatives(r)),
+            ("dataset", 0.1, lambda: relatives(r)), ("widget", 0.2, lambda: "\n- messages:\n\t- role: user\n\t  content: x"),
+            ("anchor", 0.1, lambda: "&a [x, y]\ntags: *a")):
+        if r.random() < chance:
+            lines.append(f"{key}: {value()}")
+    r.shuffle(lines)
+    end = r.choice(["\n", "\n", "\r\n"])
+    text = "\n".join(["---", *lines, *r.choice([["---", "# Card", "--- x"], ["---"], []])]) + r.choice(["\n", ""])
+    return r.choice(["", "", "", "\n"])[:r.random() < 0.1] + text.replace("\n", end)
+
+
 def make(seed, root):
     """A folder, and the name of its pre-tokenizer."""
     r = random.Random(seed)
@@ -178,6 +224,8 @@ def make(seed, root):
     if r.random() < 0.4:
         (folder / "chat_template.jinja").write_bytes(b"j\r\rk\r\n")
     weights(r, folder, cfg)
+    if seed % 4:
+        (folder / "README.md").write_bytes(card(random.Random(seed)).encode())
     return folder, pre
 
 

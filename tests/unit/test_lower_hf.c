@@ -184,8 +184,20 @@ warns_of_what_is_lost(void **state)
 	struct phi_model *const m = folder(CONFIG, false);
 	phi_model_add_side(m, "README.md", "---\nlicense: mit\n---\n", 21, &err);
 	phi_model_add_side(m, "generation_config.json", "{\"eos_token_id\":[1,2,3]}", 24, &err);
-	struct phi_model *const l = lowered(m, NULL);
-	assert_int_equal(l->nwarnings, 2);
+	struct phi_model *l = lowered(m, NULL);
+	assert_int_equal(l->nwarnings, 1);
+	assert_string_equal(phi_value_string(phi_metadata_find(&l->metadata, "general.license")), "mit");
+	phi_model_free(l);
+	/* A card that is no YAML, and what is no text in one, take nothing else with them. */
+	struct phi_side *const card = &m->sides[m->nsides - 2];
+	assert_string_equal(card->name, "README.md");
+	m->nsides--;
+	card->data = "---\nlicense: [\n---\n";
+	card->size = 19;
+	l = lowered(m, NULL);
+	assert_int_equal(l->nwarnings, 1);
+	assert_string_equal(l->warnings[0], "README.md: line 3 is no YAML: did not find expected node content; "
+		"the card is not carried");
 	phi_model_free(l);
 	phi_model_free(m);
 }
