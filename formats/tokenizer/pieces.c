@@ -4,6 +4,7 @@
 #include "formats/core/json.h"
 #include "formats/core/memory.h"
 #include "formats/tokenizer/added.h"
+#include "formats/tokenizer/merges.h"
 #include "formats/tokenizer/sentencepiece.h"
 #include "formats/tokenizer/side_json.h"
 
@@ -88,7 +89,7 @@ static int
 lay_listed(const struct phi_tokenizer_json *file, struct phi_vocabulary *v, struct phi_err *err)
 {
 	for (size_t i = 0; i < file->nlisted; i++)
-		if (lay(v, file->added[i].declared, file->added[i].text, kind_of(file->added[i].special),
+		if (lay(v, file->added[i].id, file->added[i].text, kind_of(file->added[i].special),
 			    err) < 0)
 			return phi_context(err, "tokenizer.json");
 	return 0;
@@ -104,23 +105,63 @@ lay_added(const struct phi_model *model, const struct phi_tokenizer_json *file, 
 	return lay_listed(file, v, err);
 }
 
+/* tokenizer.json's vocabulary as pieces; scores come when it is known which are normal. */
+static int
+take_vocabulary(const struct phi_tokenizer_json *file, struct phi_vocabulary *v, struct phi_err *err)
+{
+	uint32_t nbytes = 0, nunknown = 0;
+	for (uint32_t i = 0; i < file->rows; i++) {
+		const struct phi_string t = file->tokens[i];
+		v->tokens[i] = t;
+		v->kinds[i] = PHI_TOKEN_NORMAL;
+		if (!t.data) {
+			v->scores[i] = SCORE_UNUSED;
+		} else if (t.size == file->unknown.size && !memcmp(t.data, file->unknown.data, t.size)) {
+			v->kinds[i] = PHI_TOKEN_UNKNOWN;
+			nunknown++;
+		} else if (phi_sentencepiece_byte(t)) {
+			v->kinds[i] = PHI_TOKEN_BYTE;
+			nbytes++;
+		}
+	}
+	if (nbytes != 256 || nunknown != 1)
+		return phi_fail(err, PHI_FORMAT, "tokenizer.json: %" PRIu32 " tokens for bytes, not 256, or "
+			"no unknown token", nbytes);
+	v->space_first = 1;
+	return 0;
+}
+
+/* What tokenizer.model has, or stands for it. */
+static int
+fill_base(const struct phi_side *side, const struct phi_tokenizer_json *file, struct phi_arena *arena,
+	struct phi_vocabulary *out, struct phi_err *err)
+{
+	uint32_t n;
+	if (!side)
+		return take_vocabulary(file, out, err);
+	if (phi_sentencepiece_read(side, file->rows, arena, out, &n, err) < 0)
+		return phi_context(err, "%s", side->name);
+	for (uint32_t i = n; i < file->rows; i++)
+		out->scores[i] = SCORE_UNUSED;
+	return 0;
+}
+
 int
 phi_pieces_fill(const struct phi_model *model, const struct phi_tokenizer_json *file, json_t *config,
 	struct phi_arena *arena, struct phi_vocabulary *out, struct phi_err *err)
 {
 	const struct phi_side *const side = phi_model_side(model, "tokenizer.model");
-	uint32_t n;
 	out->ntokens = file->rows;
 	out->tokens = phi_arena_calloc(arena, file->rows, sizeof *out->tokens, err);
 	out->kinds = phi_arena_calloc(arena, file->rows, sizeof *out->kinds, err);
 	out->scores = phi_arena_calloc(arena, file->rows, sizeof *out->scores, err);
 	if (!out->tokens || !out->kinds || !out->scores)
 		return -1;
-	if (phi_sentencepiece_read(side, file->rows, arena, out, &n, err) < 0)
-		return phi_context(err, "%s", side->name);
-	for (uint32_t i = n; i < file->rows; i++)
-		out->scores[i] = SCORE_UNUSED;
-	if (lay_added(model, file, config, arena, out, err) < 0)
+	if (fill_base(side, file, arena, out, err) < 0 ||
+		lay_added(model, file, config, arena, out, err) < 0 ||
+		phi_added_pad(out->tokens, out->kinds, file->rows, arena, err) < 0)
 		return -1;
-	return phi_added_pad(out->tokens, out->kinds, file->rows, arena, err);
+	if (!side && phi_merges_score(file, out, err) < 0)
+		return phi_context(err, "tokenizer.json");
+	return 0;
 }

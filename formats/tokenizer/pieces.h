@@ -1,7 +1,8 @@
 /* A vocabulary of the SentencePiece kind: the pieces of tokenizer.model, and laid over them, by id, what was
  * added to them. As the official converter does it for Phi-3 (conversion/phi.py):
  *
- *     tokenizer.model         its pieces, their scores and kinds
+ *     tokenizer.model         its pieces, their scores and kinds; where it is missing, the vocabulary of
+ *                             tokenizer.json, with scores as merges.h has them (the converter refuses that)
  *     added_tokens.json       {text: id}: user-defined, score -1000; ids beyond the embedding are left out
  *     tokenizer_config.json   added_tokens_decoder: {id: {content, special}}: control if special, else
  *                             user-defined, score -1000

@@ -60,9 +60,8 @@ read_piece(struct phi_wire message, struct reading *r, struct phi_string *text, 
 	return more;
 }
 
-/* <0x00> to <0xFF>. */
-static bool
-is_byte(struct phi_string s)
+bool
+phi_sentencepiece_byte(struct phi_string s)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	return s.size == 6 && !memcmp(s.data, "<0x", 3) && s.data[3] && strchr(hex, s.data[3]) &&
@@ -80,7 +79,7 @@ check_piece(struct reading *r, struct phi_string text, float score, uint64_t kin
 	if (kind < PHI_TOKEN_NORMAL || kind > PHI_TOKEN_BYTE)
 		return phi_fail(err, PHI_FORMAT, "%s is of kind %" PRIu64 ", 1 to 6 are known",
 			phi_quote(&q, text.data), kind);
-	if (kind == PHI_TOKEN_BYTE && !is_byte(text))
+	if (kind == PHI_TOKEN_BYTE && !phi_sentencepiece_byte(text))
 		return phi_fail(err, PHI_FORMAT, "%s stands for no byte", phi_quote(&q, text.data));
 	const bool met = kind == PHI_TOKEN_NORMAL || kind == PHI_TOKEN_USER_DEFINED ||
 		kind == PHI_TOKEN_UNUSED;

@@ -16,6 +16,9 @@
 
 #include "formats/tokenizer/vocabulary.h"
 
+/* Is it one of <0x00> to <0xFF>, the texts of byte tokens? */
+bool phi_sentencepiece_byte(struct phi_string text);
+
 /* Fills tokens, kinds and scores of the first ids; they have room for `rows`: more pieces are an error.
  * Sets space_first. Texts are copied into the arena. *npieces: how many there are. */
 int phi_sentencepiece_read(const struct phi_side *side, uint32_t rows, struct phi_arena *arena,

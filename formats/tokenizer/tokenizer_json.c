@@ -219,20 +219,58 @@ decodes_bytes(const json_t *decoder)
  * at the class (GPT2Tokenizer, or it wants a SentencePiece file), which newer transformers write as
  * TokenizersBackend for every kind. */
 static int
-refuse_other(const json_t *root, const json_t *model, struct phi_err *err)
+refuse_other(const json_t *model, struct phi_err *err)
 {
 	const char *const type = json_string_value(json_object_get(model, "type"));
 	if (!json_is_object(model))
 		return phi_fail(err, PHI_FORMAT, "no model");
 	if (type && strcmp(type, "BPE") != 0) {
 		struct phi_quoted q;
-		return phi_fail(err, PHI_UNSUPPORTED, "a model of type %s; byte-level BPE is known",
+		return phi_fail(err, PHI_UNSUPPORTED, "a model of type %s; BPE is known",
 			phi_quote(&q, type));
 	}
-	if (!phi_pretokenizer_bytes(json_object_get(root, "pre_tokenizer")))
-		return phi_fail(err, PHI_UNSUPPORTED, "a tokenizer of the SentencePiece kind (no "
-			"ByteLevel pre-tokenizer), whose tokenizer.model is missing");
 	return 0;
+}
+
+static bool
+nothing(const json_t *v)
+{
+	return !v || json_is_null(v) || (json_is_string(v) && !json_string_length(v));
+}
+
+/* Llama's normalizer: "\u2581" is put first, then each space becomes one. */
+static bool
+marks_spaces(const json_t *normalizer)
+{
+	static const char mark[] = "\xe2\x96\x81";
+	const json_t *const list = json_object_get(normalizer, "normalizers");
+	const json_t *const first = json_array_get(list, 0), *const second = json_array_get(list, 1);
+	const char *const put = json_string_value(json_object_get(first, "prepend"));
+	const char *const from =
+		json_string_value(json_object_get(json_object_get(second, "pattern"), "String"));
+	const char *const to = json_string_value(json_object_get(second, "content"));
+	return is_type(normalizer, "Sequence") && json_array_size(list) == 2 &&
+		is_type(first, "Prepend") && is_type(second, "Replace") && put && !strcmp(put, mark) &&
+		from && !strcmp(from, " ") && to && !strcmp(to, mark);
+}
+
+/* What llama.cpp's vocabulary of this kind does by itself; any other way needs to be known, not guessed. */
+static int
+check_form(const json_t *root, const json_t *model, struct phi_arena *arena,
+	struct phi_tokenizer_json *out, struct phi_err *err)
+{
+	const json_t *const unknown = json_object_get(model, "unk_token");
+	if (!nothing(json_object_get(root, "pre_tokenizer")) ||
+		!marks_spaces(json_object_get(root, "normalizer")))
+		return phi_fail(err, PHI_UNSUPPORTED, "neither byte-level BPE nor of Llama's form (U+2581 put "
+			"first and for spaces, no pre-tokenizer); tokenizer.model is missing");
+	if (!json_is_true(json_object_get(model, "byte_fallback")) || !json_string_length(unknown) ||
+		json_is_true(json_object_get(model, "ignore_merges")) ||
+		!nothing(json_object_get(model, "continuing_subword_prefix")) ||
+		!nothing(json_object_get(model, "end_of_word_suffix")))
+		return phi_fail(err, PHI_UNSUPPORTED, "of the SentencePiece kind, but without byte fallback or "
+			"an unknown token, or with parts of words; tokenizer.model is missing");
+	return copy_text(unknown, arena, &out->unknown, err);
 }
 
 static int
@@ -244,8 +282,11 @@ read_tree(json_t *root, const char *family, bool pieces, struct phi_arena *arena
 	out->there = true;
 	out->byte_level = phi_pretokenizer_bytes(json_object_get(root, "pre_tokenizer"));
 	const bool own_ids = pieces && !out->byte_level;
-	if (!own_ids && (refuse_other(root, model, err) < 0 || read_vocab(model, arena, out, err) < 0 ||
-		read_merges(model, arena, out, err) < 0))
+	if (!own_ids && refuse_other(model, err) < 0)
+		return -1;
+	if (!own_ids && !out->byte_level && check_form(root, model, arena, out, err) < 0)
+		return -1;
+	if (!own_ids && (read_vocab(model, arena, out, err) < 0 || read_merges(model, arena, out, err) < 0))
 		return -1;
 	if (read_added(root, own_ids, arena, out, err) < 0)
 		return -1;

@@ -85,6 +85,11 @@ save("tokenizer", "ends", parts(b.tokenizer(post_processor={"type": "TemplatePro
 save("spm", "whole", parts(b.sentencepiece(), b'{"<|end|>": 5}', b'{"added_tokens_decoder": {"6": {"content": "x", "special": true}}}',
                            b'{"added_tokens": [{"id": 1, "content": "<s>", "special": true}]}'))
 save("spm", "bytes", b.sentencepiece(byte_fallback=1))
+save("spm", "alone", parts(b"", b"", b"", b.tokenizer(normalizer={"type": "Sequence", "normalizers": [
+    {"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
+    pre_tokenizer=None, added_tokens=[{"id": 0, "content": "u", "special": True}], model={
+        "type": "BPE", "unk_token": "u", "byte_fallback": True, "merges": ["a b", "ab c"], "vocab": {
+            **{"<0x%02X>" % i: i + 1 for i in range(256)}, "u": 0, "a": 257, "b": 258, "c": 259, "ab": 260, "abc": 261}})))
 
 views = b.state_dict([("w", b.tensor(b.storage())), ("t", b.tensor(b.storage(), 0, (3, 2), (1, 3))),
                       ("s", b.tensor(b.storage(), 2, (), ()))])

@@ -85,6 +85,25 @@ def ids(what, folder, files):
     peers.check(not plain, f"{what}: transformers' ids of texts without special tokens", repr(plain[:3]))
 
 
+def json_alone(what, source, same):
+    """Without tokenizer.model scores come from the merges: the same ids, where SentencePiece trained it the same file."""
+    folder, out = work / "alone" / source.name, work / "alone.gguf"
+    shutil.copytree(source, folder)
+    (folder / "tokenizer.model").unlink()
+    try:
+        peers.tool("phi-quant", "-q", "--no-sync", "--force", "-t", "f16", folder, "-o", out)
+        peers.tool("phi-quant", "-q", "--no-sync", "--force", "-t", "f16", source, "-o", work / "ours.gguf")
+    except peers.Failure as e:
+        peers.check(False, f"{what}: tokenizer.json alone", str(e))
+        return
+    if same:
+        wrong = peers.first_difference(out, work / "ours.gguf")
+        peers.check(not wrong, f"{what}: tokenizer.json alone gives the same file", wrong)
+    have, want = ggml.Model(out), ggml.Model(work / "ours.gguf")
+    unlike = [t for t in TEXTS if have.tokenize(t) != want.tokenize(t)]
+    peers.check(not unlike, f"{what}: tokenizer.json alone gives {len(TEXTS)} texts the same ids", repr(unlike[:3]))
+
+
 def variant(what, source, change):
     folder = work / "variant"
     shutil.rmtree(folder, ignore_errors=True)
@@ -108,6 +127,7 @@ for what, folder in (("our own", small), ("our own, begun with <s>", folder_of("
     files = both(what, folder)
     if files:
         ids(what, folder, files)
+    json_alone(what, folder, folder.name != "published")
 
 for name in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"):
     variant(f"without {name}", small, lambda f: (f / name).unlink())

@@ -235,6 +235,70 @@ refuses_sizes(void **state)
 	}
 }
 
+/* tokenizer.json of Llama's form: unknown, 256 bytes, then a, b, c, ab, abc, and what is asked for. */
+static void
+read_alone(struct fixture *f, const char *vocab, const char *merges, const char *flags)
+{
+	static char text[16384];
+	size_t n = (size_t)snprintf(text, sizeof text, "{\"added_tokens\": [{\"id\": 0, \"content\": \"<unk>\", "
+		"\"special\": true}], \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": "
+		"\"Prepend\", \"prepend\": \"\xe2\x96\x81\"}, {\"type\": \"Replace\", \"pattern\": {\"String\": "
+		"\" \"}, \"content\": \"\xe2\x96\x81\"}]}, \"pre_tokenizer\": null, \"model\": {\"type\": \"BPE\", "
+		"\"unk_token\": \"<unk>\", \"byte_fallback\": true, %s \"vocab\": {\"<unk>\": 0", flags);
+	for (unsigned i = 0; i < 256; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n, ", \"<0x%02X>\": %u", i, i + 1);
+	snprintf(text + n, sizeof text - n, ", \"a\": 257, \"b\": 258, \"c\": 259, \"ab\": 260, "
+		"\"abc\": 261 %s}, \"merges\": [%s]}}", vocab, merges);
+	*f = (struct fixture){ .model = phi_model_new("hf", NULL) };
+	side(f, "tokenizer.json", text, strlen(text));
+}
+
+static void
+scores_merges(void **state)
+{
+	(void)state;
+	struct fixture f;
+	read_alone(&f, "", "\"ab c\", \"a b\"", "");
+	assert_int_equal(phi_vocabulary_read(f.model, 264, NULL, "phi3", f.model->arena, &f.v, &f.err), 0);
+	assert_string_equal(f.v.model, "llama");
+	assert_int_equal(f.v.nmerges, 0);
+	token(&f, 0, "<unk>", -1000, PHI_TOKEN_CONTROL);
+	token(&f, 256, "<0xFF>", 0, PHI_TOKEN_BYTE);
+	token(&f, 257, "a", -2, PHI_TOKEN_NORMAL);
+	token(&f, 259, "c", -4, PHI_TOKEN_NORMAL);
+	token(&f, 260, "ab", -1, PHI_TOKEN_NORMAL);
+	token(&f, 261, "abc", 0, PHI_TOKEN_NORMAL);
+	token(&f, 263, "[PAD263]", -10000, PHI_TOKEN_UNUSED);
+	phi_model_free(f.model);
+}
+
+static void
+refuses_merges(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *vocab, *merges, *flags, *text;
+	} all[] = {
+		{ "", "\"a b\"", "", "1 merges where tokens can be put together in 2 ways" },
+		{ ", \"bc\": 262", "\"a b\", \"ab c\", \"b c\"", "", "3 merges where tokens can be put together in 4" },
+		{ ", \"bc\": 262", "\"a bc\", \"a b\", \"ab c\", \"b c\"", "", "make abc do not stand together" },
+		{ "", "\"a b\", \"b c\"", "", "merge 1 (b c) makes no token" },
+		{ "", "\"ab\"", "", "merge 0 is no pair" },
+		{ "", "\"a b c\"", "", "merge 0 is no pair" },
+		{ "", "", "\"ignore_merges\": true,", "tokenizer.model is missing" },
+		{ "", "", "\"end_of_word_suffix\": \"x\",", "tokenizer.model is missing" },
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct fixture f;
+		read_alone(&f, all[i].vocab, all[i].merges, all[i].flags);
+		assert_int_equal(
+			phi_vocabulary_read(f.model, 264, NULL, "phi3", f.model->arena, &f.v, &f.err), -1);
+		if (!strstr(f.err.text, all[i].text))
+			fail_msg("%s", f.err.text);
+		phi_model_free(f.model);
+	}
+}
+
 static int
 next(const void *data, size_t size, struct phi_wire_field *f, struct phi_err *err)
 {
@@ -283,6 +347,7 @@ main(void)
 		cmocka_unit_test(lays_added), cmocka_unit_test(refuses_added),
 		cmocka_unit_test(refuses_pieces), cmocka_unit_test(keeps_two_sets),
 		cmocka_unit_test(refuses_settings), cmocka_unit_test(refuses_sizes),
+		cmocka_unit_test(scores_merges), cmocka_unit_test(refuses_merges),
 		cmocka_unit_test(scans_the_wire) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,7 +204,7 @@ refuses(void **state)
 		{ "{}", NULL, "tokenizer.json: no model" },
 		{ "{\"model\":{\"type\":\"Unigram\"}}", NULL, "a model of type Unigram" },
 		{ "{\"model\":{\"type\":\"BPE\",\"vocab\":{}},\"pre_tokenizer\":null}", NULL,
-			"SentencePiece" },
+			"tokenizer.model is missing" },
 		{ TOKENIZER(BYTES("true"), "", "", "[\"a b\",1]"), NULL, "merge 1 is neither" },
 		{ TOKENIZER(BYTES("true"), "", "", "[[\"a\"]]"), NULL, "merge 0 is neither" },
 		{ TOKENIZER(BYTES("true"), "{\"id\":-1,\"content\":\"x\"}", "", "[]"), NULL,
