@@ -231,6 +231,8 @@ phi_scan_content(struct phi_scan *s, const struct phi_scan_input *in, struct phi
 	if (check_signatures(s, in, head, n, err) || check_deflated(s, in, head, n, err) ||
 		phi_scan_text(s, in, head, n, err))
 		return -1;
+	if (in->literal && phi_scan_is_base64(head, n) && phi_scan_base64(s, in, err))
+		return -1;
 	return phi_scan_raw(s, in, err);
 }
 

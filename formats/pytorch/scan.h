@@ -125,6 +125,11 @@ enum phi_scan_global {
 enum phi_scan_global phi_scan_classify(const char *module, size_t nmodule, const char *name,
 	size_t nname);
 
+/* Do strings of pickles begin so, that are worth decoding? */
+bool phi_scan_is_base64(const uint8_t *p, size_t n);
+/* Decodes and examines them. */
+int phi_scan_base64(struct phi_scan *s, const struct phi_scan_input *in, struct phi_err *err);
+
 /* Containers. */
 /* *archive: there was one. */
 int phi_scan_zip(struct phi_scan *s, const struct phi_scan_input *in, bool *archive,

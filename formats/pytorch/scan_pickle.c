@@ -725,7 +725,8 @@ literal(struct machine *m, uint64_t at, uint64_t size, enum spelling spelling, b
 	const uint8_t *const p = phi_scan_look(&m->window, at, reach, &left, err);
 	if (!p)
 		return -1;
-	if (size <= PHI_SCAN_WINDOW && !may_load(p, (size_t)size) && !memchr(p, '\\', (size_t)size))
+	if (size <= PHI_SCAN_WINDOW && !may_load(p, (size_t)size) && !memchr(p, '\\', (size_t)size) &&
+		!phi_scan_is_base64(p, (size_t)size))
 		return 0;
 	if (part.depth > PHI_SCAN_DEPTH_MAX) {
 		m->deep = true;

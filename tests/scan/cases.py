@@ -2,6 +2,7 @@
 
 Every bypass published against picklescan, fickling and modelscan that we know of is here, rebuilt from what its
 advisory, issue or test says, with a harmless argument. The files are made of opcodes; nothing in them is run."""
+import base64
 import gzip
 import json
 import struct
@@ -278,6 +279,16 @@ def streams():
     yield "nested: SHORT_BINSTRING", b"\x80\2U" + bytes([len(EVIL2)]) + EVIL2 + b".", 1, d
     yield "nested: BYTEARRAY8", b"\x80\5\x96" + struct.pack("<Q", len(EVIL)) + EVIL + b".", 1, d
     yield "nested: zlib", b"\x80\4" + data(zlib.compress(EVIL * 3)) + b".", 1, d
+    for name, coded in {"base64": base64.b64encode(EVIL), "base64 of protocol 2": base64.b64encode(EVIL2),
+                        "base64 in lines": base64.encodebytes(EVIL * 5), "base64 for addresses": base64.urlsafe_b64encode(EVIL * 9),
+                        "zlib in base64": base64.b64encode(zlib.compress(EVIL)),
+                        "gzip in base64": base64.b64encode(gzip.compress(EVIL, mtime=0)),
+                        "base64 in zlib": zlib.compress(base64.b64encode(EVIL))}.items():
+        yield "nested: " + name, b"\x80\4" + data(coded) + b".", 1, d
+    spelt = base64.b64encode(EVIL)
+    yield "nested: base64 in a string", b"\x80\2X" + struct.pack("<I", len(spelt)) + spelt + b".", 1, d
+    yield "nested: base64 of what is allowed", b"\x80\4" + data(base64.b64encode(b"\x80\4]" + data(bytes(40)) + b"a.")) + b".", 0, None
+    yield "nested: words like base64", b"\x80\4" + data(b"gAwordOnlyLettersAndNothingElse") + b".", 0, None
     yield "nested: zip", b"\x80\4" + data(archive([("a", EVIL)])) + b".", 1, d
     yield "nested: torch in _load_from_bytes", b"\x80\4" + reduce4("torch.storage", "_load_from_bytes", data(legacy(EVIL2))) + b".", 1, d
     deep = EVIL
