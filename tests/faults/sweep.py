@@ -146,7 +146,9 @@ def make_inputs(folder):
                                       b'"items": [{"name": "header"}, {"name": "token_embd.weight", "dtype": "F16"}]}',
                        "f.tar": b.tar(sorted(b.folder().items()))}.items():
         (folder / name).write_bytes(data)
-    for name, members in {"phi3": b.folder(), "sharded": b.sharded()}.items():
+    pieces = {k: v for k, v in b.folder().items() if k != "tokenizer.json"}
+    pieces.update({"tokenizer.model": b.sentencepiece(), "added_tokens.json": b'{"<|end|>": 3}'})
+    for name, members in {"phi3": b.folder(), "sharded": b.sharded(), "pieces": pieces}.items():
         (folder / name).mkdir()
         for member, data in members.items():
             (folder / name / member).write_bytes(data)
@@ -183,6 +185,7 @@ def commands(inputs):
                  ("a.npy", "o.npy")):
         if i in readable:
             yield Command("phi-repack -q -j1 IN/%s -o %s" % (i, o))
+    yield Command("phi-repack -q -j1 IN/pieces -o o.gguf")
     yield Command("phi-repack -q -j1 -f hf-bin --shard-size 20K IN/phi3 -o o/")
     yield Command("phi-repack -q -j1 -f pytorch IN/phi3")
     yield Command("phi-quant -q -j1 -t q8_0 IN/phi3 -o o.gguf")
