@@ -77,6 +77,16 @@ front_matter(const struct phi_side *readme, struct phi_buffer *out, struct phi_e
 }
 
 static int
+check_brackets(const struct phi_buffer *text, struct phi_err *err)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < text->size; i++)
+		n += text->data[i] == '[' || text->data[i] == '{';
+	return n <= PHI_CARD_BRACKETS_MAX ? 0 : phi_fail(err, PHI_LIMIT,
+		"%zu brackets in the front matter, at most %d", n, PHI_CARD_BRACKETS_MAX);
+}
+
+static int
 not_yaml(const yaml_parser_t *parser, struct phi_err *err)
 {
 	if (parser->error == YAML_MEMORY_ERROR)
@@ -133,6 +143,8 @@ phi_card_read(const struct phi_side *readme, struct phi_err *err)
 	int result = card ? 0 : -1;
 	if (result == 0 && !phi_utf8_valid((const char *)text.data, text.size))
 		result = phi_fail(err, PHI_FORMAT, "the front matter is no UTF-8");
+	if (result == 0)
+		result = check_brackets(&text, err);
 	if (result == 0 && regcomp(&card->no_text, no_text, REG_EXTENDED | REG_NOSUB))
 		result = phi_fail(err, PHI_MEMORY, "out of memory");
 	else if (result == 0 && parse(card, &text, err) < 0) {

@@ -11,6 +11,8 @@
 
 enum {
 	PHI_CARD_MAX = 1 << 18,	      /* bytes of front matter: some hundred times a long one */
+	/* Brackets that open, in quotes or not: the parser takes the square of them in time. */
+	PHI_CARD_BRACKETS_MAX = 4096,
 	PHI_CARD_ITEMS_MAX = 4096,    /* of a list that is looked at */
 	PHI_CARD_MEMBERS_MAX = 1024,  /* of a mapping in a list */
 	PHI_CARD_TEXTS_MAX = 1 << 20, /* bytes of all texts taken: an alias may name one text often */

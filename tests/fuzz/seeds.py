@@ -65,6 +65,19 @@ for name, members in b.PACKED.items():
 
 save("hf_json", "config", b.config())
 save("hf_json", "index", b.index())
+shape = dict(hidden_size=256, intermediate_size=768, num_attention_heads=8, num_hidden_layers=2, vocab_size=1024,
+             partial_rotary_factor=0.5, rope_scaling=None)
+save("config", "phi3", b.config(**shape))
+save("config", "phi2", b.config(**{**shape, "intermediate_size": 1024}, architectures=["PhiForCausalLM"], model_type="phi",
+                                hidden_act="gelu_new", num_key_value_heads=None, layer_norm_eps=1e-5))
+save("config", "phimoe", b.config(**{**shape, "partial_rotary_factor": 1.0, "rope_scaling": {
+    "type": "longrope", "long_factor": [1.5] * 16, "short_factor": [1] * 16, "original_max_position_embeddings": 512}},
+    architectures=["PhiMoEForCausalLM"], model_type="phimoe", num_local_experts=3, num_experts_per_tok=2,
+    attention_bias=False, lm_head_bias=False))
+save("card", "lists", b"---\nlicense: [mit, other]\ntags:\n- no\n- code\nlanguage: en\nbase_model: &b\n- a/b-7b\n"
+     b"- name: x\n  version: '1'\ndatasets: *b\n---\n# Title\n")
+save("card", "texts", b"---\r\nname: \"a \\u00fc\"\r\nversion: 1.0\r\nmodel_type: |\r\n  two\r\n  lines\r\n"
+     b"? [k]\r\n: !!int 5\r\nbase_model: https://huggingface.co/a/b\r\n...\r\n")
 save("hf_json", "config5", b.config(rope_theta=..., rope_scaling=..., rope_parameters={
     "rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.75, "long_factor": [1, 2.5],
     "short_factor": [1, 1], "original_max_position_embeddings": 512}, dtype="bfloat16"))

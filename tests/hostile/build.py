@@ -383,6 +383,27 @@ def folder():
             "tokenizer_config.json": tokenizer_config()}
 
 
+def moe(experts=2, missing=(), extra=(), readme=None, **changes):
+    """A phimoe checkpoint of two experts."""
+    head = HIDDEN // HEADS
+    p = "model.layers.0."
+    shapes = {"model.embed_tokens.weight": [VOCAB, HIDDEN], "model.norm.weight": [HIDDEN], "model.norm.bias": [HIDDEN],
+              p + "self_attn.q_proj.weight": [HIDDEN, HIDDEN], p + "self_attn.k_proj.weight": [KV * head, HIDDEN],
+              p + "self_attn.v_proj.weight": [KV * head, HIDDEN], p + "self_attn.o_proj.weight": [HIDDEN, HIDDEN],
+              p + "block_sparse_moe.gate.weight": [2, HIDDEN]}
+    for norm in ("input_layernorm", "post_attention_layernorm"):
+        shapes.update({f"{p}{norm}.weight": [HIDDEN], f"{p}{norm}.bias": [HIDDEN]})
+    for e in range(experts):
+        shapes.update({f"{p}block_sparse_moe.experts.{e}.{w}.weight": [HIDDEN, MIDDLE] for w in ("w1", "w2", "w3")})
+    shapes = {k: v for k, v in {**shapes, **dict(extra)}.items() if k not in missing}
+    data = {k: ("F16", v, bytes(2 * v[0] * (v[1] if len(v) > 1 else 1))) for k, v in shapes.items()}
+    more = {"README.md": readme} if readme else {}
+    return {**folder(), **more, "model.safetensors": safetensors(data, {"format": "pt"}), "config.json": config(**{
+        **dict(architectures=["PhiMoEForCausalLM"], model_type="phimoe", num_local_experts=2, num_experts_per_tok=1,
+               tokenizer=...), **changes}),
+        "tokenizer.json": tokenizer(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": False, "use_regex": True})}
+
+
 def index(weight_map=None, **extra):
     m = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"} if weight_map is None \
         else weight_map

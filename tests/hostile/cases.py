@@ -597,6 +597,32 @@ def folder_cases():
         files[name + "/" + member] = data
         case("folder: %s, %s" % (member, name.split("-", 1)[1]), name, files, regex, to="gguf",
              inspect_may_pass=True)
+    first, bias = "model.layers.0.block_sparse_moe.experts.", "model.layers.0.self_attn.q_proj.bias"
+    for name, files, regex in (
+            ("expert-missing", b.moe(missing=[first + "1.w2.weight"]), "experts.1.w2.weight is missing"),
+            ("expert-extra", b.moe(experts=3), "expert 2, but the configuration has 2"),
+            ("experts-none", b.moe(num_local_experts=0), "num_local_experts is 0"),
+            ("experts-huge", b.moe(num_local_experts=2**20), "gate.weight: shape"),
+            ("experts-used", b.moe(num_experts_per_tok=3), "3 experts for a token, of 2"),
+            ("expert-shape", b.moe(extra={first + "0.w1.weight": [b.MIDDLE, 31]}), "experts.0.w1.weight: shape"),
+            ("expert-number", b.moe(extra={first + "01.w1.weight": [1]}), "no such tensor"),
+            ("expert-number-huge", b.moe(extra={first + "999999999.w1.weight": [b.MIDDLE, b.HIDDEN]}), "expert 999999999"),
+            ("bias-denied", b.moe(extra={bias: [b.HIDDEN]}), "no such bias"),
+            ("bias-missing", b.moe(attention_bias=True), "q_proj.bias is missing"),
+            ("factors", b.moe(rope_scaling={"type": "longrope", "long_factor": [1.0], "short_factor": [1.0]}), "factor"),
+            ("rope-type", b.moe(rope_scaling={"type": "linear", "factor": 2.0}), "linear"),
+            ("vocabulary", b.moe(vocab_size=39), "embed_tokens.weight: shape")):
+        name = "moe-" + name
+        case("folder: phimoe, %s" % name.split("-", 1)[1], name, {name + "/" + k: v for k, v in files.items()}, regex,
+             to="gguf", inspect_may_pass=True)
+    for name, readme, regex in (
+            ("deep", b"---\na: " + b"[" * 100000, ""), ("anchors", b"---\na: &a [" + b"*a," * 3000 + b"]\ntags: *a\n---\n", ""),
+            ("bomb", b"---\na: &a ['" + b"x" * 60000 + b"']\nb: &b [*a, *a, *a]\ntags: [*b, *b]\n---\n", ""),
+            ("bytes", b"---\na: \xff\xfe\0\n---\n", ""), ("long", b"---\n" + b"- a\n" * 100000, ""),
+            ("keys", b"---\n? [a, b]\n: c\n? {d: e}\n: f\n---\n", "")):
+        name = "card-" + name
+        case("folder: README.md, %s" % name.split("-", 1)[1], name,
+             {name + "/" + k: v for k, v in b.moe(readme=readme).items()}, regex, to="gguf", may_pass=True)
     good = b.sentencepiece()
     for name, data, regex in (
             ("empty", b"", "no pieces"), ("text", b"hello", "tokenizer.model"), ("cut", good[:-9], "tokenizer.model"),

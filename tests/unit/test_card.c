@@ -132,10 +132,13 @@ bounds_size_and_depth(void **state)
 	assert_null(card_of(text, &err));
 	assert_int_equal(err.kind, PHI_LIMIT);
 	free(text);
-	text = repeated("---\na: ", "[", 100000);
-	assert_null(card_of(text, &err));
-	assert_int_equal(err.kind, PHI_FORMAT);
-	free(text);
+	static const size_t brackets[] = { PHI_CARD_BRACKETS_MAX, PHI_CARD_BRACKETS_MAX + 1 };
+	for (size_t i = 0; i < 2; i++) {
+		text = repeated("---\na: ", "[", brackets[i]);
+		assert_null(card_of(text, &err));
+		assert_int_equal(err.kind, i ? PHI_LIMIT : PHI_FORMAT);
+		free(text);
+	}
 }
 
 static int
