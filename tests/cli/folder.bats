@@ -114,3 +114,25 @@ PY
 	cmp a.gguf c.gguf
 	[ "$(phi-inspect --json a.gguf | jq -r '.tensors[2].name')" = blk.0.attn_norm.weight ]
 }
+
+@test "the card is carried, in a pipe too" {
+	printf -- '---\nlicense: mit\ntags:\n- code\nlanguage: [en, de]\nbase_model: org/Base-7b\n---\n# Title\n' \
+		>Phi-4-mini/README.md
+	phi-repack Phi-4-mini -o a.gguf
+	[ "$(key a.gguf general.license)" = '"mit"' ]
+	[ "$(key a.gguf general.tags)" = '["code"]' ]
+	[ "$(key a.gguf general.languages)" = '["en","de"]' ]
+	[ "$(key a.gguf 'general.base_model.0.repo_url')" = '"https://huggingface.co/org/Base-7b"' ]
+	phi-repack Phi-4-mini | phi-repack -o b.gguf
+	cmp a.gguf b.gguf
+	# what is no YAML is named, and the model goes on without
+	printf -- '---\nlicense: [mit\n---\n' >Phi-4-mini/README.md
+	run phi-repack Phi-4-mini -o c.gguf
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"README.md: line 3 is no YAML"*"; the card is not carried" ]]
+	[ "$(key c.gguf general.license)" = null ]
+	printf -- '---\nversion: 1.0\nname: ok\n---\n' >Phi-4-mini/README.md
+	run phi-repack Phi-4-mini -o d.gguf
+	[[ "$output" == *"README.md: version is no text and is not carried" ]]
+	[ "$(key d.gguf general.name)" = '"ok"' ]
+}
