@@ -2,12 +2,11 @@
 #include "cmd/job.h"
 #include "cmd/process.h"
 #include "formats/core/memory.h"
+#include "formats/gguf/gguf.h"
 #include "inspect/inspect.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-enum { GGUF_ALIGNMENT = 32 };
 
 static uint64_t
 file_bytes(const struct phi_plan *plan)
@@ -78,10 +77,14 @@ static struct phi_target *
 survey(struct job *job, struct phi_model *lowered, struct phi_err *err)
 {
 	struct process_bar bar;
+	uint32_t alignment;
+	if (phi_gguf_alignment(&lowered->metadata, &alignment, err))
+		return NULL;
 	const struct phi_recipe_options recipe =
 		job_recipe(job, job->choice->rules, job->choice->nrules);
 	const struct phi_target_options options = {.size = sizeof options, .recipe = &recipe,
-		.converters = job_pump_options(job).converters, .alignment = GGUF_ALIGNMENT,
+		.converters = job_pump_options(job).converters,
+		.alignment = job->cli->compat ? PHI_GGUF_ALIGNMENT : alignment, /* llama-quantize lays out so */
 		.jobs = job->cli->jobs, .progress = process_bar_draw, .progress_ctx = &bar};
 	process_bar_begin(&bar, job->cli);
 	struct phi_target *const target = phi_target_survey(job->source, lowered, &options, err);

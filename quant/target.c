@@ -24,6 +24,7 @@ static const struct {
 	{ PHI_Q5_K, "q5_k", "q5_k_m", false },
 	{ PHI_Q6_K, "q6_k", "q6_k", false },
 	{ PHI_Q8_0, "q8_0", "q8_0", false },
+	{ PHI_F16, "f16", "f16", false },
 	{ PHI_BF16, "bf16", "bf16", false },
 };
 enum { CANDIDATES = sizeof candidates / sizeof *candidates };
@@ -49,8 +50,19 @@ is_candidate(size_t k, const struct phi_recipe_options *options)
 	return options->importance || !candidates[k].weighted;
 }
 
+/* Is this a type made only with importance, and the tensor has none? An imatrix seldom covers all: llama-imatrix
+ * measures no embedding. */
+static bool
+lacks_importance(const struct phi_tensor *t)
+{
+	for (size_t k = 0; k < CANDIDATES && !t->importance; k++)
+		if (candidates[k].weighted && candidates[k].id == t->type->id)
+			return true;
+	return false;
+}
+
 /* What choose makes of every tensor when each candidate in turn is asked for: rules, fixed types and rows that do
- * not fit are its affair. Ends with the first candidate. `types` has CANDIDATES for each tensor. */
+ * not fit are its affair. `types` has CANDIDATES for each tensor; NULL: not on offer. */
 static int
 ask_choose(struct phi_model *lowered, const struct phi_recipe_options *options, const struct phi_type **types,
 	struct phi_err *err)
@@ -62,10 +74,12 @@ ask_choose(struct phi_model *lowered, const struct phi_recipe_options *options, 
 		each.recipe = candidates[k].type;
 		each.pure = true;
 		each.from_quantized = true;
+		each.lenient = true;
 		if (phi_choose(lowered, &each, err) < 0)
 			return -1;
 		for (size_t i = 0; i < lowered->ntensors; i++)
-			types[i * CANDIDATES + k] = lowered->tensors[i].type;
+			if (!lacks_importance(&lowered->tensors[i]))
+				types[i * CANDIDATES + k] = lowered->tensors[i].type;
 	}
 	return 0;
 }
@@ -85,6 +99,17 @@ keep_open(const struct phi_tensor *t, const struct phi_type **types)
 		return true;
 	memset(types, 0, CANDIDATES * sizeof *types);
 	return false;
+}
+
+/* The tensor gets the first of what is on offer. */
+static void
+take_smallest(struct phi_tensor *t, const struct phi_type *const *types)
+{
+	for (size_t k = 0; k < CANDIDATES; k++)
+		if (types[k]) {
+			t->type = types[k];
+			return;
+		}
 }
 
 static uint64_t
@@ -159,8 +184,10 @@ survey(struct phi_target *target, struct phi_source *source, struct phi_model *l
 {
 	if (ask_choose(lowered, options->recipe, types, err) < 0)
 		return -1;
-	for (size_t i = 0; i < lowered->ntensors; i++)
+	for (size_t i = 0; i < lowered->ntensors; i++) {
 		keep_open(&lowered->tensors[i], types + i * CANDIDATES);
+		take_smallest(&lowered->tensors[i], types + i * CANDIDATES);
+	}
 	const struct phi_survey_options o = { .size = sizeof o, .jobs = options->jobs,
 		.converters = options->converters, .types = types, .ntypes = CANDIDATES,
 		.progress = options->progress, .progress_ctx = options->progress_ctx };

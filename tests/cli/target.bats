@@ -54,3 +54,26 @@ bytes_of() { stat -c %s "$1"; }
 		phi-quant --target-size 1M Phi-4-mini -o c.safetensors
 	[ ! -e c.gguf ]
 }
+
+@test "importance of some tensors: the others get no type that needs it" {
+	imatrix part.dat blk.0.attn_qkv.weight:256 blk.0.ffn_up.weight:256
+	phi-quant -q --target-size 600000 --imatrix part.dat Phi-4-mini -o a.gguf --write-recipe r.json
+	[ "$(bytes_of a.gguf)" -le 600000 ]
+	phi-inspect --json a.gguf | jq -r '.tensors[] | select(.dtype | test("IQ[123]")) | .name' >low
+	[ -s low ]
+	! grep -v -e blk.0.attn_qkv.weight -e blk.0.ffn_up.weight low
+	phi-quant -q --recipe r.json --imatrix part.dat Phi-4-mini -o b.gguf
+	cmp a.gguf b.gguf
+}
+
+@test "any alignment, and weights in F16, which stay as they are where there is room" {
+	phi-quant -q -t f16 Phi-4-mini -o half.gguf
+	phi-repack half.gguf --set general.alignment=4096 -o wide.gguf
+	phi-quant -q --target-size 900000 wide.gguf -o a.gguf
+	have=$(bytes_of a.gguf)
+	[ "$have" -le 900000 ]
+	phi-quant -q --target-size "$have" wide.gguf -o b.gguf
+	cmp a.gguf b.gguf
+	phi-quant -q --target-size 1G half.gguf -o c.gguf
+	phi-inspect --json c.gguf | jq -e '[.tensors[].dtype] | any(. == "F16") and all(. != "BF16")'
+}
