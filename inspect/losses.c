@@ -29,20 +29,30 @@ loss_cell(const void *ctx, size_t row, unsigned id, struct phi_cell *cell)
 	case 3:
 		phi_cell_set_real(cell, phi_loss_rmse(loss));
 		break;
-	default:
+	case 4:
 		if (loss->error > 0)
 			phi_cell_set_real(cell, phi_loss_sqnr(loss));
+		break;
+	default:
+		if (t->importance && loss->weighted_error > 0)
+			phi_cell_set_real(cell, phi_loss_weighted_sqnr(loss));
 	}
 }
 
+/* The last column is for importance, where there is any. */
 static struct phi_table
 table_of(const struct listing *l, bool color)
 {
 	static const struct phi_column columns[] = {{0, "name", "name", false, NULL, 0},
 		{1, "dtype", "type", false, NULL, 0}, {2, "nbytes", "size", true, NULL, 0},
-		{3, "rmse", "rmse", true, "%.6g", 0}, {4, "sqnr", "SQNR dB", true, "%.2f", 0}};
-	return (struct phi_table){.columns = columns, .ncolumns = 5,
-		.rows = l->plan->model->ntensors, .ctx = l, .cell = loss_cell, .color = color};
+		{3, "rmse", "rmse", true, "%.6g", 0}, {4, "sqnr", "SQNR dB", true, "%.2f", 0},
+		{5, "weighted_sqnr", "weighted dB", true, "%.2f", 0}};
+	const struct phi_model *const model = l->plan->model;
+	bool weighted = false;
+	for (size_t i = 0; i < model->ntensors; i++)
+		weighted |= model->tensors[i].importance != NULL;
+	return (struct phi_table){.columns = columns, .ncolumns = weighted ? 6 : 5,
+		.rows = model->ntensors, .ctx = l, .cell = loss_cell, .color = color};
 }
 
 static struct phi_loss

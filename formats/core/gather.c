@@ -69,10 +69,10 @@ phi_gather_free(struct phi_gather *gather)
 
 void
 phi_gather_take(struct phi_gather *gather, const struct phi_segment *segment, uint64_t ticket, const void *was,
-	const void *made, uint64_t n)
+	const void *made, uint64_t n, const float *importance)
 {
 	phi_meter_read(&gather->meters[segment - gather->schedule->segments], was, made, n,
-		phi_tensor_row(segment->tensor), NULL, &gather->tickets[ticket]);
+		phi_tensor_row(segment->tensor), importance, &gather->tickets[ticket]);
 }
 
 void

@@ -14,9 +14,10 @@ struct phi_gather *phi_gather_new(const struct phi_schedule *schedule, const str
 	struct phi_err *err);
 void phi_gather_free(struct phi_gather *gather);
 
-/* n elements of a ticket were converted; called for each ticket from one thread at a time. */
+/* n elements of a ticket were converted, with the importance of their columns (then they begin a row) or NULL; called
+ * for each ticket from one thread at a time. */
 void phi_gather_take(struct phi_gather *gather, const struct phi_segment *segment, uint64_t ticket, const void *was,
-	const void *made, uint64_t n);
+	const void *made, uint64_t n, const float *importance);
 /* Adds all to `losses`, one for each tensor of the plan's model. */
 void phi_gather_sum(struct phi_gather *gather, struct phi_loss *losses);
 

@@ -28,6 +28,12 @@ phi_loss_sqnr(const struct phi_loss *loss)
 	return loss->error > 0 ? 10 * log10(loss->signal / loss->error) : INFINITY;
 }
 
+double
+phi_loss_weighted_sqnr(const struct phi_loss *loss)
+{
+	return loss->weighted_error > 0 ? 10 * log10(loss->weighted_signal / loss->weighted_error) : INFINITY;
+}
+
 int
 phi_meter_find(const struct phi_converters *converters, const struct phi_type *from, const struct phi_type *to,
 	struct phi_meter *meter, struct phi_err *err)

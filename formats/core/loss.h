@@ -16,6 +16,7 @@ void phi_loss_add(struct phi_loss *sum, const struct phi_loss *part);
 double phi_loss_rmse(const struct phi_loss *loss);
 /* Signal to noise, in decibels; infinite where nothing is lost. */
 double phi_loss_sqnr(const struct phi_loss *loss);
+double phi_loss_weighted_sqnr(const struct phi_loss *loss);
 
 /* How both sides of a conversion become F32. */
 struct phi_meter {

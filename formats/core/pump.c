@@ -102,9 +102,9 @@ bytes_of(const struct phi_type *type, uint64_t n)
 	return n / type->elements * type->bytes;
 }
 
-/* Converts a slot; on failure *bad is the offending element of it. */
+/* Converts a slot, and measures what that lost if asked to; on failure *bad is the offending element of it. */
 static int
-convert_slot(const struct pump *pump, const struct slot *slot, uint64_t *bad)
+convert_slot(const struct pump *pump, uint64_t ticket, const struct slot *slot, uint64_t *bad)
 {
 	const struct phi_segment *const s = slot->segment;
 	const uint64_t row = phi_tensor_row(s->tensor);
@@ -112,12 +112,14 @@ convert_slot(const struct pump *pump, const struct slot *slot, uint64_t *bad)
 	for (uint64_t i = 0; i < slot->n; i += n) {
 		n = slot->n - i;
 		const float *const importance = importance_at(s, slot->first + i, &n);
-		if (s->convert.run(&s->convert, slot->in + bytes_of(s->type, i),
-			    slot->out + bytes_of(s->tensor->type, i), n, row, importance,
-			    pump->options->overflow, bad) < 0) {
+		const uint8_t *const in = slot->in + bytes_of(s->type, i);
+		uint8_t *const out = slot->out + bytes_of(s->tensor->type, i);
+		if (s->convert.run(&s->convert, in, out, n, row, importance, pump->options->overflow, bad) < 0) {
 			*bad += i;
 			return -1;
 		}
+		if (pump->gather)
+			phi_gather_take(pump->gather, s, ticket, in, out, n, importance);
 	}
 	return 0;
 }
@@ -127,14 +129,12 @@ convert(const struct pump *pump, uint64_t ticket, const struct slot *slot, struc
 {
 	const struct phi_segment *const s = slot->segment;
 	uint64_t bad = 0;
-	if (convert_slot(pump, slot, &bad) < 0) {
+	if (convert_slot(pump, ticket, slot, &bad) < 0) {
 		phi_fail(err, PHI_UNSUPPORTED,
 			"element %" PRIu64 " is not finite, or too large for %s (see --on-overflow)",
 			s->first + slot->first + bad, s->tensor->type->name);
 		return in_source(pump, s, err);
 	}
-	if (pump->gather)
-		phi_gather_take(pump->gather, s, ticket, slot->in, slot->out, slot->n);
 	return 0;
 }
 

@@ -29,6 +29,20 @@ errors() {
 	! cmp -s want.gguf plain.gguf
 }
 
+@test "--report with importance: as phi-diff --imatrix weighs it, and a search makes it better" {
+	imatrix i.dat blk.{0,1}.attn_qkv.weight:256 blk.0.ffn_down.weight:768
+	phi-quant -q --report --json --imatrix i.dat -t q4_k_m Phi-4-mini -o a.gguf >a.json
+	phi-quant -q --report --json --imatrix i.dat --search -t q4_k_m Phi-4-mini -o b.gguf >b.json
+	phi-diff --json --imatrix i.dat Phi-4-mini a.gguf >d.json || [ $? -eq 1 ]
+	round='.tensors[] | select(.weighted_sqnr) | .weighted_sqnr * 1e6 | round'
+	jq "$round" a.json | sort -n >reported
+	[ "$(wc -l <reported)" = 3 ]
+	jq "$round" d.json | sort -n | diff reported -
+	jq -n --slurpfile a a.json --slurpfile b b.json -e '[$a[0].tensors, $b[0].tensors] | transpose |
+		map(select(.[0].weighted_sqnr)) | all(.[1].weighted_sqnr > .[0].weighted_sqnr)'
+	phi-quant --report --imatrix i.dat -t q4_k_m Phi-4-mini -o c.gguf 2>/dev/null | has 'weighted dB'
+}
+
 @test "--report: what was lost, as phi-diff finds it" {
 	phi-quant --report --json -t q4_k_m Phi-4-mini -o a.gguf >report.json
 	# Name, type and size are the file's.
