@@ -114,6 +114,18 @@ group_sums(const struct group *g, float step, float low)
 	return (struct sums){ wide_sum(w), wide_sum(x), wide_sum(q), wide_sum(xq), wide_sum(qq) };
 }
 
+/* Where a value stands among those of the codes. */
+REFINE unsigned
+place_of(const struct phi_shape *shape, float value)
+{
+	unsigned place = 0;
+	if (!shape->values)
+		return (unsigned)(value - shape->first);
+	while (place + 1 < shape->codes && shape->values[place] < value)
+		place++;
+	return place;
+}
+
 REFINE void
 group_codes(const struct group *g, float step, float low, uint8_t *code)
 {
@@ -122,10 +134,7 @@ group_codes(const struct group *g, float step, float low, uint8_t *code)
 	for (unsigned i = 0; i < g->n; i++) {
 		const wide value = nearest_value(shape, (g->x[i] + low) * inverse);
 		for (unsigned j = 0; j < WIDE; j++) {
-			unsigned place = (unsigned)(value[j] - shape->first);
-			if (shape->values)
-				for (place = 0; place + 1 < shape->codes && shape->values[place] < value[j]; place++)
-					;
+			const unsigned place = place_of(shape, value[j]);
 			code[i * WIDE + j] = shape->order ? shape->order[place] : (uint8_t)place;
 		}
 	}

@@ -3,6 +3,7 @@
 
 OUT/NAME/ gets the seeds of target fuzz_NAME, some hundred bytes to some KiB each. BIN: where phi-repack is,
 for seeds in the formats that only the tools write (the stream)."""
+import struct
 import subprocess
 import sys
 import zipfile
@@ -55,6 +56,9 @@ save("npz", "npy", b.npy("<f4", (2, 3), b.floats(6)))
 
 save("imatrix", "two", b.imatrix({"blk.0.attn_v.weight": (3, [1.0, 2.0, 0.5]), "blk.0.ffn_down.weight": (0, [4.0])}))
 save("imatrix", "chunks", b.imatrix({"w": (1, [1.0])}, 12, b"wiki.txt"))
+for i in range(18):
+    save("refine", f"type{i}", bytes([i, i]) + struct.pack("<64f", *[(k * 37 % 64 - 31) / (k % 5 + 1) for k in range(64)]))
+
 save("recipe", "rules", b'{"recipe": "q4_k_m", "rules": [{"name": "*.ffn_down.*", "dtype": "Q5_1"}, '
      b'{"name": "output.weight", "dtype": null}]}')
 save("recipe", "items", b'{"recipe": null, "items": [{"made_by": "literal", "name": "header"}, '
