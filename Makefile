@@ -75,11 +75,13 @@ $(B)/%.o: %.c
 	@echo "  CC $<"
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
+# Sanitizers make the inlined searches slow to compile, and nobody times them.
+LEVEL_OPT = $(if $(SAN),-O1,-O3)
 define level_rule
 $(B)/quant/%.$(1).o: quant/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$< ($(1))"
-	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(LEVEL_$(1)) -DPHI_LEVEL=$(1) -MMD -MP -c $$< -o $$@
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LEVEL_OPT) $$(LEVEL_$(1)) -DPHI_LEVEL=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 

@@ -2,7 +2,6 @@
 #include "cmd/job.h"
 #include "cmd/process.h"
 #include "formats/core/memory.h"
-#include "formats/gguf/gguf.h"
 #include "inspect/inspect.h"
 
 #include <inttypes.h>
@@ -77,15 +76,15 @@ static struct phi_target *
 survey(struct job *job, struct phi_model *lowered, struct phi_err *err)
 {
 	struct process_bar bar;
-	uint32_t alignment;
-	if (phi_gguf_alignment(&lowered->metadata, &alignment, err))
+	uint32_t alignment = 1;
+	if (job->target->alignment &&
+		job->target->alignment(lowered, job->cli->compat != PHI_COMPAT_NONE, &alignment, err))
 		return NULL;
 	const struct phi_recipe_options recipe =
 		job_recipe(job, job->choice->rules, job->choice->nrules);
 	const struct phi_target_options options = {.size = sizeof options, .recipe = &recipe,
 		.converters = job_pump_options(job).converters,
-		.alignment = job->cli->compat ? PHI_GGUF_ALIGNMENT : alignment, /* llama-quantize lays out so */
-		.jobs = job->cli->jobs, .progress = process_bar_draw, .progress_ctx = &bar};
+		.alignment = alignment, .jobs = job->cli->jobs, .progress = process_bar_draw, .progress_ctx = &bar};
 	process_bar_begin(&bar, job->cli);
 	struct phi_target *const target = phi_target_survey(job->source, lowered, &options, err);
 	process_bar_end(&bar);

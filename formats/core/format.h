@@ -98,6 +98,9 @@ struct phi_format {
 	 * cannot be changed in place. */
 	int (*patch)(struct phi_store *store, const struct phi_edit *edits, size_t nedits,
 		struct phi_patch *patch, struct phi_err *err);
+	/* Bytes that the place of a tensor in a file is a multiple of, by what a lowered model says and, with
+	 * `faults`, by what the runtime's own converter makes of it. NULL: 1. */
+	int (*alignment)(const struct phi_model *lowered, bool faults, uint32_t *alignment, struct phi_err *err);
 	/* Completes a plan, or refuses. NULL: cannot be written. */
 	int (*complete)(struct phi_plan *plan, struct phi_err *err);
 	/* Lays out planned file number `file`, just added and empty, with these tensors of the plan's model:

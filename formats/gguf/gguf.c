@@ -9,6 +9,14 @@ bid(const struct phi_probe *probe)
 	return file && probe->size >= 4 && !memcmp(probe->head, "GGUF", 4) ? 32 : 0;
 }
 
+/* llama-quantize lays tensors out by the default, whatever the file says. */
+static int
+alignment_of(const struct phi_model *lowered, bool faults, uint32_t *alignment, struct phi_err *err)
+{
+	*alignment = PHI_GGUF_ALIGNMENT;
+	return faults ? 0 : phi_gguf_alignment(&lowered->metadata, alignment, err);
+}
+
 const struct phi_format phi_format_gguf = {
 	.name = "gguf",
 	.summary = "llama.cpp's container (versions 1 to 3 read, 3 written)",
@@ -20,6 +28,7 @@ const struct phi_format phi_format_gguf = {
 	.scan = phi_gguf_scan,
 	.lower = phi_gguf_lower,
 	.patch = phi_gguf_patch,
+	.alignment = alignment_of,
 	.complete = phi_gguf_complete,
 	.sink = &phi_sink_flat,
 };
