@@ -41,7 +41,7 @@ static struct phi_source *
 open_fd(int fd, struct phi_err *err)
 {
 	static const struct phi_spool_options spool = { .refuse = false, .beside = "/dev/shm" };
-	const struct phi_open_options options = { .size = sizeof options, .spool = &spool };
+	const struct phi_open_options options = { .size = sizeof options, .spool = &spool, .name = "fuzz" };
 	char path[64];
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	struct phi_source *const source = phi_open(path, &options, err);
@@ -71,7 +71,7 @@ same(const struct phi_model *a, const struct phi_model *b)
 		a->metadata.count == b->metadata.count);
 	for (size_t i = 0; i < a->ntensors; i++)
 		must(!strcmp(a->tensors[i].name, b->tensors[i].name) &&
-			a->tensors[i].type == b->tensors[i].type);
+			phi_type_same(a->tensors[i].type, b->tensors[i].type));
 }
 
 int
