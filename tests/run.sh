@@ -5,7 +5,7 @@
 #   cli      tests/cli/*.bats with the tools in PATH
 #   layout   include rules, exported symbols, fixtures, man pages: tests/layout/*.sh
 #   hostile  files of each class of attack, and files damaged in every place: tests/hostile
-#   check    all of these, and clang without warnings
+#   check    all of these, the demo, and clang without warnings
 #   san      units, cli, hostile files and fuzz replay under ASan+UBSan; units and conversions under
 #            TSan; fault sweeps
 #   peers    tests/peers/*.py
@@ -135,6 +135,7 @@ check)
 	run_units "$build"
 	run_layout
 	run_cli "$build"
+	one "make demo" tests/demo.sh "$build"
 	run_hostile "$build"
 	run_clang
 	;;
