@@ -20,10 +20,10 @@ check_family(const struct phi_model *model, const struct phi_findings *findings,
 	const char *rule = "model.configuration";
 	if (!model->family)
 		return 0;
-	int result = model->family->hparams(model, &hparams, &why);
+	int result = phi_family_hparams(model, &hparams, &why);
 	if (!result) {
 		rule = "model.tensors";
-		result = model->family->check(model, &hparams, &why);
+		result = phi_family_check(model, &hparams, &why);
 	}
 	if (!result)
 		return 0;

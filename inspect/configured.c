@@ -19,7 +19,7 @@ static const double *
 configured(const struct phi_model *model, enum phi_role role, size_t *count)
 {
 	struct phi_hparams h;
-	if (!model->family || model->family->hparams(model, &h, NULL))
+	if (!model->family || phi_family_hparams(model, &h, NULL))
 		return NULL;
 	*count = role == PHI_ROLE_ROPE_LONG ? h.nlong : h.nshort;
 	return role == PHI_ROLE_ROPE_LONG ? h.long_factor : h.short_factor;

@@ -76,7 +76,7 @@ list_family(struct list *l, const struct phi_model *m)
 	if (!m->family)
 		return;
 	add_word(l, "name", m->family->name);
-	if (m->family->hparams(m, &h, &why)) {
+	if (phi_family_hparams(m, &h, &why)) {
 		forgive(l, &why);
 		return;
 	}

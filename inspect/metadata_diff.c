@@ -98,7 +98,7 @@ static bool
 read_numbers(const struct phi_model *m, float *numbers)
 {
 	struct phi_hparams h;
-	if (m->family->hparams(m, &h, NULL))
+	if (phi_family_hparams(m, &h, NULL))
 		return false;
 	const float read[NUMBERS] = {(float)h.layers, (float)h.hidden, (float)h.ffn, (float)h.heads,
 		(float)h.kv_heads, (float)h.head_dim, (float)h.vocab, (float)h.context,

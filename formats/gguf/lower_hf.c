@@ -243,8 +243,8 @@ lower(struct phi_model *lowered, const struct phi_lower_options *options, struct
 	const struct phi_model *const origin = lowered->origin;
 	const char *const recipe = options ? options->recipe : NULL;
 	struct phi_hparams h;
-	if (lowered->family->hparams(origin, &h, err) < 0 ||
-		lowered->family->check(origin, &h, err) < 0 || order_tensors(lowered, err) < 0)
+	if (phi_family_hparams(origin, &h, err) < 0 ||
+		phi_family_check(origin, &h, err) < 0 || order_tensors(lowered, err) < 0)
 		return -1;
 	const struct outtype *const outtype = choose_outtype(lowered, recipe);
 	if (phi_gguf_stack_experts(lowered, &h, err) < 0 || rename_tensors(lowered, err) < 0)

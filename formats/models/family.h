@@ -72,12 +72,6 @@ struct phi_family {
 	const char *gguf_arch;		  /* general.architecture */
 	const struct phi_family_tensor *tensors; /* ended by an entry with neither name */
 	const struct phi_config_rules *rules;
-	/* Reads the metadata of a canonical (config.json) or GGUF description. Anything the family does
-	 * not expect (unknown rope type, missing key) is an error, never a guess. */
-	int (*hparams)(const struct phi_model *model, struct phi_hparams *out, struct phi_err *err);
-	/* Compares names and shapes with the hyper-parameters: missing, extra, disagreeing. */
-	int (*check)(const struct phi_model *model, const struct phi_hparams *hparams,
-		struct phi_err *err);
 };
 
 /* All families, NULL-ended. */
@@ -107,11 +101,12 @@ const struct phi_family_tensor *phi_family_entry(const struct phi_model *model,
 /* The expert in a tensor's canonical name, or -1. */
 int phi_family_expert(const struct phi_model *model, const struct phi_tensor *tensor);
 
-/* The reading that families share: config.json's keys with the rules' defaults, or GGUF's. */
+/* Reads a known family's metadata: config.json's keys with the defaults of its rules, or GGUF's. Anything the
+ * family does not expect (unknown rope type, missing key) is an error, never a guess. */
 int phi_family_hparams(const struct phi_model *model, struct phi_hparams *out, struct phi_err *err);
 
-/* The check most families need: every tensor of the table in every layer, of the table's shape, and
- * no other. */
+/* Compares names and shapes with the hyper-parameters: every tensor of the table in every layer, of the table's
+ * shape, and no other. */
 int phi_family_check(const struct phi_model *model, const struct phi_hparams *hparams,
 	struct phi_err *err);
 

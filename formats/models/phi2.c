@@ -92,6 +92,4 @@ const struct phi_family phi_family_phi2 = {
 	.gguf_arch = "phi2",
 	.tensors = tensors,
 	.rules = &rules,
-	.hparams = phi_family_hparams,
-	.check = phi_family_check,
 };

@@ -65,6 +65,4 @@ const struct phi_family phi_family_phi3 = {
 	.gguf_arch = "phi3",
 	.tensors = tensors,
 	.rules = &rules,
-	.hparams = phi_family_hparams,
-	.check = phi_family_check,
 };

@@ -109,6 +109,4 @@ const struct phi_family phi_family_phimoe = {
 	.gguf_arch = "phimoe",
 	.tensors = tensors,
 	.rules = &rules,
-	.hparams = phi_family_hparams,
-	.check = phi_family_check,
 };

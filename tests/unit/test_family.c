@@ -8,7 +8,7 @@ read(const char *config)
 	struct phi_hparams h;
 	struct phi_model *const m = model_of(config, true);
 	assert_non_null(m->family);
-	if (m->family->hparams(m, &h, &err) < 0)
+	if (phi_family_hparams(m, &h, &err) < 0)
 		fail_msg("%s", err.text);
 	h.long_factor = h.short_factor = NULL;
 	phi_model_free(m);
@@ -113,7 +113,7 @@ refuses(void **state)
 			for (size_t j = k + 1; j < m->metadata.count; j++)
 				if (!strcmp(m->metadata.items[k].key, m->metadata.items[j].key))
 					m->metadata.items[k].value = m->metadata.items[j].value;
-		assert_int_equal(m->family->hparams(m, &h, &err), -1);
+		assert_int_equal(phi_family_hparams(m, &h, &err), -1);
 		if (!strstr(err.text, bad[i].why))
 			fail_msg("%s: %s", bad[i].why, err.text);
 		phi_model_free(m);
@@ -166,8 +166,8 @@ check(struct phi_model *m, struct phi_err *err)
 {
 	struct phi_hparams h;
 	assert_int_equal(phi_family_assign(m, err), 0);
-	assert_int_equal(m->family->hparams(m, &h, err), 0);
-	return m->family->check(m, &h, err);
+	assert_int_equal(phi_family_hparams(m, &h, err), 0);
+	return phi_family_check(m, &h, err);
 }
 
 static void
@@ -234,7 +234,7 @@ static int
 read_bare(const char *config, struct phi_hparams *h, struct phi_err *err)
 {
 	struct phi_model *const m = bare(config);
-	const int result = m->family->hparams(m, h, err);
+	const int result = phi_family_hparams(m, h, err);
 	h->long_factor = h->short_factor = NULL;
 	phi_model_free(m);
 	return result;

@@ -167,9 +167,9 @@ reads_back(void **state)
 		struct phi_hparams a, b;
 		struct phi_model *const m = folder(configs[i], i == 1);
 		struct phi_model *const l = lowered(m, NULL);
-		assert_int_equal(m->family->hparams(m, &a, &err), 0);
-		assert_int_equal(l->family->hparams(l, &b, &err), 0);
-		assert_int_equal(l->family->check(l, &b, &err), 0);
+		assert_int_equal(phi_family_hparams(m, &a, &err), 0);
+		assert_int_equal(phi_family_hparams(l, &b, &err), 0);
+		assert_int_equal(phi_family_check(l, &b, &err), 0);
 		same_hparams(&a, &b);
 		phi_model_free(l);
 		phi_model_free(m);
