@@ -7,15 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static uint64_t
-file_bytes(const struct phi_plan *plan)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < plan->nfiles; i++)
-		sum += plan->files[i].size;
-	return sum;
-}
-
 /* All weights of the plan, and the bytes of their tensors. */
 static uint64_t
 weights_of(const struct phi_plan *plan, uint64_t *bytes)
@@ -37,7 +28,7 @@ bytes_left(const struct job *job, const struct phi_plan *smallest, uint64_t *lef
 {
 	const struct cli *const cli = job->cli;
 	const uint64_t surveyed = phi_target_smallest(job->aim);
-	uint64_t bytes, whole = file_bytes(smallest), budget = cli->target_size;
+	uint64_t bytes, whole = phi_plan_size(smallest), budget = cli->target_size;
 	const uint64_t weights = weights_of(smallest, &bytes);
 	if (!budget) {
 		whole = bytes;
@@ -135,7 +126,7 @@ job_aim(struct job *job, struct phi_err *err)
 	if (!result && !cli->quiet) {
 		const struct phi_aim_print_options options = {.size = sizeof options,
 			.color = cli_colored(cli, stderr),
-			.overhead = file_bytes(smallest) - phi_target_smallest(job->aim)};
+			.overhead = phi_plan_size(smallest) - phi_target_smallest(job->aim)};
 		phi_aim_print(job->aim, &options, stderr);
 	}
 	phi_plan_free(smallest);

@@ -104,15 +104,6 @@ items_table(const struct listing *l)
 		.rows = l->plan->nitems, .ctx = l, .cell = item_cell, .color = l->options->color};
 }
 
-static uint64_t
-total_of(const struct phi_plan *plan)
-{
-	uint64_t total = 0;
-	for (unsigned i = 0; i < plan->nfiles; i++)
-		total += plan->files[i].size;
-	return total;
-}
-
 static void
 print_text(const struct listing *l, FILE *out)
 {
@@ -121,7 +112,7 @@ print_text(const struct listing *l, FILE *out)
 	struct phi_number memory;
 	phi_table_print(&table, out);
 	fprintf(out, "%s: %u file%s, %" PRIu64 " bytes, memory %s\n", plan->format->name, plan->nfiles,
-		plan->nfiles == 1 ? "" : "s", total_of(plan), phi_number_bytes(&memory, plan->memory));
+		plan->nfiles == 1 ? "" : "s", phi_plan_size(plan), phi_number_bytes(&memory, plan->memory));
 }
 
 static int
@@ -144,7 +135,7 @@ print_json(const struct listing *l, FILE *out, struct phi_err *err)
 	phi_emit_close(&e, ']');
 	phi_emit_key(&e, "items");
 	phi_table_emit(&items, &e);
-	phi_emit_member_u64(&e, "total", total_of(l->plan));
+	phi_emit_member_u64(&e, "total", phi_plan_size(l->plan));
 	phi_emit_member_u64(&e, "memory", l->plan->memory);
 	phi_emit_close(&e, '}');
 	return phi_emit_finish(&e, err);

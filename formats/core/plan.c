@@ -230,6 +230,15 @@ phi_plan_warn_left_out(struct phi_plan *plan, bool strings, struct phi_err *err)
 }
 
 uint64_t
+phi_plan_size(const struct phi_plan *plan)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < plan->nfiles; i++)
+		sum += plan->files[i].size;
+	return sum;
+}
+
+uint64_t
 phi_plan_bytes(const struct phi_plan *plan)
 {
 	uint64_t sum = 0;

@@ -97,5 +97,7 @@ bool phi_plan_is_repeated(const struct phi_plan *plan, uint32_t tensor);
 
 /* The sum of the items' sizes that the pump makes (no literals). */
 uint64_t phi_plan_bytes(const struct phi_plan *plan);
+/* The sum of the files' sizes: what the output takes. */
+uint64_t phi_plan_size(const struct phi_plan *plan);
 
 #endif
