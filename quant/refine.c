@@ -13,7 +13,8 @@ struct search {
 	const struct phi_shape *shape;
 	struct group groups[PHI_FIELD_GROUPS];
 	struct fit fits[PHI_FIELD_GROUPS];
-	struct phi_fields best; /* its codes are chosen last */
+	struct phi_fields reference; /* what is to be made better */
+	struct phi_fields best;	     /* its codes are chosen last */
 	float error;
 };
 
@@ -137,10 +138,10 @@ refit_scales(struct search *s)
 }
 
 static void
-search_whole(struct search *s, const struct phi_fields *reference)
+search_whole(struct search *s)
 {
 	const struct fit most = largest_fit(s);
-	try_scales(s, reference->d, reference->dmin);
+	try_scales(s, s->reference.d, s->reference.dmin);
 	try_scales(s, half_of(most.step / (float)s->shape->most),
 		s->shape->most_low ? half_of(most.low / (float)s->shape->most_low) : 0);
 	for (int round = 0; round < 2; round++) {
@@ -155,13 +156,12 @@ search_whole(struct search *s, const struct phi_fields *reference)
 
 /* Halves about what was fitted. */
 static void
-search_one(struct search *s, const struct phi_fields *reference)
+search_one(struct search *s)
 {
 	enum { REACH = 2 };
 	const struct fit *const fit = &s->fits[0];
 	const int lows = s->shape->lows == PHI_ADDED ? REACH : 0;
 	const uint16_t d = half_of(fit->step), dmin = s->shape->lows == PHI_ADDED ? half_of(-fit->low) : 0;
-	(void)reference;
 	for (int i = -REACH; i <= REACH; i++)
 		for (int j = -lows; j <= lows; j++) {
 			const struct phi_fields f = { .d = (uint16_t)(d + i), .dmin = (uint16_t)(dmin + j) };
@@ -192,9 +192,8 @@ scale_from(const struct phi_shape *shape, float x)
 }
 
 static void
-search_tabled(struct search *s, const struct phi_fields *reference)
+search_tabled(struct search *s)
 {
-	(void)reference;
 	for (unsigned g = 0; g < s->shape->groups; g++) {
 		const float step = fabsf(s->fits[g].step);
 		float least = INFINITY;
@@ -227,7 +226,7 @@ void
 REFINE_LEVEL(const struct phi_shape *shape, const float *src, const float *importance, uint8_t *dst,
 	size_t blocks)
 {
-	static void (*const ways[])(struct search *, const struct phi_fields *) = {
+	static void (*const ways[])(struct search *) = {
 		[PHI_ONE] = search_one,
 		[PHI_WHOLE] = search_whole,
 		[PHI_TABLED] = search_tabled,
@@ -236,13 +235,12 @@ REFINE_LEVEL(const struct phi_shape *shape, const float *src, const float *impor
 	struct search s;
 	for (size_t b = 0; b < blocks; b++, src += weights, dst += bytes) {
 		const float *const w = importance ? importance + b * weights : NULL;
-		struct phi_fields reference = { 0 };
-		shape->unpack(dst, &reference);
-		memset(&s.best, 0, sizeof s.best);
+		s.reference = s.best = (struct phi_fields){ 0 };
+		shape->unpack(dst, &s.reference);
 		search_load(&s, shape, src, w);
-		ways[shape->scales](&s, &reference);
+		ways[shape->scales](&s);
 		search_codes(&s);
-		if (block_error(shape, &s.best, src, w) < block_error(shape, &reference, src, w))
+		if (block_error(shape, &s.best, src, w) < block_error(shape, &s.reference, src, w))
 			shape->pack(&s.best, dst);
 	}
 }

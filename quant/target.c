@@ -84,9 +84,9 @@ ask_choose(struct phi_model *lowered, const struct phi_recipe_options *options, 
 	return 0;
 }
 
-/* Is this tensor's type open? Strikes out what is not to be surveyed: the settled, the tied, the repeated. */
-static bool
-keep_open(const struct phi_tensor *t, const struct phi_type **types)
+/* Strikes out what is not to be surveyed: the settled, the tied, the repeated. */
+static void
+strike_out(const struct phi_tensor *t, const struct phi_type **types)
 {
 	unsigned kinds = 0;
 	for (size_t k = 0; k < CANDIDATES; k++) {
@@ -95,10 +95,8 @@ keep_open(const struct phi_tensor *t, const struct phi_type **types)
 				types[k] = NULL;
 		kinds += types[k] != NULL;
 	}
-	if (kinds > 1 && t->alias == PHI_NONE)
-		return true;
-	memset(types, 0, CANDIDATES * sizeof *types);
-	return false;
+	if (kinds < 2 || t->alias != PHI_NONE)
+		memset(types, 0, CANDIDATES * sizeof *types);
 }
 
 /* The tensor gets the first of what is on offer. */
@@ -185,7 +183,7 @@ survey(struct phi_target *target, struct phi_source *source, struct phi_model *l
 	if (ask_choose(lowered, options->recipe, types, err) < 0)
 		return -1;
 	for (size_t i = 0; i < lowered->ntensors; i++) {
-		keep_open(&lowered->tensors[i], types + i * CANDIDATES);
+		strike_out(&lowered->tensors[i], types + i * CANDIDATES);
 		take_smallest(&lowered->tensors[i], types + i * CANDIDATES);
 	}
 	const struct phi_survey_options o = { .size = sizeof o, .jobs = options->jobs,

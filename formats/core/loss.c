@@ -43,29 +43,15 @@ phi_meter_find(const struct phi_converters *converters, const struct phi_type *f
 		converters->find(to, f32, &meter->made, err) < 0 ? -1 : 0;
 }
 
-static void
-read_tile(const float *was, const float *made, uint64_t n, struct phi_loss *loss)
-{
-	double error = 0, signal = 0;
-	for (uint64_t i = 0; i < n; i++) {
-		const double off = (double)made[i] - was[i];
-		if (!isfinite(off))
-			continue;
-		error += off * off;
-		signal += (double)was[i] * was[i];
-	}
-	phi_loss_add(loss, &(struct phi_loss){ n, error, signal, error, signal });
-}
-
 /* `column`: of the first element. */
 static void
-read_weighted(const float *was, const float *made, uint64_t n, const float *importance, uint64_t column, uint64_t row,
+read_tile(const float *was, const float *made, uint64_t n, const float *importance, uint64_t column, uint64_t row,
 	struct phi_loss *loss)
 {
 	struct phi_loss sum = { .n = n };
 	for (uint64_t i = 0; i < n; i++) {
 		const double off = (double)made[i] - was[i], size = (double)was[i] * was[i];
-		const double weight = importance[column];
+		const double weight = importance ? (double)importance[column] : 1;
 		column = column + 1 < row ? column + 1 : 0;
 		if (!isfinite(off))
 			continue;
@@ -90,9 +76,6 @@ phi_meter_read(const struct phi_meter *meter, const void *was, const void *made,
 			PHI_OVERFLOW_KEEP, &bad);
 		meter->made.run(&meter->made, (const uint8_t *)made + i / to->elements * to->bytes, y, size, row, NULL,
 			PHI_OVERFLOW_KEEP, &bad);
-		if (importance)
-			read_weighted(x, y, size, importance, i % row, row, loss);
-		else
-			read_tile(x, y, size, loss);
+		read_tile(x, y, size, importance, i % row, row, loss);
 	}
 }
