@@ -5,7 +5,7 @@
 #ifndef PHI_QUANT_MULTIPLES_H
 #define PHI_QUANT_MULTIPLES_H
 
-#include "quant/lanes.h"
+#include "quant/search.h"
 
 enum { MULTIPLES_MAX = 16 };
 
@@ -115,6 +115,31 @@ multiples_of(const float *x, const float *w, int n, int most, uint8_t *code, flo
 		for (int j = 0; j < LANES; j++)
 			code[j * n + i] = (uint8_t)codes[j];
 	}
+}
+
+/* Scales and minima of the sub-blocks of LANES super-blocks, as whole multiples of d and dmin. */
+struct weighed {
+	uint8_t scale[LANES * MULTIPLES_MAX], min[LANES * MULTIPLES_MAX];
+	float d[LANES], dmin[LANES];
+};
+
+/* Searches LANES super-blocks of `subs` sub-blocks of n weights with importance; `squares` has for each sub-block what
+ * is added to the squares of its weights. Multiples are 0 to `top`. */
+PHI_INLINE void
+weighed_search(const float *src, const float *importance, const float *squares, int subs, int n, int most, int top,
+	struct affine *found, struct weighed *out)
+{
+	float scale[LANES * MULTIPLES_MAX], min[LANES * MULTIPLES_MAX], sum[LANES * MULTIPLES_MAX];
+	for (int first = 0; first < LANES * subs; first += ACROSS, found++) {
+		vf x[32][GROUPS], w[32][GROUPS];
+		lay_weighted(src + first * n, importance + first * n, squares + first, n, x, w);
+		sum_across(n, w, sum + first);
+		affine_search(n, most, x, w, -0.9f, 0.05f, 36, false, found);
+		memcpy(scale + first, found->scale, sizeof found->scale);
+		memcpy(min + first, found->min, sizeof found->min);
+	}
+	multiples_of(scale, sum, subs, top, out->scale, out->d);
+	multiples_of(min, sum, subs, top, out->min, out->dmin);
 }
 
 #endif

@@ -104,24 +104,14 @@ weigh(const float *src, const float *importance, uint8_t *dst)
 {
 	enum { ALL = LANES * SUBS, BATCHES = ALL / ACROSS };
 	struct affine found[BATCHES];
-	float scale[ALL], min[ALL], sum[ALL], squares[ALL], d[LANES], dmin[LANES];
-	uint8_t sc[ALL], mn[ALL];
+	struct weighed whole;
+	float squares[ALL];
 	repeat_across(squares_across(src, N) / N, SUBS, squares);
-	for (int b = 0; b < BATCHES; b++) {
-		const int first = b * ACROSS;
-		vf x[SUB][GROUPS], w[SUB][GROUPS];
-		lay_weighted(src + first * SUB, importance + first * SUB, squares + first, SUB, x, w);
-		sum_across(SUB, w, sum + first);
-		affine_search(SUB, MOST, x, w, -0.9f, 0.05f, 36, false, &found[b]);
-		memcpy(scale + first, found[b].scale, sizeof found[b].scale);
-		memcpy(min + first, found[b].min, sizeof found[b].min);
-	}
-	multiples_of(scale, sum, SUBS, 15, sc, d);
-	multiples_of(min, sum, SUBS, 15, mn, dmin);
+	weighed_search(src, importance, squares, SUBS, SUB, MOST, 15, found, &whole);
 	for (int k = 0; k < LANES; k++) {
-		struct head h = { .d = d[k], .dmin = dmin[k] };
-		memcpy(h.scale, sc + k * SUBS, SUBS);
-		memcpy(h.min, mn + k * SUBS, SUBS);
+		struct head h = { .d = whole.d[k], .dmin = whole.dmin[k] };
+		memcpy(h.scale, whole.scale + k * SUBS, SUBS);
+		memcpy(h.min, whole.min + k * SUBS, SUBS);
 		finish(src + k * N, &h, found, k * SUBS, dst + k * BYTES);
 	}
 }

@@ -132,24 +132,14 @@ super_weigh(const float *src, const float *importance, int most, uint8_t *dst, s
 {
 	enum { ALL = LANES * SUBS, BATCHES = ALL / ACROSS };
 	struct affine found[BATCHES];
-	float scale[ALL], min[ALL], sum[ALL], squares[ALL], d[LANES], dmin[LANES];
-	uint8_t sc[ALL], mn[ALL];
+	struct weighed whole;
+	float squares[ALL];
 	repeat_across(2 * squares_across(src, SUPER) / SUPER, SUBS, squares);
-	for (int b = 0; b < BATCHES; b++) {
-		const int first = b * ACROSS;
-		vf x[SUB][GROUPS], w[SUB][GROUPS];
-		lay_weighted(src + first * SUB, importance + first * SUB, squares + first, SUB, x, w);
-		sum_across(SUB, w, sum + first);
-		affine_search(SUB, most, x, w, -0.9f, 0.05f, 36, false, &found[b]);
-		memcpy(scale + first, found[b].scale, sizeof found[b].scale);
-		memcpy(min + first, found[b].min, sizeof found[b].min);
-	}
-	multiples_of(scale, sum, SUBS, 63, sc, d);
-	multiples_of(min, sum, SUBS, 63, mn, dmin);
+	weighed_search(src, importance, squares, SUBS, SUB, most, 63, found, &whole);
 	for (int s = 0; s < LANES; s++) {
-		struct super_head h = { .d = d[s], .dmin = dmin[s] };
-		memcpy(h.scale, sc + s * SUBS, SUBS);
-		memcpy(h.min, mn + s * SUBS, SUBS);
+		struct super_head h = { .d = whole.d[s], .dmin = whole.dmin[s] };
+		memcpy(h.scale, whole.scale + s * SUBS, SUBS);
+		memcpy(h.min, whole.min + s * SUBS, SUBS);
 		super_finish(src + s * SUPER, &h, found, s * SUBS, most, dst + (size_t)s * bytes, codes + s * SUPER);
 	}
 }
