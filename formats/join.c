@@ -183,7 +183,7 @@ struct phi_source *
 phi_open_joined(const char *const *paths, size_t n, const struct phi_open_options *options,
 	struct phi_err *err)
 {
-	struct phi_source *const whole = phi_source_new("joined", &ops, err);
+	struct phi_source *const whole = phi_source_new("joined", &ops, 0, err);
 	struct phi_names *const names = whole ? phi_names_new(err) : NULL;
 	const int result = names ? join(whole, paths, n, options, names, err) : -1;
 	phi_names_free(names);

@@ -109,8 +109,6 @@ static void
 close_base(struct phi_source *source)
 {
 	struct lora *const l = source->state;
-	if (!l)
-		return;
 	for (size_t i = 0; i < l->npairs; i++) {
 		phi_free(l->pairs[i].a);
 		phi_free(l->pairs[i].b);
@@ -389,14 +387,12 @@ static struct phi_source *
 wrap(struct phi_source *base, const struct adapter *a, const struct phi_open_options *options,
 	struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("adapted", &ops, err);
-	struct lora *const l = source ? phi_calloc(1, sizeof *l, err) : NULL;
-	if (!l) {
-		phi_source_close(source);
+	struct phi_source *const source = phi_source_new("adapted", &ops, sizeof(struct lora), err);
+	if (!source) {
 		phi_source_close(base);
 		return NULL;
 	}
-	source->state = l;
+	struct lora *const l = source->state;
 	l->base = base;
 	if (!take_factors(l, a, err) && !describe(source, l, err) &&
 		!phi_settle_description(source, options, err))

@@ -9,18 +9,20 @@
 enum { SETTLE_BYTES = 1 << 20 };
 
 struct phi_source *
-phi_source_new(const char *format, const struct phi_source_ops *ops, struct phi_err *err)
+phi_source_new(const char *format, const struct phi_source_ops *ops, size_t state_size, struct phi_err *err)
 {
 	struct phi_source *const source = phi_calloc(1, sizeof *source, err);
 	if (!source)
 		return NULL;
 	source->ops = ops;
 	source->model = phi_model_new(format, err);
-	if (!source->model) {
-		phi_free(source);
-		return NULL;
-	}
-	return source;
+	if (source->model && state_size)
+		source->state = phi_calloc(1, state_size, err);
+	if (source->model && (source->state || !state_size))
+		return source;
+	phi_model_free(source->model);
+	phi_free(source);
+	return NULL;
 }
 
 void

@@ -44,8 +44,8 @@ struct phi_source {
 	uint64_t *spool_offset;	 /* of each storage in the spool */
 };
 
-/* Zeroed, with a new model. */
-struct phi_source *phi_source_new(const char *format, const struct phi_source_ops *ops,
+/* Zeroed, with a new model, and state of that size, zeroed too, for close() to free; 0: none. */
+struct phi_source *phi_source_new(const char *format, const struct phi_source_ops *ops, size_t state_size,
 	struct phi_err *err);
 void phi_source_close(struct phi_source *source);
 

@@ -179,8 +179,6 @@ static void
 close_state(struct phi_source *source)
 {
 	struct state *const state = source->state;
-	if (!state)
-		return;
 	phi_gguf_cursor_close(&state->cursor);
 	for (size_t i = 0; i < state->nparts; i++)
 		phi_member_close(state->parts[i]);
@@ -200,11 +198,10 @@ static const struct phi_source_ops ops = {
 struct phi_source *
 phi_gguf_open(struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("gguf", &ops, err);
-	struct state *const state = source ? phi_calloc(1, sizeof *state, err) : NULL;
-	if (!state)
-		goto fail;
-	source->state = state;
+	struct phi_source *const source = phi_source_new("gguf", &ops, sizeof(struct state), err);
+	if (!source)
+		return NULL;
+	struct state *const state = source->state;
 	struct phi_model *const model = source->model;
 	const char *const name = options && options->name ? options->name : phi_store_base(store);
 	model->view = "gguf";

@@ -22,8 +22,6 @@ static void
 close_state(struct phi_source *source)
 {
 	struct phi_hf *const s = source->state;
-	if (!s)
-		return;
 	for (size_t i = 0; i < s->nchildren; i++)
 		phi_source_close(s->children[i].source);
 	phi_free(s->children);
@@ -299,10 +297,9 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 struct phi_source *
 phi_hf_open(struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("hf", &ops, err);
-	struct phi_hf *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
-	if (s) {
-		source->state = s;
+	struct phi_source *const source = phi_source_new("hf", &ops, sizeof(struct phi_hf), err);
+	if (source) {
+		struct phi_hf *const s = source->state;
 		s->said = phi_names_new(err);
 		if (s->said && !describe(source, store, options, err))
 			return source;

@@ -180,7 +180,7 @@ struct phi_source *
 phi_imatrix_open(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("imatrix", &ops, err);
+	struct phi_source *const source = phi_source_new("imatrix", &ops, 0, err);
 	(void)options;
 	if (!source)
 		return NULL;

@@ -55,8 +55,6 @@ static void
 close_state(struct phi_source *source)
 {
 	struct phi_numpy *const s = source->state;
-	if (!s)
-		return;
 	phi_zip_free(&s->zip);
 	phi_spool_free(s->spool);
 	phi_free(s->places);
@@ -302,13 +300,9 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 struct phi_source *
 phi_numpy_open(struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("numpy", &ops, err);
-	struct phi_numpy *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
-	if (s) {
-		source->state = s;
-		if (!describe(source, store, options, err))
-			return source;
-	}
+	struct phi_source *const source = phi_source_new("numpy", &ops, sizeof(struct phi_numpy), err);
+	if (source && !describe(source, store, options, err))
+		return source;
 	phi_source_close(source);
 	return NULL;
 }

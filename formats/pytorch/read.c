@@ -27,8 +27,6 @@ static void
 close_state(struct phi_source *source)
 {
 	struct phi_pytorch *const s = source->state;
-	if (!s)
-		return;
 	phi_spool_free(s->spool);
 	phi_free(s->spool_offset);
 	phi_member_close(s->member);
@@ -100,13 +98,9 @@ struct phi_source *
 phi_pytorch_open(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("pytorch", &ops, err);
-	struct phi_pytorch *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
-	if (s) {
-		source->state = s;
-		if (!describe(source, store, options, err))
-			return source;
-	}
+	struct phi_source *const source = phi_source_new("pytorch", &ops, sizeof(struct phi_pytorch), err);
+	if (source && !describe(source, store, options, err))
+		return source;
 	phi_source_close(source);
 	return NULL;
 }

@@ -50,8 +50,7 @@ static void
 close_state(struct phi_source *source)
 {
 	struct phi_safetensors *const s = source->state;
-	if (s)
-		phi_member_close(s->member);
+	phi_member_close(s->member);
 	phi_free(s);
 }
 
@@ -168,11 +167,11 @@ struct phi_source *
 phi_safetensors_open(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("safetensors", &ops, err);
-	struct phi_safetensors *const s = source ? phi_calloc(1, sizeof *s, err) : NULL;
+	struct phi_source *const source =
+		phi_source_new("safetensors", &ops, sizeof(struct phi_safetensors), err);
 	(void)options;
-	if (s) {
-		source->state = s;
+	if (source) {
+		struct phi_safetensors *const s = source->state;
 		s->member = phi_store_member(store, NULL, err);
 		source->sequential = s->member && phi_member_sequential(s->member);
 		if (s->member && !describe(source, store, err))

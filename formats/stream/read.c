@@ -443,8 +443,6 @@ static void
 close_reader(struct phi_source *source)
 {
 	struct reader *const r = source->state;
-	if (!r)
-		return;
 	phi_tape_close(r->tape);
 	phi_member_close(r->member);
 	phi_digests_free(&r->digests);
@@ -470,10 +468,7 @@ static const struct phi_source_ops ops = {
 static int
 open_reader(struct phi_source *source, struct phi_store *store, struct phi_err *err)
 {
-	struct reader *const r = phi_calloc(1, sizeof *r, err);
-	if (!r)
-		return -1;
-	source->state = r;
+	struct reader *const r = source->state;
 	source->sequential = true;
 	r->hash = XXH3_createState();
 	if (!r->hash)
@@ -490,7 +485,7 @@ struct phi_source *
 phi_stream_open(struct phi_store *store, const struct phi_open_options *options,
 	struct phi_err *err)
 {
-	struct phi_source *const source = phi_source_new("stream", &ops, err);
+	struct phi_source *const source = phi_source_new("stream", &ops, sizeof(struct reader), err);
 	(void)options;
 	if (source && !open_reader(source, store, err) && !describe(source, err))
 		return source;

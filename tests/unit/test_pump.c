@@ -52,7 +52,7 @@ static const char *const names[STORAGES] = { "a", "b", "c", "d" };
 static struct phi_source *
 open_source(bool sequential)
 {
-	struct phi_source *const s = phi_source_new("memory", &mem_source, NULL);
+	struct phi_source *const s = phi_source_new("memory", &mem_source, 0, NULL);
 	for (unsigned i = 0; i < STORAGES; i++) {
 		for (unsigned k = 0; k < ROWS * COLUMNS; k++)
 			weights[i][k] = (uint16_t)(k * 7 + i * 1000);

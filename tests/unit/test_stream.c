@@ -111,7 +111,7 @@ add_metadata(struct phi_model *m)
 static struct phi_source *
 make_source(const char *view)
 {
-	struct phi_source *const s = phi_source_new("memory", &memory_ops, &err);
+	struct phi_source *const s = phi_source_new("memory", &memory_ops, 0, &err);
 	struct phi_model *const m = s->model;
 	m->view = view;
 	m->name = "M\xc3\xbcsli 7B";

@@ -29,7 +29,7 @@ static const struct phi_source_ops ops = { .read = mem_read };
 static struct phi_source *
 open_source(void)
 {
-	struct phi_source *const s = phi_source_new("memory", &ops, NULL);
+	struct phi_source *const s = phi_source_new("memory", &ops, 0, NULL);
 	for (unsigned i = 0; i < ELEMENTS; i++)
 		weights[i] = (uint16_t)(i * 40503u >> 3);
 	*phi_model_add_storage(s->model, NULL) = (struct phi_storage){ .size = sizeof weights };
