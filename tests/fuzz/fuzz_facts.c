@@ -30,11 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	phi_vocabulary_size_take(&vocabulary, (const char *)data, size);
 	if (vocabulary.kind[sizeof vocabulary.kind - 1])
 		abort();
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const struct fuzz_part part = fuzz_part(&data, &size);
-		if (part.size && phi_model_add_side(model, names[i], part.data, part.size, &err))
-			abort();
-	}
+	fuzz_sides(model, names, sizeof names / sizeof *names, data, size);
 	if (phi_facts_take(&facts, model, &err))
 		abort();
 	check(&facts.family);

@@ -33,11 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"tokenizer_config.json", "tokenizer.json" };
 	struct phi_err err = { 0 };
 	struct phi_model *const model = phi_model_new("hf", &err);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const struct fuzz_part part = fuzz_part(&data, &size);
-		if (part.size && phi_model_add_side(model, names[i], part.data, part.size, &err))
-			abort();
-	}
+	fuzz_sides(model, names, sizeof names / sizeof *names, data, size);
 	struct phi_vocabulary vocabulary = { 0 };
 	const int status = phi_vocabulary_read(model, ROWS, NULL, "phi3", model->arena, &vocabulary,
 		&err);

@@ -2,8 +2,9 @@
 #ifndef PHI_TESTS_FUZZ_PARTS_H
 #define PHI_TESTS_FUZZ_PARTS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "formats/core/model.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 struct fuzz_part {
@@ -25,6 +26,18 @@ fuzz_part(const uint8_t **data, size_t *size)
 	*data += n + 4;
 	*size -= n + 4;
 	return (struct fuzz_part){ whole.data, n };
+}
+
+/* Makes each part that is not empty the side file of that name. */
+static inline void
+fuzz_sides(struct phi_model *model, const char *const *names, size_t n, const uint8_t *data, size_t size)
+{
+	struct phi_err err = { 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct fuzz_part part = fuzz_part(&data, &size);
+		if (part.size && phi_model_add_side(model, names[i], part.data, part.size, &err))
+			abort();
+	}
 }
 
 #endif

@@ -3,7 +3,12 @@ files of hostile.py and the fuzz seeds start from. Every function gives bytes (f
 import io
 import json
 import struct
+import sys
 import zipfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
+from wire import field, varint  # noqa: E402,F401
 
 # --- safetensors: u64 length, JSON, data -------------------------------------------------------------
 
@@ -320,23 +325,6 @@ def tokenizer(**changes):
                       "merges": ["t h", "th e", "i n", "Ġ the"]}}
     base.update(changes)
     return json.dumps(base, indent=1, ensure_ascii=False).encode()
-
-
-def varint(n):
-    out = b""
-    while n > 127:
-        out += bytes([n & 127 | 128])
-        n >>= 7
-    return out + bytes([n])
-
-
-def field(number, value):
-    """A field of a protobuf message: bytes, a float of 4 bytes, or a number."""
-    if isinstance(value, bytes):
-        return varint(number << 3 | 2) + varint(len(value)) + value
-    if isinstance(value, float):
-        return varint(number << 3 | 5) + struct.pack("<f", value)
-    return varint(number << 3) + varint(value)
 
 
 def piece(text, score=0.0, kind=1):
