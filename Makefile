@@ -65,7 +65,7 @@ CMD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(wildcard cmd/phi-*.c),$(wildca
 SONAME  := libphitools.so.$(SOMAJOR)
 SO      := $(B)/libphitools.so.$(VERSION)
 
-.PHONY: all lib deps demo check check-san check-peers bench fuzz soak install clean units cli layout
+.PHONY: all lib libs deps demo check check-san check-peers bench fuzz soak install clean units cli layout
 .SECONDARY:
 all: lib $(TOOLS:%=$(B)/%) completions
 lib: $(B)/libphitools.a $(SO)
@@ -156,6 +156,10 @@ $(SEEDS): tests/fuzz/seeds.py tests/hostile/build.py tests/scan/cases.py $(SEEDE
 	@touch $@
 replays: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/replay_%) $(SEEDS)
 searches: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/search_%) $(SEEDS)
+
+# What a program is linked with beside the library, for scripts.
+libs:
+	@echo $(LIBS)
 
 deps:
 	$(Q)tests/deps.sh $(DEPS) $(if $(DEPS_ALL),$(DEPS_TEST))

@@ -8,5 +8,5 @@ export PHI_TOOLS
 cc -std=c11 -D_GNU_SOURCE -O2 -Wall -o "$PHI_TOOLS/tests-measure" "$here/measure.c"
 # shellcheck disable=SC2046
 cc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wno-psabi -I"$here/../.." -o "$PHI_TOOLS/tests-kernels" "$here/kernels.c" \
-	"$PHI_TOOLS/libphitools.a" $(pkg-config --libs jansson libarchive libzstd zlib libxxhash nettle yaml-0.1) -lm -ldl -pthread
+	"$PHI_TOOLS/libphitools.a" $(make -s -C "$here/../.." libs) -ldl
 exec python3 "$here/bench.py" "${@:2}"

@@ -40,7 +40,7 @@ while read -r file edit; do
 	done
 	# shellcheck disable=SC2046
 	gcc -o "$work/test" "$build/tests/unit/test_quant_vectors.o" "${objects[@]}" "$build/libphitools.a" \
-		$(pkg-config --libs jansson libarchive libzstd zlib libxxhash nettle yaml-0.1) -lm -pthread -lcmocka
+		$(make -s libs) -lcmocka
 	tried=$((tried + 1))
 	if "$work/test" >/dev/null 2>&1; then
 		echo "survived: $file $edit"
