@@ -210,6 +210,13 @@ phi_table_emit(const struct phi_table *t, struct phi_emit *e)
 	phi_emit_close(e, ']');
 }
 
+void
+phi_table_emit_member(struct phi_emit *e, const char *key, struct phi_table table)
+{
+	phi_emit_key(e, key);
+	phi_table_emit(&table, e);
+}
+
 int
 phi_table_lines(const struct phi_table *t, FILE *out, struct phi_err *err)
 {

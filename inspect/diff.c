@@ -137,13 +137,6 @@ print_text(const struct phi_diff_view *v, bool differs, FILE *out, struct phi_er
 	return 0;
 }
 
-static void
-emit_table(struct phi_emit *e, const char *key, struct phi_table table)
-{
-	phi_emit_key(e, key);
-	phi_table_emit(&table, e);
-}
-
 static int
 print_json(const struct phi_diff_view *v, bool differs, FILE *out, struct phi_err *err)
 {
@@ -154,16 +147,16 @@ print_json(const struct phi_diff_view *v, bool differs, FILE *out, struct phi_er
 	phi_emit_open(&e, '{');
 	phi_emit_member_bool(&e, "differs", differs);
 	if (!o->brief && v->metadata->comparable) {
-		emit_table(&e, "metadata", phi_diff_metadata(v));
+		phi_table_emit_member(&e, "metadata", phi_diff_metadata(v));
 	} else if (!o->brief) {
 		phi_emit_key(&e, "metadata");
 		phi_emit_null(&e);
 	}
 	if (!o->brief && !o->metadata)
-		emit_table(&e, "tensors", phi_diff_pairs(&pairs, v,
+		phi_table_emit_member(&e, "tensors", phi_diff_pairs(&pairs, v,
 			o->stats ? PHI_PAIRS_STATS : PHI_PAIRS_APART, 0, v->c->npairs));
 	if (!o->brief && o->blocks)
-		emit_table(&e, "blocks", phi_diff_blocks(v));
+		phi_table_emit_member(&e, "blocks", phi_diff_blocks(v));
 	phi_emit_close(&e, '}');
 	return phi_emit_finish(&e, err);
 }

@@ -102,8 +102,7 @@ print_json(const struct listing *l, FILE *out, struct phi_err *err)
 	const struct phi_loss sum = sum_of(l, &bytes);
 	phi_emit_begin(&e, out, 2);
 	phi_emit_open(&e, '{');
-	phi_emit_key(&e, "tensors");
-	phi_table_emit(&table, &e);
+	phi_table_emit_member(&e, "tensors", table);
 	phi_emit_member_u64(&e, "nbytes", bytes);
 	phi_emit_member_u64(&e, "converted", sum.n);
 	emit_loss(&e, &sum);

@@ -133,8 +133,7 @@ print_json(const struct listing *l, FILE *out, struct phi_err *err)
 		phi_emit_close(&e, '}');
 	}
 	phi_emit_close(&e, ']');
-	phi_emit_key(&e, "items");
-	phi_table_emit(&items, &e);
+	phi_table_emit_member(&e, "items", items);
 	phi_emit_member_u64(&e, "total", phi_plan_size(l->plan));
 	phi_emit_member_u64(&e, "memory", l->plan->memory);
 	phi_emit_close(&e, '}');

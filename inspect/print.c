@@ -103,13 +103,6 @@ emit_list(struct phi_emit *e, const char *key, const struct phi_metadata *list, 
 }
 
 static void
-emit_table(struct phi_emit *e, const char *key, struct phi_table table)
-{
-	phi_emit_key(e, key);
-	phi_table_emit(&table, e);
-}
-
-static void
 emit_summary(struct phi_emit *e, const struct phi_view *v)
 {
 	struct phi_column columns[PHI_TABLE_COLUMNS];
@@ -123,9 +116,9 @@ emit_summary(struct phi_emit *e, const struct phi_view *v)
 			(double)v->census.bytes * 8 / (double)v->census.weights);
 	emit_list(e, "family", &v->facts.family, false);
 	emit_list(e, "tokenizer", &v->facts.tokenizer, false);
-	emit_table(e, "types", phi_view_types(v, columns));
-	emit_table(e, "modules", phi_view_modules(v, columns));
-	emit_table(e, "sides", phi_view_sides(v));
+	phi_table_emit_member(e, "types", phi_view_types(v, columns));
+	phi_table_emit_member(e, "modules", phi_view_modules(v, columns));
+	phi_table_emit_member(e, "sides", phi_view_sides(v));
 	phi_emit_close(e, '}');
 }
 
@@ -140,7 +133,7 @@ print_json(const struct phi_view *v, FILE *out, struct phi_err *err)
 		phi_emit_member(&e, "path", v->options->path);
 	phi_emit_member(&e, "format", v->format);
 	emit_list(&e, "metadata", &v->model->metadata, v->options->full);
-	emit_table(&e, "tensors", phi_view_tensors(v, columns));
+	phi_table_emit_member(&e, "tensors", phi_view_tensors(v, columns));
 	emit_summary(&e, v);
 	phi_emit_close(&e, '}');
 	return phi_emit_finish(&e, err);

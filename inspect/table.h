@@ -78,6 +78,8 @@ void phi_table_print(const struct phi_table *table, FILE *out);
 /* A row as an object's members, and all of them as an array. */
 void phi_table_emit_row(const struct phi_table *table, size_t row, struct phi_emit *e);
 void phi_table_emit(const struct phi_table *table, struct phi_emit *e);
+/* The array under a key. */
+void phi_table_emit_member(struct phi_emit *e, const char *key, struct phi_table table);
 int phi_table_lines(const struct phi_table *table, FILE *out, struct phi_err *err);
 void phi_table_csv(const struct phi_table *table, bool header, FILE *out);
 
