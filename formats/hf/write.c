@@ -39,6 +39,7 @@ struct layout {
 	uint32_t *tensors, *shard;
 	size_t count, own;
 	uint32_t nshards;
+	const char **names; /* of the shards */
 };
 
 /* Shards are numbered as they close. A tensor larger than a shard has one of its own, at once, and
@@ -168,13 +169,16 @@ group(struct phi_plan *plan, const struct layout *l, size_t **start, struct phi_
 }
 
 static int
-add_shards(struct phi_plan *plan, const struct layout *l, struct phi_err *err)
+add_shards(struct phi_plan *plan, struct layout *l, struct phi_err *err)
 {
 	size_t *start;
 	const uint32_t *const grouped = group(plan, l, &start, err);
+	l->names = phi_arena_calloc(plan->arena, l->nshards, sizeof *l->names, err);
+	if (!l->names)
+		return -1;
 	for (uint32_t s = 0; grouped && s < l->nshards; s++) {
-		const char *const name = shard_name(plan, l, s, err);
-		if (!name || phi_plan_add_file(plan, name, err) ||
+		l->names[s] = shard_name(plan, l, s, err);
+		if (!l->names[s] || phi_plan_add_file(plan, l->names[s], err) ||
 			plan_weights(plan, l, grouped + start[s], start[s + 1] - start[s], err))
 			return -1;
 	}
@@ -236,9 +240,7 @@ spell_index(struct phi_plan *plan, const struct layout *l, const struct named *m
 	for (size_t i = 0; i < l->count; i++)
 		if (phi_buffer_printf(out, err, "%s\n    ", i ? "," : "") ||
 			phi_json_append_string(out, map[i].name, strlen(map[i].name), err) ||
-			phi_buffer_printf(out, err,
-				": \"%s-%05" PRIu32 "-of-%05" PRIu32 "%s\"", l->kind->stem,
-				map[i].shard + 1, l->nshards, l->kind->suffix))
+			phi_buffer_printf(out, err, ": \"%s\"", l->names[map[i].shard]))
 			return -1;
 	return phi_buffer_printf(out, err, "\n  }\n}\n");
 }
