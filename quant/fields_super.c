@@ -78,35 +78,44 @@ put_sixes(const struct phi_fields *f, uint8_t *dst)
 	}
 }
 
-void
-phi_unpack_q4_k(const uint8_t *block, struct phi_fields *f)
+/* What Q4_K and Q5_K share: scales, and the lower four bits of the codes from byte `at` on. */
+static void
+take_lower(const uint8_t *block, unsigned at, struct phi_fields *f)
 {
 	f->d = phi_load16(block);
 	f->dmin = phi_load16(block + 2);
 	take_sixes(block + 4, f);
 	for (unsigned p = 0; p < 4; p++)
-		take_nibbles(block + 16 + 32 * p, 64, f->code + 64 * p);
+		take_nibbles(block + at + 32 * p, 64, f->code + 64 * p);
 }
 
-void
-phi_pack_q4_k(const struct phi_fields *f, uint8_t *block)
+static void
+put_lower(const struct phi_fields *f, unsigned at, uint8_t *block)
 {
 	phi_store16(block, f->d);
 	phi_store16(block + 2, f->dmin);
 	put_sixes(f, block + 4);
 	for (unsigned p = 0; p < 4; p++)
-		put_nibbles(f->code + 64 * p, 64, block + 16 + 32 * p);
+		put_nibbles(f->code + 64 * p, 64, block + at + 32 * p);
+}
+
+void
+phi_unpack_q4_k(const uint8_t *block, struct phi_fields *f)
+{
+	take_lower(block, 16, f);
+}
+
+void
+phi_pack_q4_k(const struct phi_fields *f, uint8_t *block)
+{
+	put_lower(f, 16, block);
 }
 
 /* As Q4_K, and bit g of byte l of what lies between: the fifth bit of code 32 g + l. */
 void
 phi_unpack_q5_k(const uint8_t *block, struct phi_fields *f)
 {
-	f->d = phi_load16(block);
-	f->dmin = phi_load16(block + 2);
-	take_sixes(block + 4, f);
-	for (unsigned p = 0; p < 4; p++)
-		take_nibbles(block + 48 + 32 * p, 64, f->code + 64 * p);
+	take_lower(block, 48, f);
 	for (unsigned i = 0; i < 256; i++)
 		f->code[i] |= (uint8_t)((block[16 + i % 32] >> i / 32 & 1) << 4);
 }
@@ -114,14 +123,10 @@ phi_unpack_q5_k(const uint8_t *block, struct phi_fields *f)
 void
 phi_pack_q5_k(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
-	phi_store16(block + 2, f->dmin);
-	put_sixes(f, block + 4);
+	put_lower(f, 48, block);
 	memset(block + 16, 0, 32);
 	for (unsigned i = 0; i < 256; i++)
 		block[16 + i % 32] |= (uint8_t)(f->code[i] >> 4 << i / 32);
-	for (unsigned p = 0; p < 4; p++)
-		put_nibbles(f->code + 64 * p, 64, block + 48 + 32 * p);
 }
 
 /* Where code i of Q6_K has its lower four bits: the byte, and the shift in it. */
