@@ -303,7 +303,9 @@ phi_json_members_enter(struct phi_json_members *outer, const char *name,
 	const int status = take_separator(outer, err);
 	if (status < 0)
 		return -1;
-	if (status || take_name(outer, err) || strcmp(json_string_value(outer->name), name) != 0)
+	if (!status && take_name(outer, err))
+		return -1;
+	if (status || strcmp(json_string_value(outer->name), name) != 0)
 		return phi_fail(err, PHI_FORMAT, "JSON byte %zu: \"%s\" expected", outer->at, name);
 	*inner = (struct phi_json_members){ .text = outer->text, .size = outer->size,
 		.at = outer->at, .nested = true };

@@ -136,21 +136,12 @@ check_zip(struct check *c, struct phi_err *err)
 		       : 0;
 }
 
-static bool
-is_zip(const struct phi_pytorch *s)
-{
-	uint8_t magic[4];
-	return phi_member_size(s->member) >= sizeof magic &&
-	       !phi_member_read(s->member, 0, magic, sizeof magic, NULL) &&
-	       phi_load32(magic) == 0x04034B50;
-}
-
 int
 phi_pytorch_check(
 	struct phi_source *source, const struct phi_findings *findings, struct phi_err *err)
 {
 	const struct phi_pytorch *const s = source->state;
-	if (!is_zip(s))
+	if (!s->zip)
 		return 0;
 	struct check c = { .findings = findings,
 		.arena = phi_arena_new(err),
@@ -233,6 +224,6 @@ phi_pytorch_layout(
 	struct phi_source *source, const struct phi_regions *regions, struct phi_err *err)
 {
 	const struct phi_pytorch *const s = source->state;
-	return is_zip(s) ? layout_zip(s->member, regions, err)
-			 : layout_legacy(source, regions, err);
+	return s->zip ? layout_zip(s->member, regions, err)
+		      : layout_legacy(source, regions, err);
 }

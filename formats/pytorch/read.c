@@ -82,7 +82,8 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 		return -1;
 	if (phi_member_sequential(s->member))
 		return phi_fail(err, PHI_ARGUMENT, "a pipe must be spooled first");
-	if (n >= 4 && phi_load32(head) == 0x04034B50)
+	s->zip = n >= 4 && phi_load32(head) == 0x04034B50;
+	if (s->zip)
 		return phi_pytorch_zip(source, options, err);
 	if (phi_pytorch_is_legacy(head, n))
 		return phi_pytorch_legacy(source, err);

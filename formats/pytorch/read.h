@@ -13,6 +13,7 @@ struct phi_source *phi_pytorch_open(
  * the state that reads them is set up by phi_pytorch_open. */
 struct phi_pytorch {
 	struct phi_member *member;
+	bool zip; /* or a legacy file */
 	struct phi_spool *spool; /* of what had to be inflated, or NULL */
 	uint64_t *spool_offset; /* of each storage in the spool; UINT64_MAX: it is in the file */
 	const struct phi_torch_made **made; /* of each storage, or NULL; in the model's arena */

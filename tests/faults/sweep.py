@@ -170,7 +170,7 @@ def commands(inputs):
     for i in readable:
         yield Command("phi-inspect -q --json --sum IN/" + i)
         if not (inputs / i).is_dir() and i != "phi3.gguf":
-            yield Command("phi-repack -q -f safetensors --only *w*", i)
+            yield Command("phi-repack -q -f safetensors --only " + ("*" if i == "a.npy" else "*[aw]*"), i)
     yield Command("phi-inspect IN/phi3 -o report.txt")
     yield Command("phi-inspect -q --full", "phi3.gguf")
     yield Command("phi-inspect -q -j2 --stats --jsonl IN/phi3")
