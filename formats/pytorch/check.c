@@ -3,7 +3,6 @@
  * Of a file from before zips all is checked when it is opened. */
 #include "formats/pytorch/check.h"
 
-#include "formats/core/bytes.h"
 #include "formats/core/memory.h"
 #include "formats/core/zip_check.h"
 #include "formats/pytorch/read.h"
