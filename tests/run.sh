@@ -10,7 +10,8 @@
 #            TSan; fault sweeps
 #   peers    tests/peers/*.py
 #
-# Each test is one line `ok NAME` or `FAILED NAME` with its output; the last line is the count.
+# Each test is one line `ok NAME` or `FAILED NAME` with its output, and its seconds if it took some;
+# the last line is the count.
 set -u
 build=$1 group=$2
 passed=0 failed=0
@@ -19,14 +20,20 @@ trap 'rm -f "$log"' EXIT
 export LC_ALL=C
 renice -n 10 $$ >/dev/null 2>&1
 
+# since SECONDS_BEFORE: how long that is, if it is worth saying.
+since()
+{
+	[ $((SECONDS - $1)) -lt 5 ] || echo " in $((SECONDS - $1)) s"
+}
+
 # one NAME COMMAND...: a test is a command that exits 0.
 one()
 {
-	local name=$1
+	local name=$1 start=$SECONDS
 	shift
 	if "$@" >"$log" 2>&1; then
 		passed=$((passed + 1))
-		echo "ok $name"
+		echo "ok $name$(since $start)"
 	else
 		failed=$((failed + 1))
 		echo "FAILED $name"
@@ -37,7 +44,7 @@ one()
 # many NAME COMMAND...: a command whose last `N passed, N failed` line says what it counted.
 many()
 {
-	local name=$1 p=0 f=1
+	local name=$1 p=0 f=1 start=$SECONDS
 	shift
 	"$@" >"$log" 2>&1
 	local status=$?
@@ -52,7 +59,7 @@ many()
 		echo "FAILED $name ($p passed, $f failed)"
 		grep -vE '^ok' "$log" | tail -n 60 | sed 's/^/    /'
 	else
-		echo "ok $name ($p)"
+		echo "ok $name ($p)$(since $start)"
 	fi
 }
 
