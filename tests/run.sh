@@ -15,62 +15,89 @@
 set -u
 build=$1 group=$2
 passed=0 failed=0
-log=$(mktemp) || exit 2
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
 export LC_ALL=C
 renice -n 10 $$ >/dev/null 2>&1
 
-# since SECONDS_BEFORE: how long that is, if it is worth saying.
-since()
+# Tests run beside each other, one a processor, each with its own log; they are reported in the order
+# in which they were begun. A test is a file $work/NUMBER.{name,counts,log,status,seconds}.
+begun=0 reported=0
+
+# begin COUNTS NAME COMMAND...: begins a test, when there is room. COUNTS is yes if its last line
+# `N passed, N failed` says what it counted; else it is a command that exits 0.
+begin()
 {
-	[ $((SECONDS - $1)) -lt 5 ] || echo " in $((SECONDS - $1)) s"
+	local t=$work/$begun
+	echo "$2" >"$t.name"
+	echo "$1" >"$t.counts"
+	shift 2
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+	begun=$((begun + 1))
+	(
+		start=$SECONDS
+		"$@" >"$t.log" 2>&1
+		status=$?
+		echo $((SECONDS - start)) >"$t.seconds"
+		echo $status >"$t.status"
+	) &
+	report
 }
 
-# one NAME COMMAND...: a test is a command that exits 0.
-one()
+# Reports the tests that have ended, up to the first that has not.
+report()
 {
-	local name=$1 start=$SECONDS
-	shift
-	if "$@" >"$log" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok $name$(since $start)"
-	else
-		failed=$((failed + 1))
-		echo "FAILED $name"
-		tail -n 40 "$log" | sed 's/^/    /'
-	fi
+	while [ $reported -lt $begun ] && [ -e "$work/$reported.status" ]; do
+		report_one "$work/$reported"
+		rm "$work/$reported".*
+		reported=$((reported + 1))
+	done
 }
 
-# many NAME COMMAND...: a command whose last `N passed, N failed` line says what it counted.
-many()
+report_one()
 {
-	local name=$1 p=0 f=1 start=$SECONDS
-	shift
-	"$@" >"$log" 2>&1
-	local status=$?
-	if grep -qE '^[0-9]+ passed, [0-9]+ failed' "$log"; then
-		p=$(grep -E '^[0-9]+ passed, ' "$log" | tail -n 1 | sed 's/ passed.*//')
-		f=$(grep -E '^[0-9]+ passed, ' "$log" | tail -n 1 | sed 's/.*, \([0-9]*\) failed.*/\1/')
+	local name status p=0 f=1 count='' took=''
+	name=$(cat "$1.name") status=$(cat "$1.status")
+	[ "$(cat "$1.seconds")" -lt 5 ] || took=" in $(cat "$1.seconds") s"
+	if [ "$(cat "$1.counts")" = yes ]; then
+		read -r p f < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' "$1.log" | tail -n 1) || p=0 f=1
+		[ "$status" -eq 0 ] || [ "$f" -gt 0 ] || f=1
+		[ "$p" -gt 0 ] || [ "$f" -gt 0 ] || f=1
+		count=" ($p passed, $f failed)"
+	elif [ "$status" -eq 0 ]; then
+		p=1 f=0
 	fi
-	[ $status -eq 0 ] || [ "$f" -gt 0 ] || f=1
-	[ "$p" -gt 0 ] || [ "$f" -gt 0 ] || f=1
 	passed=$((passed + p)) failed=$((failed + f))
 	if [ "$f" -gt 0 ]; then
-		echo "FAILED $name ($p passed, $f failed)"
-		grep -vE '^ok' "$log" | tail -n 60 | sed 's/^/    /'
+		echo "FAILED $name$count$took"
+		grep -vE '^ok ' "$1.log" | tail -n 60 | sed 's/^/    /'
 	else
-		echo "ok $name ($p)$(since $start)"
+		echo "ok $name${count:+ ($p)}$took"
 	fi
+}
+
+# Waits for all tests that were begun.
+finish()
+{
+	wait
+	report
+}
+
+one() { begin no "$@"; }
+many() { begin yes "$@"; }
+
+# must NAME COMMAND...: what the tests after it need; it runs alone.
+must()
+{
+	finish
+	one "$@"
+	finish
 }
 
 # run_units BUILD [REGEX]: what REGEX finds in names is left out.
 run_units()
 {
-	make --no-print-directory -s -j"$(nproc)" "${vars[@]}" lib unit-programs >"$log" 2>&1 || {
-		cat "$log"
-		failed=$((failed + 1))
-		return
-	}
+	must "units build" make --no-print-directory -s -j"$(nproc)" "${vars[@]}" lib unit-programs
 	for t in "$1"/tests/unit/test_*; do
 		case $t in *.[od]) continue ;; esac
 		[ -n "${2:-}" ] && [[ $t =~ $2 ]] && continue
@@ -96,21 +123,23 @@ run_layout()
 
 run_hostile()
 {
-	one "mutate builds" make --no-print-directory -s -j"$(nproc)" "${vars[@]}" mutate
+	must "mutate builds" make --no-print-directory -s -j"$(nproc)" "${vars[@]}" mutate
+	finish # these keep all processors busy
 	many "hostile files" python3 -W ignore tests/hostile/run.py "$1"
+	finish
 	many "damaged files" tests/hostile/mutate.sh "$1"
 	many "files to scan" python3 tests/scan/run.py "$1"
 }
 
 run_clang()
 {
-	one "clang without warnings" make --no-print-directory -s -j"$(nproc)" CC=clang \
+	must "clang without warnings" make --no-print-directory -s -j"$(nproc)" CC=clang \
 		CFLAGS=-Werror all
 }
 
 run_fuzz_replay()
 {
-	one "fuzz replay builds" make --no-print-directory -s -j"$(nproc)" "${vars[@]}" replays
+	must "fuzz replay builds" make --no-print-directory -s -j"$(nproc)" "${vars[@]}" replays
 	for t in "$1"/tests/fuzz/replay_*; do
 		case $t in *.[od]) continue ;; esac
 		one "${t##*/}" tests/fuzz/replay.sh "$t"
@@ -128,10 +157,7 @@ run_threads()
 variant()
 {
 	vars=("$@")
-	make --no-print-directory -s -j"$(nproc)" "${vars[@]}" all >"$log" 2>&1 || {
-		cat "$log"
-		failed=$((failed + 1))
-	}
+	must "$* builds" make --no-print-directory -s -j"$(nproc)" "${vars[@]}" all
 }
 
 vars=()
@@ -160,10 +186,12 @@ san)
 	run_threads build/gcc-thread
 	variant CC=gcc FAULTS=1
 	for t in tests/faults/*.sh; do
+		finish # they keep all processors busy
 		many "${t##*/}" "$t" build/gcc-faults
 	done
 	;;
 peers)
+	must "peers are installed" tests/peers/setup.sh
 	for t in tests/peers/test_*.py; do
 		many "${t##*/}" tests/peers/run.sh "$t" "$build"
 	done
@@ -173,5 +201,6 @@ peers)
 	exit 2
 	;;
 esac
+finish
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
