@@ -14,12 +14,6 @@
 #include <zlib.h>
 
 enum {
-	LOCAL = 30, /* bytes of the fixed parts */
-	CENTRAL = 46,
-	END = 22,
-	END64 = 56,
-	LOCATOR = 20,
-	TAIL = END + 65535, /* the end record and the longest comment */
 	NAME_MAX_BYTES = PHI_NAME_MAX,
 	DIRECTORY_MAX = 256 << 20,
 };
@@ -34,11 +28,11 @@ struct directory {
 static const uint8_t *
 find_end(const uint8_t *tail, size_t n)
 {
-	if (n < END)
+	if (n < PHI_ZIP_END)
 		return NULL;
-	for (size_t at = n - END + 1; at-- > 0;)
+	for (size_t at = n - PHI_ZIP_END + 1; at-- > 0;)
 		if (phi_load32(tail + at) == 0x06054B50 &&
-			phi_load16(tail + at + 20) == n - END - at)
+			phi_load16(tail + at + 20) == n - PHI_ZIP_END - at)
 			return tail + at;
 	return NULL;
 }
@@ -48,18 +42,18 @@ static int
 read_zip64(struct phi_member *member, uint64_t end, struct directory *d, uint64_t *limit,
 	struct phi_err *err)
 {
-	uint8_t locator[LOCATOR], record[END64];
-	if (end < LOCATOR)
+	uint8_t locator[PHI_ZIP_LOCATOR], record[PHI_ZIP_END64];
+	if (end < PHI_ZIP_LOCATOR)
 		return 0;
-	if (phi_member_read(member, end - LOCATOR, locator, LOCATOR, err))
+	if (phi_member_read(member, end - PHI_ZIP_LOCATOR, locator, PHI_ZIP_LOCATOR, err))
 		return -1;
 	if (phi_load32(locator) != 0x07064B50)
 		return 0;
 	const uint64_t at = phi_load64(locator + 8);
-	if (!phi_fits(at, END64, end - LOCATOR))
+	if (!phi_fits(at, PHI_ZIP_END64, end - PHI_ZIP_LOCATOR))
 		return phi_fail(err, PHI_FORMAT,
 			"zip: zip64 end record at %" PRIu64 " is out of place", at);
-	if (phi_member_read(member, at, record, END64, err))
+	if (phi_member_read(member, at, record, PHI_ZIP_END64, err))
 		return -1;
 	if (phi_load32(record) != 0x06064B50 || phi_load32(record + 16) ||
 		phi_load32(record + 20) || phi_load64(record + 24) != phi_load64(record + 32))
@@ -82,7 +76,7 @@ locate_directory(
 	struct phi_member *member, struct directory *d, uint64_t *limit, struct phi_err *err)
 {
 	const uint64_t size = phi_member_size(member);
-	const size_t n = size < TAIL ? (size_t)size : TAIL;
+	const size_t n = size < PHI_ZIP_TAIL ? (size_t)size : PHI_ZIP_TAIL;
 	uint8_t *const tail = phi_alloc(n, err);
 	if (!tail || phi_member_read(member, size - n, tail, n, err)) {
 		phi_free(tail);
@@ -141,21 +135,21 @@ static int
 parse_entry(struct phi_zip *zip, struct phi_arena *arena, const uint8_t *p, size_t left,
 	size_t *used, struct phi_err *err)
 {
-	if (left < CENTRAL || phi_load32(p) != 0x02014B50)
+	if (left < PHI_ZIP_CENTRAL || phi_load32(p) != 0x02014B50)
 		return phi_fail(err, PHI_FORMAT, "zip: directory entry %zu is none", zip->count);
 	const size_t name = phi_load16(p + 28), extra = phi_load16(p + 30),
 		     comment = phi_load16(p + 32);
-	*used = CENTRAL + name + extra + comment;
+	*used = PHI_ZIP_CENTRAL + name + extra + comment;
 	if (*used > left)
 		return phi_fail(
 			err, PHI_FORMAT, "zip: directory entry %zu passes its end", zip->count);
-	if (!name || name > NAME_MAX_BYTES || memchr(p + CENTRAL, '\0', name))
+	if (!name || name > NAME_MAX_BYTES || memchr(p + PHI_ZIP_CENTRAL, '\0', name))
 		return phi_fail(
 			err, PHI_FORMAT, "zip: directory entry %zu has no proper name", zip->count);
 	struct phi_zip_entry *const e = &zip->entries[zip->count];
 	struct phi_quoted q;
 	*e = (struct phi_zip_entry){
-		.name = phi_arena_copy(arena, p + CENTRAL, name, err),
+		.name = phi_arena_copy(arena, p + PHI_ZIP_CENTRAL, name, err),
 		.crc = phi_load32(p + 16),
 		.stored = phi_load32(p + 20),
 		.size = phi_load32(p + 24),
@@ -166,7 +160,7 @@ parse_entry(struct phi_zip *zip, struct phi_arena *arena, const uint8_t *p, size
 	};
 	if (!e->name)
 		return -1;
-	if (widen(e, p + CENTRAL + name, extra, err))
+	if (widen(e, p + PHI_ZIP_CENTRAL + name, extra, err))
 		return phi_context(err, "zip: %s", phi_quote(&q, e->name));
 	const int there = phi_names_add(zip->names, e->name, name, (uint32_t)zip->count, err);
 	if (there > 0)
@@ -203,7 +197,7 @@ load_directory(struct phi_zip *zip, struct phi_arena *arena, const struct direct
 			d->size, d->offset, limit);
 	if (d->count > PHI_MEMBERS_MAX || d->size > DIRECTORY_MAX)
 		return phi_fail(err, PHI_LIMIT, "zip: more than %d entries", PHI_MEMBERS_MAX);
-	if (d->count > d->size / CENTRAL)
+	if (d->count > d->size / PHI_ZIP_CENTRAL)
 		return phi_fail(err, PHI_FORMAT, "zip: directory too small for %" PRIu64 " entries",
 			d->count);
 	uint8_t *const bytes = phi_alloc((size_t)d->size, err);
@@ -230,23 +224,23 @@ check_local(struct phi_zip *zip, struct phi_zip_entry *e, uint64_t limit, uint8_
 	struct phi_err *err)
 {
 	const size_t name = strlen(e->name);
-	if (!phi_fits(e->header, LOCAL + name, limit))
+	if (!phi_fits(e->header, PHI_ZIP_LOCAL + name, limit))
 		return phi_fail(err, PHI_FORMAT,
 			"header at %" PRIu64 " is beyond the entries' end (%" PRIu64 ")", e->header,
 			limit);
-	if (phi_member_read(zip->member, e->header, buffer, LOCAL + name, err))
+	if (phi_member_read(zip->member, e->header, buffer, PHI_ZIP_LOCAL + name, err))
 		return -1;
 	if (phi_load32(buffer) != 0x04034B50)
 		return phi_fail(err, PHI_FORMAT, "no header at %" PRIu64, e->header);
 	const bool descriptor = phi_load16(buffer + 6) & 8;
 	const bool deflated = phi_load16(buffer + 8) == 8;
-	if (phi_load16(buffer + 26) != name || memcmp(buffer + LOCAL, e->name, name) != 0 ||
+	if (phi_load16(buffer + 26) != name || memcmp(buffer + PHI_ZIP_LOCAL, e->name, name) != 0 ||
 		(e->readable && deflated != e->deflated) ||
 		!agrees(phi_load32(buffer + 18), e->stored, descriptor) ||
 		!agrees(phi_load32(buffer + 22), e->size, descriptor))
 		return phi_fail(err, PHI_FORMAT,
 			"header at %" PRIu64 " disagrees with the directory", e->header);
-	e->data = e->header + LOCAL + name + phi_load16(buffer + 28);
+	e->data = e->header + PHI_ZIP_LOCAL + name + phi_load16(buffer + 28);
 	if (!phi_fits(e->data, e->stored, limit))
 		return phi_fail(err, PHI_TRUNCATED,
 			"%" PRIu64 " bytes at offset %" PRIu64 " pass the entries' end (%" PRIu64
@@ -298,7 +292,7 @@ check_overlap(const struct phi_zip *zip, struct phi_err *err)
 static int
 check_entries(struct phi_zip *zip, uint64_t limit, struct phi_err *err)
 {
-	uint8_t *const buffer = phi_alloc(LOCAL + NAME_MAX_BYTES, err);
+	uint8_t *const buffer = phi_alloc(PHI_ZIP_LOCAL + NAME_MAX_BYTES, err);
 	int result = buffer ? 0 : -1;
 	for (size_t i = 0; !result && i < zip->count; i++) {
 		struct phi_quoted q;

@@ -17,6 +17,19 @@
 #include "formats/core/names.h"
 #include "formats/core/store.h"
 
+enum {
+	/* Bytes of the records' fixed parts. */
+	PHI_ZIP_LOCAL = 30,
+	PHI_ZIP_CENTRAL = 46,
+	PHI_ZIP_END64 = 56,
+	PHI_ZIP_LOCATOR = 20,
+	PHI_ZIP_END = 22,
+	PHI_ZIP_TAIL = PHI_ZIP_END + 65535, /* the end record and the longest comment */
+	/* Flags of an entry. */
+	PHI_ZIP_DESCRIPTOR = 1 << 3, /* checksum and sizes stand behind the data */
+	PHI_ZIP_UTF8 = 1 << 11,
+};
+
 struct phi_spool;
 
 struct phi_zip_entry {

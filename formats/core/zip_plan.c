@@ -5,16 +5,13 @@
 #include "formats/core/bytes.h"
 #include "formats/core/checked.h"
 #include "formats/core/limits.h"
+#include "formats/core/zip.h"
 
 #include <inttypes.h>
 #include <zlib.h>
 
 enum {
 	ALIGNMENT = 64, /* of data: memory maps of it hold vectors */
-	LOCAL = 30,
-	CENTRAL = 46,
-	FLAG_UTF8 = 0x0800,
-	FLAG_DESCRIPTOR = 0x0008,
 };
 
 const struct phi_zip_style phi_zip_torch = { .wide = UINT32_MAX };
@@ -65,8 +62,8 @@ static uint16_t
 flags_of(const struct phi_zip_file *zip, const struct phi_zip_record *r)
 {
 	if (zip->style->python)
-		return is_ascii(r->name) ? 0 : FLAG_UTF8;
-	return r->size ? FLAG_UTF8 | FLAG_DESCRIPTOR : FLAG_UTF8;
+		return is_ascii(r->name) ? 0 : PHI_ZIP_UTF8;
+	return r->size ? PHI_ZIP_UTF8 | PHI_ZIP_DESCRIPTOR : PHI_ZIP_UTF8;
 }
 
 /* Room for one more; the arena keeps what was outgrown. */
@@ -186,7 +183,7 @@ put_padded_extra(const struct phi_zip_file *zip, const struct phi_zip_record *r,
 {
 	const uint64_t wide = zip->style->wide;
 	const size_t n = put_zip64(extra, r->size >= wide, r->header >= wide, r, 0);
-	const size_t rest = (size_t)((zip->at + LOCAL + name + n + 4) % ALIGNMENT);
+	const size_t rest = (size_t)((zip->at + PHI_ZIP_LOCAL + name + n + 4) % ALIGNMENT);
 	const size_t padding = rest ? ALIGNMENT - rest : 0;
 	memcpy(extra + n, "FB", 2);
 	phi_store16(extra + n + 2, (uint16_t)padding);
@@ -199,7 +196,7 @@ gather_local(struct phi_zip_file *zip, size_t record, struct phi_err *err)
 {
 	const struct phi_zip_record *const r = &zip->set->records[record];
 	const struct phi_zip_style *const style = zip->style;
-	uint8_t head[LOCAL] = "PK\3\4", extra[32 + ALIGNMENT];
+	uint8_t head[PHI_ZIP_LOCAL] = "PK\3\4", extra[32 + ALIGNMENT];
 	const size_t name = strlen(r->name);
 	const size_t n = style->python ? put_zip64(extra, true, false, r, r->size)
 				       : put_padded_extra(zip, r, name, extra);
@@ -284,7 +281,7 @@ static int
 gather_central(struct phi_zip_file *zip, size_t record, struct phi_err *err)
 {
 	const struct phi_zip_record *const r = &zip->set->records[record];
-	uint8_t head[CENTRAL] = "PK\1\2", extra[32];
+	uint8_t head[PHI_ZIP_CENTRAL] = "PK\1\2", extra[32];
 	const uint64_t wide = zip->style->wide;
 	const size_t name = strlen(r->name);
 	const size_t n = put_zip64(extra, r->size >= wide, r->header >= wide, r, r->size);
@@ -300,7 +297,7 @@ gather_central(struct phi_zip_file *zip, size_t record, struct phi_err *err)
 	phi_store32(head + 38, zip->style->attributes);
 	phi_store32(head + 42, r->header < wide ? (uint32_t)r->header : UINT32_MAX);
 	return gather(zip, head, 16, err) || gather_crc(zip, record, err) ||
-			gather(zip, head + 20, CENTRAL - 20, err) ||
+			gather(zip, head + 20, PHI_ZIP_CENTRAL - 20, err) ||
 			gather(zip, r->name, name, err) || gather(zip, extra, n, err) ? -1 : 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "formats/core/bytes.h"
 #include "formats/core/st_plan.h"
+#include "formats/core/zip.h"
 #include "formats/core/zip_plan.h"
 
 #include <string.h>
@@ -27,11 +28,11 @@ bid_zip(const struct phi_probe *probe)
 {
 	static const char *const firsts[] = { "/data.pkl", "/version", "/constants.pkl",
 		"/.format_version", "/byteorder" };
-	const size_t n = probe->size >= 30 ? phi_load16(probe->head + 26) : 0;
+	const size_t n = probe->size >= PHI_ZIP_LOCAL ? phi_load16(probe->head + 26) : 0;
 	for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
 		const size_t m = strlen(firsts[i]);
-		if (n > m && 30 + n <= probe->size &&
-			!memcmp(probe->head + 30 + n - m, firsts[i], m))
+		if (n > m && PHI_ZIP_LOCAL + n <= probe->size &&
+			!memcmp(probe->head + PHI_ZIP_LOCAL + n - m, firsts[i], m))
 			return 72;
 	}
 	return has_suffix(probe->name) ? 33 : 8;

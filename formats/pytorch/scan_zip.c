@@ -10,6 +10,7 @@
 #include "formats/core/checked.h"
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
+#include "formats/core/zip.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,14 +18,7 @@
 #include <zlib.h>
 
 enum {
-	LOCAL = 30, /* bytes of the fixed parts */
-	CENTRAL = 46,
-	END = 22,
-	END64 = 56,
-	LOCATOR = 20,
-	TAIL = END + 65535,
 	ENCRYPTED = 1 | 0x20 | 0x40 | 0x2000, /* flags with which readers refuse, or do not */
-	DESCRIPTOR = 8,
 };
 
 struct entry {
@@ -70,10 +64,10 @@ signed_as(const struct zip *z, uint64_t at, uint32_t signature, bool *yes, struc
 static int
 find_end(struct zip *z, bool *found, struct phi_err *err)
 {
-	const size_t n = z->in->size < TAIL ? (size_t)z->in->size : TAIL;
+	const size_t n = z->in->size < PHI_ZIP_TAIL ? (size_t)z->in->size : PHI_ZIP_TAIL;
 	const uint64_t from = z->in->size - n;
 	*found = false;
-	if (n < END)
+	if (n < PHI_ZIP_END)
 		return 0;
 	uint8_t *const copy = z->in->memory ? NULL : phi_alloc(n, err);
 	if (!z->in->memory && (!copy || phi_scan_read(z->in, from, copy, n, err))) {
@@ -81,7 +75,7 @@ find_end(struct zip *z, bool *found, struct phi_err *err)
 		return -1;
 	}
 	const uint8_t *const tail = copy ? copy : z->in->memory + z->in->base + from;
-	for (size_t at = n - END + 1; !*found && at-- > 0;) {
+	for (size_t at = n - PHI_ZIP_END + 1; !*found && at-- > 0;) {
 		const uint8_t *const p = tail + at;
 		if (p[0] != 'P' || phi_load32(p) != 0x06054B50)
 			continue;
@@ -90,7 +84,7 @@ find_end(struct zip *z, bool *found, struct phi_err *err)
 		z->stated = phi_load16(p + 10);
 		z->size = phi_load32(p + 12);
 		z->offset = phi_load32(p + 16);
-		z->after = z->end + END + phi_load16(p + 20);
+		z->after = z->end + PHI_ZIP_END + phi_load16(p + 20);
 		if (z->after > z->in->size)
 			z->after = z->in->size;
 	}
@@ -101,26 +95,26 @@ find_end(struct zip *z, bool *found, struct phi_err *err)
 static int
 read_wide(struct zip *z, struct phi_err *err)
 {
-	uint8_t locator[LOCATOR], record[END64];
-	bool there = z->end >= LOCATOR;
+	uint8_t locator[PHI_ZIP_LOCATOR], record[PHI_ZIP_END64];
+	bool there = z->end >= PHI_ZIP_LOCATOR;
 	z->limit = z->end;
-	if (!there || load(z, z->end - LOCATOR, locator, LOCATOR, &there, err))
+	if (!there || load(z, z->end - PHI_ZIP_LOCATOR, locator, PHI_ZIP_LOCATOR, &there, err))
 		return there ? -1 : 0;
 	if (!there || phi_load32(locator) != 0x07064B50)
 		return 0;
 	uint64_t at = phi_load64(locator + 8);
-	if (load(z, at, record, END64, &there, err))
+	if (load(z, at, record, PHI_ZIP_END64, &there, err))
 		return -1;
 	/* Behind a prefix, the record is where it must be. */
 	if (!there || phi_load32(record) != 0x06064B50) {
-		at = z->end - LOCATOR - (z->end >= LOCATOR + END64 ? END64 : 0);
-		if (load(z, at, record, END64, &there, err))
+		at = z->end - PHI_ZIP_LOCATOR - (z->end >= PHI_ZIP_LOCATOR + PHI_ZIP_END64 ? PHI_ZIP_END64 : 0);
+		if (load(z, at, record, PHI_ZIP_END64, &there, err))
 			return -1;
 	}
 	if (!there || phi_load32(record) != 0x06064B50)
-		return phi_scan_emit(z->s, z->in, PHI_RULE_ZIP_BROKEN, z->end - LOCATOR, err,
+		return phi_scan_emit(z->s, z->in, PHI_RULE_ZIP_BROKEN, z->end - PHI_ZIP_LOCATOR, err,
 			"the zip64 record is missing");
-	if (at + END64 != z->end - LOCATOR || phi_load64(record + 24) != phi_load64(record + 32) ||
+	if (at + PHI_ZIP_END64 != z->end - PHI_ZIP_LOCATOR || phi_load64(record + 24) != phi_load64(record + 32) ||
 		(z->stated != UINT16_MAX && z->stated != phi_load64(record + 32)) ||
 		(z->size != UINT32_MAX && z->size != phi_load64(record + 40)) ||
 		(z->offset != UINT32_MAX && z->offset != phi_load64(record + 48))) {
@@ -198,13 +192,13 @@ read_record(struct zip *z, struct phi_scan_window *w, uint64_t at, uint64_t shif
 	size_t left;
 	char quoted[256];
 	*used = 0;
-	const uint8_t *p = phi_scan_look(w, at, CENTRAL, &left, err);
+	const uint8_t *p = phi_scan_look(w, at, PHI_ZIP_CENTRAL, &left, err);
 	if (!p || phi_load32(p) != 0x02014B50)
-		return !p && left >= CENTRAL ? -1 : 0;
+		return !p && left >= PHI_ZIP_CENTRAL ? -1 : 0;
 	const size_t name = phi_load16(p + 28), extra = phi_load16(p + 30);
 	const size_t comment = phi_load16(p + 32);
 	/* Together at most twice the window; the name and the zip64 field come first. */
-	const size_t want = CENTRAL + name + (extra < 1024 ? extra : 1024);
+	const size_t want = PHI_ZIP_CENTRAL + name + (extra < 1024 ? extra : 1024);
 	if (want > PHI_SCAN_WINDOW)
 		return 0;
 	p = phi_scan_look(w, at, want, &left, err);
@@ -217,14 +211,14 @@ read_record(struct zip *z, struct phi_scan_window *w, uint64_t at, uint64_t shif
 		.crc = phi_load32(p + 16), .stored = phi_load32(p + 20), .size = phi_load32(p + 24),
 		.attributes = phi_load16(p + 4) >> 8 == 3 ? phi_load32(p + 38) : 0,
 		.header = phi_load32(p + 42) };
-	phi_escape(quoted, sizeof quoted, (const char *)p + CENTRAL, name);
+	phi_escape(quoted, sizeof quoted, (const char *)p + PHI_ZIP_CENTRAL, name);
 	e->name = phi_arena_strdup(z->s->arena, quoted, err);
-	widen(e, p + CENTRAL + name, want - CENTRAL - name);
+	widen(e, p + PHI_ZIP_CENTRAL + name, want - PHI_ZIP_CENTRAL - name);
 	e->header += shift;
-	if (!e->name || check_name(z, e, (const char *)p + CENTRAL, name, err))
+	if (!e->name || check_name(z, e, (const char *)p + PHI_ZIP_CENTRAL, name, err))
 		return -1;
 	z->count++;
-	*used = CENTRAL + name + extra + comment;
+	*used = PHI_ZIP_CENTRAL + name + extra + comment;
 	return 0;
 }
 
@@ -296,17 +290,17 @@ agrees(uint32_t local, uint64_t central, bool descriptor)
 static int
 place(struct zip *z, struct entry *e, struct phi_err *err)
 {
-	uint8_t local[LOCAL], name[1024];
+	uint8_t local[PHI_ZIP_LOCAL], name[1024];
 	bool there;
-	if (load(z, e->header, local, LOCAL, &there, err))
+	if (load(z, e->header, local, PHI_ZIP_LOCAL, &there, err))
 		return -1;
 	if (!there || phi_load32(local) != 0x04034B50)
 		return phi_scan_emit(z->s, z->in, PHI_RULE_ZIP_DATA, e->header, err,
 			"%s: there is no entry at its offset", e->name);
 	const size_t n = phi_load16(local + 26);
 	const size_t taken = n < sizeof name ? n : sizeof name;
-	e->data = e->header + LOCAL + n + phi_load16(local + 28);
-	if (load(z, e->header + LOCAL, name, taken, &there, err))
+	e->data = e->header + PHI_ZIP_LOCAL + n + phi_load16(local + 28);
+	if (load(z, e->header + PHI_ZIP_LOCAL, name, taken, &there, err))
 		return -1;
 	const uint64_t larger = e->method || e->stored > e->size ? e->stored : e->size;
 	if (!there || e->data > z->in->size)
@@ -319,7 +313,7 @@ place(struct zip *z, struct entry *e, struct phi_err *err)
 		"%s: passes the end", e->name))
 		return -1;
 	char quoted[256];
-	const bool descriptor = phi_load16(local + 6) & DESCRIPTOR;
+	const bool descriptor = phi_load16(local + 6) & PHI_ZIP_DESCRIPTOR;
 	phi_escape(quoted, sizeof quoted, (const char *)name, taken);
 	if (strcmp(quoted, e->name) && phi_scan_emit(z->s, z->in, PHI_RULE_ZIP_HEADER, e->header, err,
 		"%s: its own header says %s", e->name, quoted))
@@ -444,7 +438,7 @@ by_header(const void *a, const void *b)
 static bool
 is_descriptor(const struct entry *e, uint64_t size)
 {
-	return e && e->flags & DESCRIPTOR && (size == 12 || size == 16 || size == 20 || size == 24);
+	return e && e->flags & PHI_ZIP_DESCRIPTOR && (size == 12 || size == 16 || size == 20 || size == 24);
 }
 
 static int
@@ -470,7 +464,7 @@ check_gaps(struct zip *z, struct phi_err *err)
 			at = e->end;
 		last = e ? e : last;
 	}
-	if (z->after > z->end + END && gap(z, z->end + END, z->after, PHI_RULE_ZIP_TRAILING, NULL, err))
+	if (z->after > z->end + PHI_ZIP_END && gap(z, z->end + PHI_ZIP_END, z->after, PHI_RULE_ZIP_TRAILING, NULL, err))
 		return -1;
 	return z->after < z->in->size
 		? gap(z, z->after, z->in->size, PHI_RULE_ZIP_TRAILING, "follow the archive", err) : 0;

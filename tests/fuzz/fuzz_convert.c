@@ -3,12 +3,12 @@
  * which must open again with the same number of tensors; or it is refused with one line. */
 #include "formats/formats.h"
 #include "quant/quant.h"
+#include "tests/fuzz/memory.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,13 +18,6 @@ enum { OUTPUT_MAX = 4 << 20, TENSORS_MAX = 2000 };
 
 static const struct phi_spool_options spool = { .refuse = false };
 static char folder[64];
-
-static void
-must(bool true_or_bug)
-{
-	if (!true_or_bug)
-		abort();
-}
 
 static void
 remove_folder(void)
@@ -161,13 +154,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	make_folder();
-	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	must(fd >= 0 && write(fd, data + 1, size - 1) == (ssize_t)(size - 1));
-	char path[64];
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	const int fd = fuzz_file(data + 1, size - 1);
 	struct phi_err err = { 0 };
 	const struct phi_open_options options = { .size = sizeof options, .spool = &spool };
-	struct phi_source *const source = phi_open(path, &options, &err);
+	struct phi_source *const source = phi_open(fuzz_path(fd).text, &options, &err);
 	if (source)
 		convert(source, data[0]);
 	else

@@ -7,24 +7,13 @@
 #include "formats/core/sink.h"
 #include "formats/core/source.h"
 #include "formats/gguf/gguf.h"
+#include "tests/fuzz/memory.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { PIPE_MAX = 64 << 10, WRITTEN_MAX = 1 << 24 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool true_or_bug)
-{
-	if (!true_or_bug)
-		abort();
-}
 
 struct opened {
 	int fd;
@@ -39,9 +28,7 @@ open_fd(int fd)
 	static const struct phi_spool_options spool = { .refuse = true };
 	struct opened o = { .fd = fd };
 	struct phi_err err = { 0 };
-	char path[64];
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	o.store = phi_store_open(path, &spool, &err);
+	o.store = phi_store_open(fuzz_path(fd).text, &spool, &err);
 	must(o.store != NULL);
 	o.source = phi_gguf_open(o.store, NULL, &err);
 	must(o.source || (err.kind != PHI_OK && err.text[0] && !strchr(err.text, '\n')));
@@ -54,23 +41,6 @@ close_opened(struct opened *o)
 	phi_source_close(o->source);
 	phi_store_close(o->store);
 	close(o->fd);
-}
-
-static int
-file_of(const void *data, size_t size)
-{
-	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-	return fd;
-}
-
-static int
-pipe_of(const void *data, size_t size)
-{
-	int fds[2];
-	must(!pipe(fds) && write(fds[1], data, size) == (ssize_t)size);
-	close(fds[1]);
-	return fds[0];
 }
 
 static void
@@ -113,7 +83,7 @@ write_back(const struct phi_model *model)
 	struct phi_plan *const plan = phi_plan_new(lowered, &phi_format_gguf, NULL, &err);
 	must(plan || err.kind == PHI_UNSUPPORTED); /* a name of over 63 bytes */
 	if (plan && plan->files[0].size <= WRITTEN_MAX) {
-		const int fd = file_of(plan->items[0].literal, plan->items[0].size);
+		const int fd = fuzz_file(plan->items[0].literal, plan->items[0].size);
 		must(!ftruncate(fd, (off_t)plan->files[0].size));
 		struct opened o = open_fd(fd);
 		must(o.source && o.source->model->nwarnings == 0);
@@ -167,7 +137,7 @@ edit(const uint8_t *data, size_t size, struct phi_store *store)
 		if (!phi_gguf_patch(store, &edits[i], 1, &patch, &err)) {
 			must(patch.before.size == patch.after.size && patch.before.size <= size &&
 				!memcmp(patch.before.data, data, patch.before.size));
-			const int fd = file_of(patch.after.data, patch.after.size);
+			const int fd = fuzz_file(patch.after.data, patch.after.size);
 			must(write(fd, data + patch.after.size, size - patch.after.size) ==
 				(ssize_t)(size - patch.after.size));
 			struct opened o = open_fd(fd);
@@ -181,7 +151,7 @@ edit(const uint8_t *data, size_t size, struct phi_store *store)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct opened file = open_fd(file_of(data, size));
+	struct opened file = open_fd(fuzz_file(data, size));
 	if (file.source) {
 		must(!phi_model_check(file.source->model, NULL));
 		read_storages(file.source, size);
@@ -190,7 +160,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		edit(data, size, file.store);
 	}
 	if (size <= PIPE_MAX) {
-		struct opened piped = open_fd(pipe_of(data, size));
+		struct opened piped = open_fd(fuzz_pipe(data, size));
 		must(!file.source || piped.source);
 		if (file.source) {
 			same_models(file.source->model, piped.source->model);

@@ -1,50 +1,20 @@
 /* A file of any format, as a file and through a pipe: refused with one line, or described the same way by both and
  * read to the end. */
 #include "formats/formats.h"
+#include "tests/fuzz/memory.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PIPE_MAX = 60 << 10 };
-
-static void
-must(bool true_or_bug)
-{
-	if (!true_or_bug)
-		abort();
-}
-
-static int
-file_of(const void *data, size_t size)
-{
-	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-	return fd;
-}
-
-static int
-pipe_of(const void *data, size_t size)
-{
-	int fds[2];
-	must(!pipe(fds) && write(fds[1], data, size) == (ssize_t)size);
-	close(fds[1]);
-	return fds[0];
-}
 
 static struct phi_source *
 open_fd(int fd, struct phi_err *err)
 {
 	static const struct phi_spool_options spool = { .refuse = false, .beside = "/dev/shm" };
 	const struct phi_open_options options = { .size = sizeof options, .spool = &spool, .name = "fuzz" };
-	char path[64];
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	struct phi_source *const source = phi_open(path, &options, err);
+	struct phi_source *const source = phi_open(fuzz_path(fd).text, &options, err);
 	must(source || (err->kind != PHI_OK && err->text[0] && !strchr(err->text, '\n')));
 	return source;
 }
@@ -78,10 +48,10 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct phi_err err = { 0 }, piped_err = { 0 };
-	const int fd = file_of(data, size);
+	const int fd = fuzz_file(data, size);
 	struct phi_source *const file = open_fd(fd, &err);
 	if (size <= PIPE_MAX) {
-		const int fd2 = pipe_of(data, size);
+		const int fd2 = fuzz_pipe(data, size);
 		struct phi_source *const piped = open_fd(fd2, &piped_err);
 		/* A file is seen to be too short at once, a pipe when it ends. */
 		must(!file || piped);

@@ -1,12 +1,9 @@
 /* --scan of any bytes, as a file and within a zip: it ends, it does not fail, and what it says fits in a
  * line. */
 #include "formats/pytorch/read.h"
+#include "tests/fuzz/memory.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,13 +21,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct phi_findings findings = { .emit = take };
-	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	char path[64];
+	const int fd = fuzz_file(data, size);
 	struct phi_err err = { 0 };
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	struct phi_store *const store = phi_store_open(path, NULL, &err);
+	struct phi_store *const store = phi_store_open(fuzz_path(fd).text, NULL, &err);
 	if (!store || phi_pytorch_scan(store, &findings, &err))
 		abort();
 	phi_store_close(store);

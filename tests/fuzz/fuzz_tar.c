@@ -27,13 +27,9 @@ read_entries(struct phi_store *tar, size_t limit)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	char path[64];
+	const int fd = fuzz_file(data, size);
 	struct phi_err err = { 0 };
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	struct phi_store *const store = phi_store_open(path, NULL, &err);
+	struct phi_store *const store = phi_store_open(fuzz_path(fd).text, NULL, &err);
 	struct phi_member *const member = store ? phi_store_member(store, NULL, &err) : NULL;
 	struct phi_store *const tar = member ? phi_store_tar(member, &err) : NULL;
 	if (tar)

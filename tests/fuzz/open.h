@@ -3,11 +3,7 @@
 #define PHI_TESTS_FUZZ_OPEN_H
 
 #include "formats/core/format.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/fuzz/memory.h"
 
 typedef struct phi_source *(*fuzz_opener)(
 	struct phi_store *store, const struct phi_open_options *options, struct phi_err *err);
@@ -47,13 +43,9 @@ fuzz_open_then(const uint8_t *data, size_t size, fuzz_opener open,
 {
 	static const struct phi_spool_options spool = { .refuse = false };
 	const struct phi_open_options options = { .size = sizeof options, .spool = &spool };
-	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	char path[64];
+	const int fd = fuzz_file(data, size);
 	struct phi_err err = { 0 };
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	struct phi_store *const store = phi_store_open(path, &spool, &err);
+	struct phi_store *const store = phi_store_open(fuzz_path(fd).text, &spool, &err);
 	struct phi_source *const source = store ? open(store, &options, &err) : NULL;
 	if (!source && !err.text[0])
 		abort(); /* a failure must say what it is */
