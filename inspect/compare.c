@@ -1,6 +1,7 @@
 #include "inspect/compare.h"
 
 #include "formats/core/memory.h"
+#include "formats/models/family.h"
 #include "quant/importance.h"
 
 #include <math.h>
@@ -93,12 +94,12 @@ measure_tile(struct part *part, const struct phi_tile *tile, bool same_type)
 
 static void
 weigh_tile(struct part *part, const struct phi_tile *tile, const struct phi_tensor *t,
-	const struct phi_importance_of *importance)
+	const float *importance)
 {
 	uint64_t n;
 	phi_tensor_elements(t, &n); /* fits: phi_model_check saw it */
 	phi_distance_weigh(&part->distance, tile->values[0], tile->values[1], tile->n, tile->first,
-		importance->values, phi_tensor_row(t), t->rank > 2 ? n / t->shape[0] : n);
+		importance, phi_tensor_row(t), t->rank > 2 ? n / t->shape[0] : n);
 }
 
 static void
@@ -176,19 +177,33 @@ to_measure(const struct phi_comparison *c, const struct phi_pair *pair)
 		phi_pair_tensor(c, pair, 0)->nplanes && phi_pair_tensor(c, pair, 1)->nplanes;
 }
 
-/* By any of the names that the pair has. */
-static const struct phi_importance_of *
-importance_of(const struct phi_comparison *c, const struct phi_pair *pair)
+/* Numbers for all columns of the pair's tensors: those of one expert, where the importance is of all that a tensor
+ * was stacked of. */
+static const float *
+numbers_of(const struct phi_comparison *c, const struct phi_pair *pair, const struct phi_importance_of *of)
 {
 	const struct phi_tensor *const t = phi_pair_tensor(c, pair, 0);
 	const uint64_t numbers = phi_tensor_row(t) * (t->rank > 2 ? t->shape[0] : 1);
+	const int expert = phi_family_expert(c->source[0]->model, t);
+	if (of->size == numbers)
+		return of->values;
+	if (expert < 0 || !numbers || of->size % numbers || (uint64_t)expert >= of->size / numbers)
+		return NULL;
+	return of->values + (uint64_t)expert * numbers;
+}
+
+/* By any of the names that the pair has. */
+static const float *
+importance_of(const struct phi_comparison *c, const struct phi_pair *pair)
+{
 	for (unsigned i = 0; i < 4; i++) {
 		const struct phi_tensor *const side = phi_pair_tensor(c, pair, i / 2);
 		const char *const name = i % 2 ? side->canonical : side->name;
 		const struct phi_importance_of *const of =
 			name ? phi_importance_find(c->options->importance, name) : NULL;
-		if (of && of->size == numbers)
-			return of;
+		const float *const numbers = of ? numbers_of(c, pair, of) : NULL;
+		if (numbers)
+			return numbers;
 	}
 	return NULL;
 }

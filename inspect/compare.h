@@ -34,8 +34,8 @@ struct phi_pair {
 	enum phi_pair_state state;
 	struct phi_distance distance;
 	struct phi_stats *stats; /* of a and of b; NULL: not asked for, or not measured */
-	/* Of the columns of a, for each index of the outermost of three dimensions; or NULL. */
-	const struct phi_importance_of *importance;
+	/* Of the columns of a, for each index of the outermost of three dimensions; lent; or NULL. */
+	const float *importance;
 };
 
 /* A block: a stretch of values that the type of b quantizes together, else that of a, else of 32. */

@@ -1,5 +1,6 @@
 /* Which tensor of one model is which of the other. */
 #include "formats/core/memory.h"
+#include "formats/models/family.h"
 #include "inspect/compare.h"
 #include "inspect/pick.h"
 
@@ -102,7 +103,10 @@ pair_all(struct phi_comparison *c, struct phi_names *names, bool *taken, struct 
 int
 phi_comparison_pair(struct phi_comparison *c, struct phi_err *err)
 {
-	const size_t na = c->source[0]->model->ntensors, nb = c->source[1]->model->ntensors;
+	struct phi_model *const a = c->source[0]->model, *const b = c->source[1]->model;
+	if (phi_family_align(a, b, err) || phi_family_align(b, a, err))
+		return -1;
+	const size_t na = a->ntensors, nb = b->ntensors;
 	struct phi_names *const names = phi_names_new(err);
 	bool *const taken = phi_calloc(nb + 1, sizeof *taken, err);
 	c->pairs = phi_calloc(na + nb + 1, sizeof *c->pairs, err);

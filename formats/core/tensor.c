@@ -1,9 +1,11 @@
 #include "formats/core/tensor.h"
 
 #include "formats/core/checked.h"
+#include "formats/core/names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 bool
 phi_tensor_elements(const struct phi_tensor *t, uint64_t *n)
@@ -41,6 +43,31 @@ phi_tensor_bytes(const struct phi_tensor *t, uint64_t *bytes)
 	}
 	return phi_tensor_elements(t, &n) && phi_tensor_row(t) % t->type->elements == 0 &&
 		phi_type_size(t->type, n, bytes);
+}
+
+bool
+phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool drop, struct phi_tensor *out)
+{
+	uint64_t all, bytes;
+	if (!t->rank || !t->shape[0] || t->nplanes != 1 || t->packed || (drop && n != 1))
+		return false;
+	/* Rows are whole blocks; single elements of a vector are not. */
+	if ((t->rank == 1 && t->type->elements > 1) || first > t->shape[0] || n > t->shape[0] - first ||
+		!phi_tensor_elements(t, &all) || !phi_type_size(t->type, all / t->shape[0] * first, &bytes))
+		return false;
+	*out = *t;
+	out->alias = PHI_NONE;
+	out->shape[0] = n;
+	struct phi_plane *const p = &out->plane[0];
+	/* A strided view lies in its storage whole, and so do its slices: nothing overflows. */
+	p->offset += p->dense ? bytes
+			      : (uint64_t)((int64_t)first * p->stride[0] * (int64_t)t->type->bytes);
+	if (drop) {
+		out->rank--;
+		memmove(out->shape, out->shape + 1, out->rank * sizeof *out->shape);
+		memmove(p->stride, p->stride + 1, out->rank * sizeof *p->stride);
+	}
+	return true;
 }
 
 const char *

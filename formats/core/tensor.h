@@ -86,6 +86,9 @@ bool phi_tensor_elements(const struct phi_tensor *t, uint64_t *n);
 bool phi_tensor_bytes(const struct phi_tensor *t, uint64_t *bytes);
 /* Elements of a row (the innermost dimension; 1 for rank 0). */
 uint64_t phi_tensor_row(const struct phi_tensor *t);
+/* Indices [first, first + n) of the outermost dimension, as a view of the same bytes; `drop`: the dimension is left out
+ * (n is 1). False where they are none of their own: packed weights, of which only the whole is known. */
+bool phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool drop, struct phi_tensor *out);
 /* "[3072, 8192]" */
 const char *phi_tensor_shape(const struct phi_tensor *t, char *dst, size_t size);
 

@@ -59,7 +59,8 @@ check_tensor(const struct phi_model *model, const struct phi_tensor *t, const st
 	struct phi_err *err)
 {
 	const struct phi_family_tensor *const e = phi_family_entry(model, t);
-	if (!e)
+	/* What others fuse or keep apart a runtime of GGUF reads, too. */
+	if (!e || (e->presence == PHI_ELSEWHERE && !phi_family_from_gguf(model)))
 		return phi_fail(err, PHI_FORMAT, "a %s model has no such tensor",
 			model->family->name);
 	if (t->layer >= 0 && (uint32_t)t->layer >= h->layers)
@@ -94,6 +95,7 @@ wanted(const struct phi_family_tensor *e, const struct phi_model *model,
 	case PHI_STACKED:
 		return gguf;
 	case PHI_MAYBE:
+	case PHI_ELSEWHERE:
 	case PHI_DROPPED:
 		break;
 	}
@@ -118,21 +120,57 @@ fill(const char *pattern, struct phi_holes holes, char *name, size_t size)
 		snprintf(name + n, size - n, "%s", pattern);
 }
 
+static bool
+is_there(const struct phi_family *family, const char *canonical, struct phi_holes holes,
+	const struct phi_names *names)
+{
+	char name[256];
+	for (const struct phi_family_tensor *e = family->tensors; e->canonical || e->gguf; e++) {
+		if (!e->gguf || !e->canonical || strcmp(e->canonical, canonical) != 0)
+			continue;
+		fill(e->gguf, holes, name, sizeof name);
+		return phi_names_find(names, name, strlen(name)) != PHI_NONE;
+	}
+	return false;
+}
+
+/* Is what is missing in a GGUF there all the same, fused with others, or in parts? */
+static bool
+is_elsewhere(const struct phi_family_tensor *e, const struct phi_family *family, struct phi_holes holes,
+	const struct phi_names *names)
+{
+	for (const struct phi_family_split *s = family->splits; s && s->whole; s++) {
+		const unsigned most = sizeof s->parts / sizeof *s->parts;
+		unsigned n = 0, there = 0;
+		bool part = false;
+		for (; n < most && s->parts[n]; n++) {
+			part |= !strcmp(s->parts[n], e->canonical);
+			there += is_there(family, s->parts[n], holes, names);
+		}
+		if ((part && is_there(family, s->whole, holes, names)) ||
+			(!strcmp(s->whole, e->canonical) && there == n))
+			return true;
+	}
+	return false;
+}
+
 /* One of the table's tensors in all layers, of all experts. It stops at the first that is missing, so
  * the loop is bounded by the tensors there are, whatever the configuration claims. */
 static int
 check_there(const struct phi_family_tensor *e, const struct phi_model *model,
 	const struct phi_hparams *h, const struct phi_names *names, struct phi_err *err)
 {
-	const char *const pattern = phi_family_from_gguf(model) ? e->gguf : e->canonical;
+	const bool gguf = phi_family_from_gguf(model);
+	const char *const pattern = gguf ? e->gguf : e->canonical;
 	const char *const hole = strstr(pattern, "{}");
 	const uint64_t experts = hole && strstr(hole + 2, "{}") ? h->experts : 1;
 	const uint64_t n = (hole ? h->layers : 1) * experts;
 	for (uint64_t i = 0; i < n; i++) {
+		const struct phi_holes holes = { (int)(i / experts), (int)(i % experts) };
 		char name[256];
-		fill(pattern, (struct phi_holes){ (int)(i / experts), (int)(i % experts) }, name,
-			sizeof name);
-		if (phi_names_find(names, name, strlen(name)) == PHI_NONE)
+		fill(pattern, holes, name, sizeof name);
+		if (phi_names_find(names, name, strlen(name)) == PHI_NONE &&
+			!(gguf && e->canonical && is_elsewhere(e, model->family, holes, names)))
 			return phi_fail(err, PHI_FORMAT, "tensor %s is missing%s", name,
 				e->presence == PHI_UNTIED
 					? " (and tie_word_embeddings is not true)" : "");

@@ -50,6 +50,7 @@ enum phi_presence {
 	PHI_HEAD_BIAS,
 	PHI_STACKED, /* in a GGUF; elsewhere made of its experts, which are tensors of their own */
 	PHI_MAYBE,
+	PHI_ELSEWHERE, /* in files of other makers, fused or in parts (phi_family_split): never carried */
 	PHI_DROPPED,  /* allowed, and carried to no target (inv_freq buffers of old checkpoints) */
 };
 
@@ -63,6 +64,14 @@ struct phi_family_tensor {
 	enum phi_dim shape[3]; /* outermost first */
 };
 
+/* What one maker's files have as one tensor and another's as several: its rows, part after part; or, where the one part
+ * has a second hole, its indices of the outermost dimension, each of which is an expert's. Canonical names; all of
+ * them have lines among the family's tensors. */
+struct phi_family_split {
+	const char *whole;
+	const char *parts[3]; /* NULL-ended where there are fewer */
+};
+
 struct phi_config_rules; /* rules.h */
 
 struct phi_family {
@@ -71,6 +80,7 @@ struct phi_family {
 	const char *const *architectures; /* config.json's, NULL-ended */
 	const char *gguf_arch;		  /* general.architecture */
 	const struct phi_family_tensor *tensors; /* ended by an entry with neither name */
+	const struct phi_family_split *splits;	 /* ended by one without a whole; or NULL */
 	const struct phi_config_rules *rules;
 };
 
@@ -109,5 +119,11 @@ int phi_family_hparams(const struct phi_model *model, struct phi_hparams *out, s
  * shape, and no other. */
 int phi_family_check(const struct phi_model *model, const struct phi_hparams *hparams,
 	struct phi_err *err);
+
+/* Makes the description of a model comparable with another's, tensor by tensor, before anything is read: what the other
+ * has in parts is cut into them, as views with their canonical names (the tensor's own stays the whole's); and a head
+ * that only the other has is, where this model is tied, a second name of the embedding. To be called for
+ * both; what cannot be cut so (other sizes) is left alone. Nothing can be converted from the result. */
+int phi_family_align(struct phi_model *model, const struct phi_model *other, struct phi_err *err);
 
 #endif

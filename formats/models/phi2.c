@@ -49,7 +49,20 @@ static const struct phi_family_tensor tensors[] = {
 	{ PHI_ROLE_NONE, "lm_head.bias", "output.bias", PHI_ALWAYS, { PHI_DIM_VOCAB } },
 	{ PHI_ROLE_NONE, LAYER "self_attn.rotary_emb.inv_freq", NULL, PHI_DROPPED,
 		{ PHI_DIM_ANY } },
+	/* As the converter writes them if it is told to fuse them. */
+	{ PHI_ROLE_ATTN_QKV, LAYER "self_attn.qkv_proj.weight", "blk.{}.attn_qkv.weight", PHI_ELSEWHERE,
+		{ PHI_DIM_QKV, PHI_DIM_HIDDEN } },
+	{ PHI_ROLE_NONE, LAYER "self_attn.qkv_proj.bias", "blk.{}.attn_qkv.bias", PHI_ELSEWHERE,
+		{ PHI_DIM_QKV } },
 	{ .canonical = NULL },
+};
+
+static const struct phi_family_split splits[] = {
+	{ LAYER "self_attn.qkv_proj.weight", { LAYER "self_attn.q_proj.weight",
+		LAYER "self_attn.k_proj.weight", LAYER "self_attn.v_proj.weight" } },
+	{ LAYER "self_attn.qkv_proj.bias", { LAYER "self_attn.q_proj.bias",
+		LAYER "self_attn.k_proj.bias", LAYER "self_attn.v_proj.bias" } },
+	{ .whole = NULL },
 };
 
 static int
@@ -91,5 +104,6 @@ const struct phi_family phi_family_phi2 = {
 	.architectures = architectures,
 	.gguf_arch = "phi2",
 	.tensors = tensors,
+	.splits = splits,
 	.rules = &rules,
 };

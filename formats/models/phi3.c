@@ -32,7 +32,27 @@ static const struct phi_family_tensor tensors[] = {
 		{ PHI_DIM_HALF_ROTARY } },
 	{ PHI_ROLE_NONE, "model.layers.{}.self_attn.rotary_emb.inv_freq", NULL, PHI_DROPPED,
 		{ PHI_DIM_ANY } },
+	/* The fused ones in parts, as files in Llama's manner have them. */
+	{ PHI_ROLE_ATTN_Q, "model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight", PHI_ELSEWHERE,
+		{ PHI_DIM_HEADS, PHI_DIM_HIDDEN } },
+	{ PHI_ROLE_ATTN_K, "model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight", PHI_ELSEWHERE,
+		{ PHI_DIM_KV, PHI_DIM_HIDDEN } },
+	{ PHI_ROLE_ATTN_V, "model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight", PHI_ELSEWHERE,
+		{ PHI_DIM_KV, PHI_DIM_HIDDEN } },
+	{ PHI_ROLE_FFN_GATE, "model.layers.{}.mlp.gate_proj.weight", NULL, PHI_ELSEWHERE,
+		{ PHI_DIM_FFN, PHI_DIM_HIDDEN } },
+	{ PHI_ROLE_FFN_UP, "model.layers.{}.mlp.up_proj.weight", NULL, PHI_ELSEWHERE,
+		{ PHI_DIM_FFN, PHI_DIM_HIDDEN } },
 	{ .canonical = NULL },
+};
+
+static const struct phi_family_split splits[] = {
+	{ "model.layers.{}.self_attn.qkv_proj.weight",
+		{ "model.layers.{}.self_attn.q_proj.weight", "model.layers.{}.self_attn.k_proj.weight",
+			"model.layers.{}.self_attn.v_proj.weight" } },
+	{ "model.layers.{}.mlp.gate_up_proj.weight",
+		{ "model.layers.{}.mlp.gate_proj.weight", "model.layers.{}.mlp.up_proj.weight" } },
+	{ .whole = NULL },
 };
 
 /* Longrope goes by three names: "su" and, for some weeks of 2024, "yarn" meant the same in this
@@ -64,5 +84,6 @@ const struct phi_family phi_family_phi3 = {
 	.architectures = architectures,
 	.gguf_arch = "phi3",
 	.tensors = tensors,
+	.splits = splits,
 	.rules = &rules,
 };

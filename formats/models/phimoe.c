@@ -67,7 +67,23 @@ static const struct phi_family_tensor tensors[] = {
 		{ PHI_DIM_HALF_ROTARY } },
 	{ PHI_ROLE_NONE, LAYER "self_attn.rotary_emb.inv_freq", NULL, PHI_DROPPED,
 		{ PHI_DIM_ANY } },
+	/* As the converter writes them if it is told to fuse them. */
+	{ PHI_ROLE_ATTN_QKV, LAYER "self_attn.qkv_proj.weight", "blk.{}.attn_qkv.weight", PHI_ELSEWHERE,
+		{ PHI_DIM_QKV, PHI_DIM_HIDDEN } },
+	{ PHI_ROLE_NONE, LAYER "self_attn.qkv_proj.bias", "blk.{}.attn_qkv.bias", PHI_ELSEWHERE,
+		{ PHI_DIM_QKV } },
 	{ .canonical = NULL },
+};
+
+static const struct phi_family_split splits[] = {
+	{ LAYER "self_attn.qkv_proj.weight", { LAYER "self_attn.q_proj.weight",
+		LAYER "self_attn.k_proj.weight", LAYER "self_attn.v_proj.weight" } },
+	{ LAYER "self_attn.qkv_proj.bias", { LAYER "self_attn.q_proj.bias",
+		LAYER "self_attn.k_proj.bias", LAYER "self_attn.v_proj.bias" } },
+	{ MOE "experts.w1.weight", { MOE "experts.{}.w1.weight" } },
+	{ MOE "experts.w2.weight", { MOE "experts.{}.w2.weight" } },
+	{ MOE "experts.w3.weight", { MOE "experts.{}.w3.weight" } },
+	{ .whole = NULL },
 };
 
 static int
@@ -108,5 +124,6 @@ const struct phi_family phi_family_phimoe = {
 	.architectures = architectures,
 	.gguf_arch = "phimoe",
 	.tensors = tensors,
+	.splits = splits,
 	.rules = &rules,
 };

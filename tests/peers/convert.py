@@ -28,7 +28,7 @@ def run(pre, args):
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def convert(folder, out, outtype, pre="gpt-4o"):
+def convert(folder, out, outtype, pre="gpt-4o", *more):
     """Converts in a child process (torch is imported once for all of them), returns out."""
     with tempfile.TemporaryFile() as log:
         child = os.fork()
@@ -37,7 +37,7 @@ def convert(folder, out, outtype, pre="gpt-4o"):
             os.dup2(log.fileno(), 2)
             status = 1
             try:
-                run(pre, [folder, "--outtype", outtype, "--outfile", out])
+                run(pre, [folder, "--outtype", outtype, "--outfile", out, *more])
                 status = 0
             except Exception as e:
                 print(repr(e), file=sys.stderr)

@@ -55,11 +55,11 @@ class Failure(Exception):
 
 
 def tool(name, *args, stdin=None, status=0):
-    """Runs one of our tools, returns its stdout; any other status than expected raises Failure."""
+    """Runs one of our tools, returns its stdout; any other status than (one of) the expected raises Failure."""
     if not (TOOLS / name).is_file():
         raise Failure(f"{TOOLS / name} is not built")
     run = subprocess.run([TOOLS / name, *map(str, args)], input=stdin, capture_output=True)
-    if run.returncode != status:
+    if run.returncode not in (status if isinstance(status, tuple) else (status,)):
         said = run.stderr.decode(errors="replace").strip().splitlines()
         raise Failure(f"{name} {' '.join(map(str, args))}: status {run.returncode}: {said[-1] if said else ''}")
     return run.stdout
