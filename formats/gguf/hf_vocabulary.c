@@ -98,7 +98,7 @@ phi_hf_vocabulary(struct phi_model *lowered, const struct phi_hf_facts *facts, s
 	struct phi_metadata *const m = &lowered->metadata;
 	struct phi_vocabulary v;
 	const int found = phi_vocabulary_read(facts->origin, facts->hparams->vocab, facts->pre,
-		lowered->family->name, lowered->arena, &v, err);
+		lowered->arena, &v, err);
 	if (found < 0)
 		return -1;
 	if (found > 0)

@@ -2,21 +2,24 @@
 
 #include <string.h>
 
-/* The splits of the families here, letter by letter as tokenizer.json has them (facts/README.md). */
+/* Splits, letter by letter as tokenizer.json has them (facts/README.md). */
 static const struct {
-	const char *regex, *family, *name;
+	const char *regex, *name;
 } splits[] = {
-	/* cl100k: dbrx and llama-bpe, among others, share it. Phi-4. */
+	/* cl100k: Phi-4. llama-bpe also splits so, but takes whole words before it merges. */
 	{ "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
 	  " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-		"phi3", "dbrx" },
+		"dbrx" },
 	/* o200k. Phi-4-mini. */
 	{ "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
 	  "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
 	  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
 	  "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
 	  "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-		"phi3", "gpt-4o" },
+		"gpt-4o" },
+	/* GPT-2's, spelled out; ByteLevel has it built in. */
+	{ "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+		"phi-2" },
 };
 
 static bool
@@ -72,7 +75,7 @@ split_regex(const json_t *pre)
 }
 
 const char *
-phi_pretokenizer_name(const json_t *pre, const json_t *normalizer, const char *family)
+phi_pretokenizer_name(const json_t *pre, const json_t *normalizer)
 {
 	/* llama.cpp normalizes nothing here: a text that is changed first would be cut otherwise. */
 	if (!empty(normalizer))
@@ -80,14 +83,14 @@ phi_pretokenizer_name(const json_t *pre, const json_t *normalizer, const char *f
 	const json_t *const list = json_object_get(pre, "pretokenizers");
 	const bool sequence = is(pre, "type", "Sequence");
 	const size_t n = sequence ? json_array_size(list) : 1;
-	/* GPT-2's own pattern: Phi-1.5 and Phi-2, and whoever of the family took their tokenizer. */
+	/* GPT-2's own pattern: Phi-1.5 and Phi-2. */
 	if (n == 1)
 		return byte_level(sequence ? json_array_get(list, 0) : pre, true) ? "phi-2" : NULL;
 	const char *const regex = n == 2 ? split_regex(json_array_get(list, 0)) : NULL;
 	if (!regex || !byte_level(json_array_get(list, 1), false))
 		return NULL;
 	for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
-		if (!strcmp(splits[i].regex, regex) && !strcmp(splits[i].family, family))
+		if (!strcmp(splits[i].regex, regex))
 			return splits[i].name;
 	return NULL;
 }

@@ -1,6 +1,7 @@
 /* Pre-tokenizers by their structure. GGUF names them after models; the official converter finds the name
  * by hashing what a tokenizer makes of a sample text, so it knows published vocabularies only. Here the
- * pattern of the split decides, and where several names share one, the family. */
+ * pattern of the split decides. Where several names mean the same pattern, it is the one that the converter
+ * finds for Phi's vocabulary (tests/peers/test_published.py); to the runtime they are one. */
 #ifndef PHI_TOKENIZER_PRETOKENIZER_H
 #define PHI_TOKENIZER_PRETOKENIZER_H
 
@@ -12,9 +13,8 @@
 /* tokenizer.json's pre_tokenizer ends in bytes: a ByteLevel, alone or in a sequence. */
 bool phi_pretokenizer_bytes(const json_t *pre_tokenizer);
 
-/* GGUF's name of a pre-tokenizer in a family ("phi3"), or NULL: not known. */
-const char *phi_pretokenizer_name(const json_t *pre_tokenizer, const json_t *normalizer,
-	const char *family);
+/* GGUF's name of a pre-tokenizer, or NULL: not known. */
+const char *phi_pretokenizer_name(const json_t *pre_tokenizer, const json_t *normalizer);
 
 /* May --pre give this name? Any name of letters,
  * digits, '-', '_', '.' and ':' may; the file is for whatever runtime knows it. */

@@ -274,7 +274,7 @@ check_form(const json_t *root, const json_t *model, struct phi_arena *arena,
 }
 
 static int
-read_tree(json_t *root, const char *family, bool pieces, struct phi_arena *arena,
+read_tree(json_t *root, bool pieces, struct phi_arena *arena,
 	struct phi_tokenizer_json *out, struct phi_err *err)
 {
 	json_t *const model = json_object_get(root, "model");
@@ -290,7 +290,7 @@ read_tree(json_t *root, const char *family, bool pieces, struct phi_arena *arena
 		return -1;
 	if (read_added(root, own_ids, arena, out, err) < 0)
 		return -1;
-	out->pre = phi_pretokenizer_name(json_object_get(root, "pre_tokenizer"), normalizer, family);
+	out->pre = phi_pretokenizer_name(json_object_get(root, "pre_tokenizer"), normalizer);
 	out->byte_decoder = decodes_bytes(json_object_get(root, "decoder"));
 	read_normalizer(normalizer, out);
 	json_t *const list = json_object_get(normalizer, "normalizers");
@@ -301,7 +301,7 @@ read_tree(json_t *root, const char *family, bool pieces, struct phi_arena *arena
 }
 
 int
-phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *family, bool pieces,
+phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, bool pieces,
 	struct phi_arena *arena, struct phi_tokenizer_json *out, struct phi_err *err)
 {
 	*out = (struct phi_tokenizer_json){ .rows = rows, .lowercase = -1, .strip_accents = -1 };
@@ -309,7 +309,7 @@ phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *
 	out->ids = phi_names_new(err);
 	json_t *const root = out->tokens && out->ids
 		? phi_side_json(side, PHI_JSON_BIG_INTEGERS, PHI_TOKENIZER_VALUES_MAX, err) : NULL;
-	const int result = root ? read_tree(root, family, pieces, arena, out, err) : -1;
+	const int result = root ? read_tree(root, pieces, arena, out, err) : -1;
 	json_decref(root);
 	if (result < 0)
 		phi_tokenizer_json_free(out);

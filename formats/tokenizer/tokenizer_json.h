@@ -48,7 +48,7 @@ struct phi_tokenizer_json {
 };
 
 /* pieces: a tokenizer.model is there, too. */
-int phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, const char *family, bool pieces,
+int phi_tokenizer_json_read(const struct phi_side *side, uint32_t rows, bool pieces,
 	struct phi_arena *arena, struct phi_tokenizer_json *out, struct phi_err *err);
 void phi_tokenizer_json_free(struct phi_tokenizer_json *file);
 

@@ -97,7 +97,7 @@ with_config(const struct phi_model *model, const char *pre, struct phi_tokenizer
 
 int
 phi_vocabulary_read(const struct phi_model *model, uint32_t rows, const char *pre,
-	const char *family, struct phi_arena *arena, struct phi_vocabulary *out, struct phi_err *err)
+	struct phi_arena *arena, struct phi_vocabulary *out, struct phi_err *err)
 {
 	const struct phi_side *const json = phi_model_side(model, "tokenizer.json");
 	const bool pieces = phi_model_side(model, "tokenizer.model") != NULL;
@@ -108,7 +108,7 @@ phi_vocabulary_read(const struct phi_model *model, uint32_t rows, const char *pr
 	if (!json && !pieces)
 		return 1;
 	struct phi_tokenizer_json file = { .rows = rows, .lowercase = -1, .strip_accents = -1 };
-	if (json && phi_tokenizer_json_read(json, rows, family, pieces, arena, &file, err) < 0)
+	if (json && phi_tokenizer_json_read(json, rows, pieces, arena, &file, err) < 0)
 		return phi_context(err, "%s", json->name);
 	const int result = with_config(model, pre, &file, arena, out, err);
 	phi_tokenizer_json_free(&file);

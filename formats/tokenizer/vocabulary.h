@@ -72,7 +72,6 @@ struct phi_vocabulary {
  * model has no tokenizer files at all. Takes at most eight times the size of tokenizer.json while it runs,
  * twice afterwards. */
 int phi_vocabulary_read(const struct phi_model *model, uint32_t rows, const char *pre,
-	const char *family, struct phi_arena *arena, struct phi_vocabulary *out,
-	struct phi_err *err);
+	struct phi_arena *arena, struct phi_vocabulary *out, struct phi_err *err);
 
 #endif

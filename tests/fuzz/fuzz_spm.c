@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct phi_model *const model = phi_model_new("hf", &err);
 	fuzz_sides(model, names, sizeof names / sizeof *names, data, size);
 	struct phi_vocabulary vocabulary = { 0 };
-	const int status = phi_vocabulary_read(model, ROWS, NULL, "phi3", model->arena, &vocabulary,
+	const int status = phi_vocabulary_read(model, ROWS, NULL, model->arena, &vocabulary,
 		&err);
 	if (status == 0)
 		check(&vocabulary);

@@ -35,7 +35,7 @@ read_with(struct fixture *f, const struct spm *spm, uint32_t rows, const char *a
 	side(f, "added_tokens.json", added, added ? strlen(added) : 0);
 	side(f, "tokenizer_config.json", config, config ? strlen(config) : 0);
 	side(f, "tokenizer.json", tokenizer, tokenizer ? strlen(tokenizer) : 0);
-	return phi_vocabulary_read(f->model, rows, NULL, "phi3", f->model->arena, &f->v, &f->err);
+	return phi_vocabulary_read(f->model, rows, NULL, f->model->arena, &f->v, &f->err);
 }
 
 static struct spm
@@ -259,7 +259,7 @@ scores_merges(void **state)
 	(void)state;
 	struct fixture f;
 	read_alone(&f, "", "\"ab c\", \"a b\"", "");
-	assert_int_equal(phi_vocabulary_read(f.model, 264, NULL, "phi3", f.model->arena, &f.v, &f.err), 0);
+	assert_int_equal(phi_vocabulary_read(f.model, 264, NULL, f.model->arena, &f.v, &f.err), 0);
 	assert_string_equal(f.v.model, "llama");
 	assert_int_equal(f.v.nmerges, 0);
 	token(&f, 0, "<unk>", -1000, PHI_TOKEN_CONTROL);
@@ -292,7 +292,7 @@ refuses_merges(void **state)
 		struct fixture f;
 		read_alone(&f, all[i].vocab, all[i].merges, all[i].flags);
 		assert_int_equal(
-			phi_vocabulary_read(f.model, 264, NULL, "phi3", f.model->arena, &f.v, &f.err), -1);
+			phi_vocabulary_read(f.model, 264, NULL, f.model->arena, &f.v, &f.err), -1);
 		if (!strstr(f.err.text, all[i].text))
 			fail_msg("%s", f.err.text);
 		phi_model_free(f.model);
