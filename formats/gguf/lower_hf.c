@@ -244,7 +244,8 @@ lower(struct phi_model *lowered, const struct phi_lower_options *options, struct
 	const char *const recipe = options ? options->recipe : NULL;
 	struct phi_hparams h;
 	if (phi_family_hparams(origin, &h, err) < 0 ||
-		phi_family_check(origin, &h, err) < 0 || order_tensors(lowered, err) < 0)
+		phi_family_check(origin, &h, err) < 0 || order_tensors(lowered, err) < 0 ||
+		phi_family_warn_extras(lowered, err) < 0)
 		return -1;
 	const struct outtype *const outtype = choose_outtype(lowered, recipe);
 	if (phi_gguf_stack_experts(lowered, &h, err) < 0 || rename_tensors(lowered, err) < 0)

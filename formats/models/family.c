@@ -1,6 +1,8 @@
+#include "formats/core/glob.h"
 #include "formats/models/family.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FAMILY(name) extern const struct phi_family phi_family_##name;
@@ -13,6 +15,8 @@ const struct phi_family *const phi_families[] = {
 #undef FAMILY
 	NULL,
 };
+
+static const struct phi_family_tensor not_text = { .presence = PHI_DROPPED, .shape = { PHI_DIM_ANY } };
 
 /* Numbers in a name have at most this many digits: INT_MAX has ten. */
 enum { NUMBER_DIGITS = 9 };
@@ -111,16 +115,31 @@ recognise(const struct phi_model *model)
 	return NULL;
 }
 
+/* The name without the family's wrapper: a.base_layer.weight is a.weight. */
+static const char *
+unwrapped(const struct phi_family *family, const char *name, char space[PHI_NAME_MAX + 1])
+{
+	const size_t n = family->wrapper ? strlen(family->wrapper) : 0;
+	for (const char *p = name; n && (p = strchr(p, '.')); p++)
+		if (!strncmp(p + 1, family->wrapper, n) && p[1 + n] == '.') {
+			snprintf(space, PHI_NAME_MAX + 1, "%.*s%s", (int)(p - name), name, p + 1 + n);
+			return space;
+		}
+	return name;
+}
+
 /* Gives the tensor what the table says. Both spellings are looked for, whatever the container: a
  * safetensors file may hold GGUF's names, and a GGUF Hugging Face's. */
 static int
 assign_tensor(struct phi_model *model, struct phi_tensor *t, struct phi_err *err)
 {
+	char space[PHI_NAME_MAX + 1];
+	const char *const name = unwrapped(model->family, t->name, space);
 	for (const struct phi_family_tensor *e = model->family->tensors; e->canonical || e->gguf;
 		e++) {
 		struct phi_holes holes;
-		if (!(e->canonical && phi_family_match(e->canonical, t->name, &holes)) &&
-			!(e->gguf && phi_family_match(e->gguf, t->name, &holes)))
+		if (!(e->canonical && phi_family_match(e->canonical, name, &holes)) &&
+			!(e->gguf && phi_family_match(e->gguf, name, &holes)))
 			continue;
 		t->role = e->role;
 		t->layer = holes.layer;
@@ -146,6 +165,40 @@ phi_family_assign(struct phi_model *model, struct phi_err *err)
 	return 0;
 }
 
+static const struct phi_family_extra *
+extra_of(const struct phi_family *family, const struct phi_tensor *t)
+{
+	for (const struct phi_family_extra *x = family->extras; x && x->glob && !t->canonical; x++)
+		if (phi_glob_match(x->glob, t->name))
+			return x;
+	return NULL;
+}
+
+int
+phi_family_warn_extras(struct phi_model *lowered, struct phi_err *err)
+{
+	const struct phi_family_extra *const extras = lowered->family->extras;
+	const struct phi_model *const origin = lowered->origin;
+	const char *text = "";
+	for (const struct phi_family_extra *x = extras; x && x->glob; x++) {
+		size_t n = 0;
+		/* Globs of one kind follow each other. */
+		if (x > extras && !strcmp(x->what, x[-1].what))
+			continue;
+		for (size_t i = 0; i < origin->ntensors; i++) {
+			const struct phi_family_extra *const of =
+				extra_of(lowered->family, &origin->tensors[i]);
+			n += of && !strcmp(of->what, x->what);
+		}
+		if (n)
+			text = phi_arena_printf(lowered->arena, err, "%s%s%s (%zu tensor%s)", text,
+				*text ? ", " : "", x->what, n, n == 1 ? "" : "s");
+		if (!text)
+			return -1;
+	}
+	return *text ? phi_model_warn(lowered, err, "only the text model is carried; left out: %s", text) : 0;
+}
+
 const struct phi_family_tensor *
 phi_family_entry(const struct phi_model *model, const struct phi_tensor *tensor)
 {
@@ -159,7 +212,7 @@ phi_family_entry(const struct phi_model *model, const struct phi_tensor *tensor)
 		if (pattern && phi_family_match(pattern, name, &holes))
 			return e;
 	}
-	return NULL;
+	return extra_of(model->family, tensor) ? &not_text : NULL;
 }
 
 int

@@ -72,6 +72,11 @@ struct phi_family_split {
 	const char *parts[3]; /* NULL-ended where there are fewer */
 };
 
+/* Tensors that are not the text model's, and what to call them. */
+struct phi_family_extra {
+	const char *glob, *what;
+};
+
 struct phi_config_rules; /* rules.h */
 
 struct phi_family {
@@ -81,6 +86,8 @@ struct phi_family {
 	const char *gguf_arch;		  /* general.architecture */
 	const struct phi_family_tensor *tensors; /* ended by an entry with neither name */
 	const struct phi_family_split *splits;	 /* ended by one without a whole; or NULL */
+	const struct phi_family_extra *extras;	 /* ended by one without a glob; or NULL */
+	const char *wrapper; /* a component of names that says nothing: PEFT's "base_layer"; or NULL */
 	const struct phi_config_rules *rules;
 };
 
@@ -105,7 +112,8 @@ bool phi_family_match(const char *pattern, const char *name, struct phi_holes *h
 /* The name of a pattern with its holes filled, in the arena. */
 const char *phi_family_spell(const char *pattern, struct phi_holes holes, struct phi_arena *arena,
 	struct phi_err *err);
-/* The table's entry of a tensor of the model, by the role assign gave it; NULL if it has none. */
+/* The table's entry of a tensor of the model, or one that is PHI_DROPPED for what is not the text model's; NULL:
+ * the family does not know it. */
 const struct phi_family_tensor *phi_family_entry(const struct phi_model *model,
 	const struct phi_tensor *tensor);
 /* The expert in a tensor's canonical name, or -1. */
@@ -119,6 +127,9 @@ int phi_family_hparams(const struct phi_model *model, struct phi_hparams *out, s
  * shape, and no other. */
 int phi_family_check(const struct phi_model *model, const struct phi_hparams *hparams,
 	struct phi_err *err);
+
+/* Warns, once, of all that a lowered model's origin has beside the text model: towers, adapters. */
+int phi_family_warn_extras(struct phi_model *lowered, struct phi_err *err);
 
 /* Makes the description of a model comparable with another's, tensor by tensor, before anything is read: what the other
  * has in parts is cut into them, as views with their canonical names (the tensor's own stays the whole's); and a head

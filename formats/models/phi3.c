@@ -7,7 +7,7 @@
 
 static const char *const architectures[] = { "Phi3ForCausalLM", NULL };
 
-static const struct phi_family_tensor tensors[] = {
+const struct phi_family_tensor phi_phi3_tensors[] = {
 	{ PHI_ROLE_EMBEDDING, "model.embed_tokens.weight", "token_embd.weight", PHI_ALWAYS,
 		{ PHI_DIM_VOCAB, PHI_DIM_HIDDEN } },
 	{ PHI_ROLE_ATTN_NORM, "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight",
@@ -46,7 +46,7 @@ static const struct phi_family_tensor tensors[] = {
 	{ .canonical = NULL },
 };
 
-static const struct phi_family_split splits[] = {
+const struct phi_family_split phi_phi3_splits[] = {
 	{ "model.layers.{}.self_attn.qkv_proj.weight",
 		{ "model.layers.{}.self_attn.q_proj.weight", "model.layers.{}.self_attn.k_proj.weight",
 			"model.layers.{}.self_attn.v_proj.weight" } },
@@ -61,7 +61,7 @@ static const char *const longropes[] = { "longrope", "su", "yarn", NULL };
 static const char *const activations[] = { "silu", "swish", NULL };
 
 /* Phi3Config. */
-static const struct phi_config_rules rules = {
+const struct phi_config_rules phi_phi3_rules = {
 	.vocab = 32064,
 	.hidden = 3072,
 	.ffn = 8192,
@@ -83,7 +83,7 @@ const struct phi_family phi_family_phi3 = {
 	.model_type = "phi3",
 	.architectures = architectures,
 	.gguf_arch = "phi3",
-	.tensors = tensors,
-	.splits = splits,
-	.rules = &rules,
+	.tensors = phi_phi3_tensors,
+	.splits = phi_phi3_splits,
+	.rules = &phi_phi3_rules,
 };

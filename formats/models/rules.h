@@ -20,6 +20,11 @@ struct phi_config_rules {
 	int (*more)(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err);
 };
 
+/* The text models of others are Phi-3's. */
+extern const struct phi_family_tensor phi_phi3_tensors[];
+extern const struct phi_family_split phi_phi3_splits[];
+extern const struct phi_config_rules phi_phi3_rules;
+
 /* What follows from the numbers, and what must hold among them. */
 int phi_hparams_derive(struct phi_hparams *h, struct phi_err *err);
 /* config.json's words about the rotary embedding, in the spelling of either generation; derives. */

@@ -269,6 +269,34 @@ reads_phi2(void **state)
 	}
 }
 
+/* The text model of a bearer of more: its names unwrapped, the rest known for what it is. */
+static void
+reads_text_models(void **state)
+{
+	(void)state;
+	struct phi_err err = { 0 };
+	struct phi_model *const m = bare("{\"architectures\":[\"Phi4MMForCausalLM\"]}");
+	assert_string_equal(m->family->name, "phi4mm");
+	put(m, "model.layers.3.mlp.down_proj.base_layer.weight", PHI_BF16, 2, 8, 8);
+	put(m, "model.layers.3.mlp.down_proj.lora_A.speech.weight", PHI_BF16, 2, 8, 8);
+	put(m, "model.embed_tokens_extend.audio_embed.x", PHI_BF16, 1, 8, 0);
+	put(m, "model.layers.3.mlp.down_proj.base_layers.weight", PHI_BF16, 2, 8, 8);
+	assert_int_equal(phi_family_assign(m, &err), 0);
+	assert_string_equal(m->tensors[0].canonical, "model.layers.3.mlp.down_proj.weight");
+	assert_int_equal(m->tensors[0].role, PHI_ROLE_FFN_DOWN);
+	assert_int_equal(phi_family_entry(m, &m->tensors[1])->presence, PHI_DROPPED);
+	assert_int_equal(phi_family_entry(m, &m->tensors[2])->presence, PHI_DROPPED);
+	assert_null(phi_family_entry(m, &m->tensors[3]));
+	struct phi_model *const lowered = phi_model_lower_same(m, &err);
+	assert_non_null(lowered);
+	assert_int_equal(phi_family_warn_extras(lowered, &err), 0);
+	assert_int_equal(lowered->nwarnings, 1);
+	assert_string_equal(lowered->warnings[0],
+		"only the text model is carried; left out: audio tower (1 tensor), LoRA (1 tensor)");
+	phi_model_free(lowered);
+	phi_model_free(m);
+}
+
 #define MOE "\"model_type\":\"phimoe\",\"hidden_size\":64,\"intermediate_size\":96," \
 	"\"num_hidden_layers\":1,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":50," \
 	"\"max_position_embeddings\":64,\"num_local_experts\":3,\"tie_word_embeddings\":true"
@@ -384,7 +412,7 @@ main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(reads_version_4),
 		cmocka_unit_test(reads_version_5), cmocka_unit_test(knows_defaults),
 		cmocka_unit_test(reads_windows), cmocka_unit_test(refuses), cmocka_unit_test(names_tensors),
-		cmocka_unit_test(leaves_others_alone), cmocka_unit_test(reads_phi2), cmocka_unit_test(reads_phimoe),
+		cmocka_unit_test(leaves_others_alone), cmocka_unit_test(reads_phi2), cmocka_unit_test(reads_phimoe), cmocka_unit_test(reads_text_models),
 		cmocka_unit_test(checks_experts), cmocka_unit_test(fills_two_holes), cmocka_unit_test(checks_tensors),
 		cmocka_unit_test(checks_the_head) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
