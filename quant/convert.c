@@ -17,7 +17,7 @@
 
 #include <math.h>
 
-enum { TILE = PHI_TILE }; /* elements: 16 KiB of floats beside the source's and the result's bytes */
+enum { LINE = 64, TILE = PHI_TILE }; /* elements: 16 KiB of floats beside the source's and the result's bytes */
 _Static_assert(TILE % PHI_GROUP_MAX == 0, "a tile is whole groups");
 
 /* A tile on its way. */
@@ -226,7 +226,7 @@ run_weighted(const struct phi_convert *convert, const void *src, void *dst, uint
 {
 	struct phi_weighing weighing = { .convert = convert, .src = src, .n = n, .row = row,
 		.importance = importance };
-	float x[TILE];
+	_Alignas(LINE) float x[TILE];
 	for (uint64_t i = 0; i < n; i += TILE) {
 		struct tile t = tile_at(convert, src, dst, n, i);
 		t.w.x = decoded(&t, x);
@@ -246,7 +246,7 @@ run_tiles(const struct phi_convert *convert, const void *src, void *dst, uint64_
 {
 	if (importance && convert->importance != PHI_IMPORTANCE_NONE)
 		return run_weighted(convert, src, dst, n, row, importance, policy, bad);
-	float x[TILE];
+	_Alignas(LINE) float x[TILE];
 	for (uint64_t i = 0; i < n; i += TILE) {
 		struct tile t = tile_at(convert, src, dst, n, i);
 		t.w.x = decoded(&t, x);

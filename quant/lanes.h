@@ -239,6 +239,9 @@ vi_load_u8(const void *p)
 	return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128(p));
 #elif PHI_LANES == 8 && defined(__AVX2__)
 	return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+#elif PHI_LANES == 4 && defined(__SSE2__)
+	const __m128i none = _mm_setzero_si128(), b = _mm_cvtsi32_si128((int32_t)phi_load32(p));
+	return (vi)_mm_unpacklo_epi16(_mm_unpacklo_epi8(b, none), none);
 #else
 	return vi_load_s8(p) & 0xFF;
 #endif

@@ -15,17 +15,27 @@
 enum { BYTES = 144, MOST = 15 };
 
 static void
+decode_block(const uint8_t *src, const float scale[2 * SUBS], float *dst)
+{
+	const float *const min = scale + SUBS;
+	for (int j = 0; j < SUBS; j += 2) {
+		const struct line low = line_of(scale[j], min[j]), high = line_of(scale[j + 1], min[j + 1]);
+		for (int l = 0; l < SUB; l += LANES) {
+			const vi pair = vi_load_u8(src + 16 + j / 2 * 32 + l);
+			vf_store(dst + j * SUB + l, line_at(low, pair & 15, MOST));
+			vf_store(dst + (j + 1) * SUB + l, line_at(high, pair >> 4, MOST));
+		}
+	}
+}
+
+static void
 decode(const uint8_t *src, float *dst, size_t blocks)
 {
-	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
-		float scale[2 * SUBS], *const min = scale + SUBS;
-		super_scales(src, scale);
-		for (int j = 0; j < SUBS; j += 2)
-			for (int l = 0; l < SUB; l += LANES) {
-				const vi pair = vi_load_u8(src + 16 + j / 2 * 32 + l);
-				vf_store(dst + j * SUB + l, scale[j] * vf_of_int(pair & 15) - min[j]);
-				vf_store(dst + (j + 1) * SUB + l, scale[j + 1] * vf_of_int(pair >> 4) - min[j + 1]);
-			}
+	for (size_t b = 0; b < blocks; b += LANES) {
+		float factor[LANES][2 * SUBS];
+		super_factors(src + b * BYTES, BYTES, factor);
+		for (size_t s = 0; s < LANES; s++)
+			decode_block(src + (b + s) * BYTES, factor[s], dst + (b + s) * SUPER);
 	}
 }
 

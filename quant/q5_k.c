@@ -15,28 +15,45 @@
 
 enum { BYTES = 176, MOST = 31 };
 
+/* 32 bytes, four a lane: no shift below moves a bit that is kept into another byte. */
+typedef uint32_t fours __attribute__((vector_size(32)));
+
 static void
 unpack(const uint8_t *src, uint8_t codes[SUPER])
 {
-	const uint8_t *const high = src + 16, *const low = src + 48;
-	for (int p = 0; p < 4; p++)
-		for (int l = 0; l < 32; l++) {
-			codes[64 * p + l] = (uint8_t)((low[32 * p + l] & 15) | (high[l] >> 2 * p & 1) << 4);
-			codes[64 * p + 32 + l] = (uint8_t)(low[32 * p + l] >> 4 | (high[l] >> (2 * p + 1) & 1) << 4);
-		}
+	fours high, low;
+	memcpy(&high, src + 16, sizeof high);
+#pragma GCC unroll 4
+	for (int p = 0; p < 4; p++, high >>= 2) {
+		memcpy(&low, src + 48 + 32 * p, sizeof low);
+		const fours a = (low & 0x0F0F0F0F) | (high & 0x01010101) << 4;
+		const fours b = (low >> 4 & 0x0F0F0F0F) | (high & 0x02020202) << 3;
+		memcpy(codes + 64 * p, &a, sizeof a);
+		memcpy(codes + 64 * p + 32, &b, sizeof b);
+	}
+}
+
+static void
+decode_block(const uint8_t *src, const float scale[2 * SUBS], float *dst)
+{
+	const float *const min = scale + SUBS;
+	uint8_t codes[SUPER];
+	unpack(src, codes);
+	for (int j = 0; j < SUBS; j++) {
+		const struct line line = line_of(scale[j], min[j]);
+		for (int l = 0; l < SUB; l += LANES)
+			vf_store(dst + j * SUB + l, line_at(line, vi_load_u8(codes + j * SUB + l), MOST));
+	}
 }
 
 static void
 decode(const uint8_t *src, float *dst, size_t blocks)
 {
-	for (size_t b = 0; b < blocks; b++, src += BYTES, dst += SUPER) {
-		uint8_t codes[SUPER];
-		float scale[2 * SUBS], *const min = scale + SUBS;
-		unpack(src, codes);
-		super_scales(src, scale);
-		for (int j = 0; j < SUBS; j++)
-			for (int l = j * SUB; l < (j + 1) * SUB; l += LANES)
-				vf_store(dst + l, scale[j] * vf_of_int(vi_load_u8(codes + l)) - min[j]);
+	for (size_t b = 0; b < blocks; b += LANES) {
+		float factor[LANES][2 * SUBS];
+		super_factors(src + b * BYTES, BYTES, factor);
+		for (size_t s = 0; s < LANES; s++)
+			decode_block(src + (b + s) * BYTES, factor[s], dst + (b + s) * SUPER);
 	}
 }
 

@@ -24,27 +24,66 @@ pack_scales(uint8_t dst[12], const uint8_t scale[SUBS], const uint8_t min[SUBS])
 	}
 }
 
+/* Scales, then minima, of the head at src (d and dmin before them): all in one register, four bytes a lane. */
 static inline void
-unpack_scales(const uint8_t src[12], uint8_t scale[SUBS], uint8_t min[SUBS])
+unpack_scales(const uint8_t src[16], uint8_t dst[2 * SUBS])
 {
-	const uint32_t a = phi_load32(src), b = phi_load32(src + 4), c = phi_load32(src + 8);
-	phi_store32(scale, a & 0x3F3F3F3F);
-	phi_store32(min, b & 0x3F3F3F3F);
-	phi_store32(scale + 4, (c & 0x0F0F0F0F) | (a >> 2 & 0x30303030));
-	phi_store32(min + 4, (c >> 4 & 0x0F0F0F0F) | (b >> 2 & 0x30303030));
+	typedef uint32_t fours __attribute__((vector_size(16)));
+	const fours upper = { 0, 0x30303030, 0, 0x30303030 }, low = { 0x3F3F3F3F, 0x0F0F0F0F, 0x3F3F3F3F, 0 },
+		high = { 0, 0, 0, 0x0F0F0F0F };
+	fours head;
+	memcpy(&head, src, sizeof head);
+	const fours own = __builtin_shufflevector(head, head, 1, 3, 2, 3);
+	const fours of_first = __builtin_shufflevector(head, head, 1, 1, 2, 2) >> 2;
+	const fours codes = (own & low) | (own >> 4 & high) | (of_first & upper);
+	memcpy(dst, &codes, sizeof codes);
 }
 
-/* Scales of the sub-blocks, then their minima, as floats, of the head at src. */
+/* Scales of the sub-blocks, then their minima, as floats: of the heads of LANES super-blocks, `bytes` apart. Many at a
+ * time, so that they are read back from memory, which a factor for all lanes comes from at no cost. */
 PHI_INLINE void
-super_scales(const uint8_t *src, float factor[2 * SUBS])
+super_factors(const uint8_t *src, size_t bytes, float factor[LANES][2 * SUBS])
 {
-	const vf d = vf_set(half_value(phi_load16(src))), dmin = vf_set(half_value(phi_load16(src + 2)));
-	uint8_t codes[2 * SUBS];
-	unpack_scales(src + 4, codes, codes + SUBS);
-	for (int k = 0; k < 2 * SUBS; k += LANES) {
-		const vf by = PHI_LANES > 8 ? vf_pick(vi_of_signs((1 << SUBS) - 1), d, dmin) : k < SUBS ? d : dmin;
-		vf_store(factor + k, by * vf_of_int(vi_load_u8(codes + k)));
+	for (int s = 0; s < LANES; s++, src += bytes) {
+		const vf d = vf_set(half_value(phi_load16(src))), dmin = vf_set(half_value(phi_load16(src + 2)));
+		uint8_t codes[2 * SUBS];
+		unpack_scales(src, codes);
+		for (int k = 0; k < 2 * SUBS; k += LANES) {
+			const vf by =
+				PHI_LANES > 8 ? vf_pick(vi_of_signs((1 << SUBS) - 1), d, dmin) : k < SUBS ? d : dmin;
+			vf_store(factor[s] + k, by * vf_of_int(vi_load_u8(codes + k)));
+		}
 	}
+}
+
+/* The weights of a sub-block by their codes: scale * code - min. Registers of 16 lanes hold all there are. */
+struct line {
+	vf a, b;
+};
+
+PHI_INLINE struct line
+line_of(float scale, float min)
+{
+#if PHI_LANES == 16
+	const vf low = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+	return (struct line){ scale * low - min, scale * (low + 16) - min };
+#else
+	return (struct line){ vf_set(scale), vf_set(min) };
+#endif
+}
+
+/* Codes up to `most`, 15 or 31. */
+PHI_INLINE vf
+line_at(struct line line, vi code, int most)
+{
+#if PHI_LANES == 16 && defined(__AVX512F__)
+	if (most < 16)
+		return (vf)_mm512_permutexvar_ps((__m512i)code, (__m512)line.a);
+	return (vf)_mm512_permutex2var_ps((__m512)line.a, (__m512i)code, (__m512)line.b);
+#else
+	(void)most;
+	return line.a * vf_of_int(code) - line.b;
+#endif
 }
 
 /* Numbers as 6-bit multiples of the largest's 63rd part. */
@@ -85,11 +124,11 @@ static inline void
 super_finish(const float *src, const struct super_head *h, const struct affine *found, int sub, int most,
 	uint8_t *dst, uint8_t codes[SUPER])
 {
-	uint8_t sc[SUBS], mn[SUBS];
+	uint8_t sc[2 * SUBS], *const mn = sc + SUBS;
 	phi_store16(dst, half_of(h->d));
 	phi_store16(dst + 2, half_of(h->dmin));
 	pack_scales(dst + 4, h->scale, h->min);
-	unpack_scales(dst + 4, sc, mn);
+	unpack_scales(dst, sc);
 	for (int j = 0; j < SUBS; j++, sub++) {
 		const float d = half_value(phi_load16(dst)) * sc[j], m = half_value(phi_load16(dst + 2)) * mn[j];
 		if (d != 0)

@@ -6,10 +6,21 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+enum { LARGE = 4096, LINE = 64 };
+
+static void *
+allocate(size_t n)
+{
+	void *p;
+	if (n < LARGE)
+		return malloc(n ? n : 1);
+	return posix_memalign(&p, LINE, n) == 0 ? p : NULL;
+}
+
 void *
 phi_alloc(size_t n, struct phi_err *err)
 {
-	void *const p = phi_fault_alloc() ? NULL : malloc(n ? n : 1);
+	void *const p = phi_fault_alloc() ? NULL : allocate(n);
 	if (!p)
 		phi_fail(err, PHI_MEMORY, "out of memory (%zu bytes)", n);
 	return p;

@@ -18,7 +18,7 @@
 
 static const double model = 150e6; /* weights */
 
-enum { ROW = 4096, N = 16 * ROW, RUNS = 9 }; /* a chunk of the pump: 256 KiB of F32 */
+enum { LINE = 64, ROW = 4096, N = 16 * ROW, RUNS = 9 }; /* a chunk of the pump: 256 KiB of F32 */
 
 typedef size_t quantize_fn(int type, const float *src, void *dst, int64_t start, int64_t nrows, int64_t n_per_row,
 	const float *imatrix);
@@ -170,8 +170,10 @@ main(int argc, char **argv)
 	}
 	*(void **)&ggml_quantize = dlsym(lib, "ggml_quantize_chunk");
 	*(void **)&ggml_traits = dlsym(lib, "ggml_get_type_traits");
-	struct bench b = { .x = malloc(N * 4), .importance = malloc(ROW * 4), .ours_x = malloc(N * 4),
-		.theirs_x = malloc(N * 4), .ours = malloc(N * 4), .theirs = malloc(N * 4) };
+	/* Both sides' memory begins at a cache line, as that of either's programs does. */
+	struct bench b = { .x = aligned_alloc(LINE, N * 4), .importance = aligned_alloc(LINE, ROW * 4),
+		.ours_x = aligned_alloc(LINE, N * 4), .theirs_x = aligned_alloc(LINE, N * 4),
+		.ours = aligned_alloc(LINE, N * 4), .theirs = aligned_alloc(LINE, N * 4) };
 	input_fill(INPUT_WEIGHTS, b.x, N);
 	for (uint32_t i = 0; i < ROW; i++)
 		b.importance[i] = fabsf(input_gaussian(i + 12345)) + 0x1p-10f;
