@@ -10,12 +10,26 @@ canonical_recipe(const char *recipe)
 	return !strcmp(recipe, "f32") || !strcmp(recipe, "f16") || !strcmp(recipe, "bf16");
 }
 
+static bool
+is_ggml(const struct phi_type *type)
+{
+	return type->class == PHI_CLASS_BLOCK && type->ggml >= 0;
+}
+
+/* Is the recipe a type of another runtime's than ggml? */
+static bool
+foreign_recipe(const char *recipe)
+{
+	const struct phi_type *const type = phi_type_named(recipe);
+	return type && type->class == PHI_CLASS_BLOCK && type->ggml < 0;
+}
+
 /* Do the rules ask for types that only GGUF holds? */
 static bool
 block_rules(const struct cli_choice *choice)
 {
 	for (size_t i = 0; i < choice->nrules; i++)
-		if (choice->rules[i].type && choice->rules[i].type->class == PHI_CLASS_BLOCK)
+		if (choice->rules[i].type && is_ggml(choice->rules[i].type))
 			return true;
 	return false;
 }
@@ -30,7 +44,8 @@ stream_target(const struct job *job)
 		return job->choice->target;
 	if (view && strcmp(view, "canonical"))
 		return view;
-	if (job->choice->recipe ? !canonical_recipe(job->choice->recipe) : block_rules(job->choice))
+	if (job->choice->recipe ? !canonical_recipe(job->choice->recipe) && !foreign_recipe(job->choice->recipe)
+				  : block_rules(job->choice))
 		return "gguf";
 	return "stream";
 }

@@ -49,6 +49,9 @@ struct phi_codec {
 	/* What takes this codec's place where the reference's known defects are wanted (--compat llama.cpp).
 	 * NULL: it has none in this type. */
 	const struct phi_codec *as_llama;
+	/* What takes this codec's place for sources of these types, where the reference computes in the source's
+	 * type. NULL: nothing does. */
+	const struct phi_codec *of_bf16, *of_f16;
 };
 
 enum { PHI_GROUP_MAX = 4096 };

@@ -281,6 +281,15 @@ run_copy(const struct phi_convert *convert, const void *src, void *dst, uint64_t
 	return 0;
 }
 
+/* Some references compute in the type of what they are given. */
+static const struct phi_codec *
+encoder_for(const struct phi_codec *encoder, const struct phi_type *from)
+{
+	const struct phi_codec *const other = from->id == PHI_BF16 ? encoder->of_bf16
+		: from->id == PHI_F16 ? encoder->of_f16 : NULL;
+	return other ? other : encoder;
+}
+
 int
 phi_convert_find(const struct phi_level *level, const struct phi_type *from,
 	const struct phi_type *to, struct phi_convert *out, struct phi_err *err)
@@ -298,7 +307,7 @@ phi_convert_find(const struct phi_level *level, const struct phi_type *from,
 	if (!encoder || (!encoder->encode && !encoder->encode_weighted))
 		return phi_fail(err, PHI_UNSUPPORTED, "%s cannot be made (of %s)", to->name, from->name);
 	out->decoder = decoder;
-	out->encoder = encoder;
+	out->encoder = encoder_for(encoder, from);
 	out->importance = phi_codec_importance(encoder);
 	out->run = to->id == PHI_F32 && !decoder->finite ? run_decode : run_tiles;
 	return 0;

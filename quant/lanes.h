@@ -379,6 +379,16 @@ vf_round_even(vf x)
 	return (vi)(vf_bits(x + 12582912.0f) & 0x007FFFFF) - 0x00400000;
 }
 
+/* rintf(x), of any x: to the nearest whole number, ties to even (a zero's sign is that of x). From 2^23 on all numbers
+ * are whole. */
+static inline vf
+vf_whole(vf x)
+{
+	const vf size = vf_abs(x), whole = (size + 0x1p23f) - 0x1p23f;
+	const vf back = vf_of_bits(vf_bits(whole) | (vf_bits(x) & 0x80000000));
+	return vf_pick(vf_lt(size, vf_set(0x1p23f)), back, x);
+}
+
 /* F32 to F16 bits, as half_of() (x86's own instruction differs in the NaN only). */
 static inline vu
 vf_half(vf x)

@@ -37,6 +37,41 @@ phi_type_ggml(int64_t id)
 	return NULL;
 }
 
+static const struct {
+	enum phi_type_id id;
+	struct phi_type_fields fields;
+} torn[] = {
+#define MLX_TYPE(width, group, scale_type, size)                                                \
+	{ PHI_MLX##width##_G##group##_##scale_type, { .bits = width, .codes = group * width / 8, \
+		.scale = size, .bias = size, .scales = PHI_##scale_type } },
+#include "formats/core/mlx_types.def"
+	{ PHI_MLX_MXFP4, { .bits = 4, .codes = 16, .scale = 1, .scales = PHI_F8_E8M0 } },
+	{ PHI_MLX_MXFP8, { .bits = 8, .codes = 32, .scale = 1, .scales = PHI_F8_E8M0 } },
+	{ PHI_MLX_NVFP4, { .bits = 4, .codes = 8, .scale = 1, .scales = PHI_F8_E4M3 } },
+};
+enum { NTORN = sizeof torn / sizeof *torn };
+
+bool
+phi_type_fields(const struct phi_type *type, struct phi_type_fields *fields)
+{
+	for (size_t i = 0; i < NTORN; i++)
+		if (torn[i].id == type->id) {
+			*fields = torn[i].fields;
+			return true;
+		}
+	return false;
+}
+
+const struct phi_type *
+phi_type_mlx(unsigned bits, unsigned group, enum phi_type_id scales)
+{
+	for (size_t i = 0; i < NTORN; i++)
+		if (torn[i].fields.bias && torn[i].fields.bits == bits &&
+			types[torn[i].id].elements == group && torn[i].fields.scales == scales)
+			return &types[torn[i].id];
+	return NULL;
+}
+
 bool
 phi_type_same(const struct phi_type *a, const struct phi_type *b)
 {
