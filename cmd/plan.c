@@ -168,6 +168,13 @@ job_plan_of(const struct job *job, struct phi_model *lowered, const struct phi_f
 	return phi_plan_make(lowered, format, &options, err);
 }
 
+static int
+tied(struct job *job, struct phi_err *err)
+{
+	return phi_check_tied(job->source, &job->spool, err) < 0
+		? phi_source_blame(job->source, PHI_NONE, err) : 0;
+}
+
 int
 job_plan(struct job *job, struct phi_err *err)
 {
@@ -175,7 +182,9 @@ job_plan(struct job *job, struct phi_err *err)
 	struct phi_model *const lowered = job_lower(job, err);
 	if (!lowered)
 		return -1;
-	if (choose(job, lowered, recipe_of(job), err) ||
+	/* A copy of a folder is as it was; of what is made anew it must be known what it means. */
+	if ((!cli->dry_run && strcmp(lowered->view, "canonical") && tied(job, err)) ||
+		choose(job, lowered, recipe_of(job), err) ||
 		phi_edit_model(lowered, job->format, cli->edits.items, cli->edits.count, err)) {
 		phi_model_free(lowered);
 		return -1;

@@ -27,6 +27,9 @@ struct phi_source *phi_open_adapted(struct phi_source *base, const char *path, d
  * (source.h), and of members that do not make a packed weight. Random sources only. */
 int phi_check_format(struct phi_source *source, const struct phi_findings *findings,
 	struct phi_err *err);
+/* A head that config.json ties to the embedding, and that is there all the same: is it the embedding? Fails if not. A
+ * pipe is spooled if there is such a head; two chunks are held. */
+int phi_check_tied(struct phi_source *source, const struct phi_spool_options *spool, struct phi_err *err);
 /* --scan: what in a store would harm who loads it (pytorch/scan.h). Of a folder all files are examined, and
  * those of the folders in it; a finding names its file. Whatever cannot be opened or examined is a
  * finding; a failure is one of ours. The store is spooled if it is a pipe. */

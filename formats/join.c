@@ -78,32 +78,6 @@ phi_model_append_tensor(struct phi_model *into, const struct phi_tensor *tensor,
 	return 0;
 }
 
-/* Same type, shape and bytes? 1, 0 or -1. */
-static int
-equal(struct phi_source *a, const struct phi_tensor *x, struct phi_source *b,
-	const struct phi_tensor *y, struct phi_err *err)
-{
-	const uint64_t step = (uint64_t)PHI_CHUNK_BYTES / x->type->bytes * x->type->elements;
-	uint64_t n = 0;
-	if (x->type != y->type || x->rank != y->rank || x->nplanes != y->nplanes ||
-		memcmp(x->shape, y->shape, x->rank * sizeof *x->shape))
-		return 0;
-	uint8_t *const p = phi_alloc(2 * (size_t)PHI_CHUNK_BYTES, err);
-	int result = p ? 1 : -1;
-	phi_tensor_elements(x, &n);
-	for (uint64_t at = 0; result == 1 && at < n; at += step) {
-		const uint64_t m = n - at < step ? n - at : step;
-		const size_t bytes = (size_t)(m / x->type->elements * x->type->bytes);
-		if (phi_tensor_read(a, x, false, at, m, p, err) ||
-			phi_tensor_read(b, y, false, at, m, p + PHI_CHUNK_BYTES, err))
-			result = -1;
-		else
-			result = !memcmp(p, p + PHI_CHUNK_BYTES, bytes);
-	}
-	phi_free(p);
-	return result;
-}
-
 /* A tensor that is there already must be the same; then it is passed over. */
 static int
 add_tensor(struct phi_source *whole, struct phi_source *child, const struct phi_tensor *t,
@@ -118,7 +92,7 @@ add_tensor(struct phi_source *whole, struct phi_source *child, const struct phi_
 			? -1
 			: 0;
 	struct phi_quoted q;
-	const int same = equal(whole, &model->tensors[there], child, t, err);
+	const int same = phi_tensor_equal(whole, &model->tensors[there], child, t, err);
 	if (same)
 		return same < 0 ? -1 : 0;
 	return phi_fail(err, PHI_ARGUMENT,

@@ -35,6 +35,20 @@ check_family(const struct phi_model *model, const struct phi_findings *findings,
 		why.text);
 }
 
+static int
+check_head(struct phi_source *source, const struct phi_findings *findings, struct phi_err *err)
+{
+	struct phi_err why = {0};
+	if (phi_check_tied(source, NULL, &why) == 0)
+		return 0;
+	if (why.kind != PHI_FORMAT) {
+		*err = why;
+		return -1;
+	}
+	return phi_finding_emit(findings, PHI_FINDING_INVALID, "model.head", NULL, NULL, UINT64_MAX, err, "%s",
+		why.text);
+}
+
 /* Reads to the end what comes in order. What is cut, or not what its digests say, is a finding: what
  * was read up to there is of no use. */
 static int
@@ -73,6 +87,7 @@ phi_check_print(struct phi_source *source, const struct phi_inspect_options *opt
 	if (!result && random)
 		result = phi_check_format(source, &findings, err);
 	if (!result && !damaged && (check_family(source->model, &findings, err) ||
+			       check_head(source, &findings, err) ||
 			       phi_check_finite(source, &findings, err) ||
 			       phi_check_importance(source, &findings, err)))
 		result = -1;

@@ -68,6 +68,9 @@ int phi_source_blame(const struct phi_source *source, uint32_t storage, struct p
  * `transpose`: as if the two dimensions were exchanged (rank 2). Tensors of one plane only. */
 int phi_tensor_read(struct phi_source *source, const struct phi_tensor *tensor, bool transpose,
 	uint64_t first, uint64_t n, void *dst, struct phi_err *err);
+/* Have two tensors the same type, shape and bytes? 1, 0 or -1. Random sources; a chunk of each is held. */
+int phi_tensor_equal(struct phi_source *a, const struct phi_tensor *x, struct phi_source *b,
+	const struct phi_tensor *y, struct phi_err *err);
 /* The same of a packed tensor, as F32. The source is random; it is best asked for many whole rows. */
 int phi_tensor_unpack(struct phi_source *source, const struct phi_tensor *tensor, phi_unpack_fn *unpack,
 	uint64_t first, uint64_t n, float *dst, struct phi_err *err);

@@ -136,3 +136,50 @@ PY
 	[[ "$output" == *"README.md: version is no text and is not carried" ]]
 	[ "$(key d.gguf general.name)" = '"ok"' ]
 }
+
+# give_head LAST: the folder gets a head that is the embedding, but for its last byte, which becomes LAST (in octal).
+give_head()
+{
+	python3 - "$1" <<'PY'
+import json, struct, sys
+path = "Phi-4-mini/model.safetensors"
+file = open(path, "rb").read()
+n = struct.unpack("<Q", file[:8])[0]
+header, data = json.loads(file[8:8 + n]), file[8 + n:]
+entry = dict(header["model.embed_tokens.weight"])
+first, end = entry["data_offsets"]
+entry["data_offsets"] = [len(data), len(data) + end - first]
+header["lm_head.weight"] = entry
+head = bytearray(data[first:end])
+if sys.argv[1]:
+    head[-1] = int(sys.argv[1], 8)
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open(path, "wb").write(struct.pack("<Q", len(text)) + text + data + head)
+PY
+}
+
+@test "a tied head that is there all the same" {
+	give_head ''
+	phi-quant -q -t q8_0 Phi-4-mini -o a.gguf
+	phi-inspect --json a.gguf | jq -e '[.tensors[].name] | index("output.weight")'
+	phi-repack -q Phi-4-mini | phi-quant -q -t q8_0 -f gguf | cmp - a.gguf
+	phi-inspect --check Phi-4-mini
+	only_files a.gguf
+}
+
+@test "a tied head that is another" {
+	local why='tensor lm_head.weight: other values than model.embed_tokens.weight, to which tie_word_embeddings ties it'
+	give_head 100
+	fails 2 "phi-quant: Phi-4-mini: $why" phi-quant -q -t q8_0 Phi-4-mini -o a.gguf
+	fails 2 "phi-repack: Phi-4-mini: $why" phi-repack -q Phi-4-mini -o a.gguf
+	phi-repack -q Phi-4-mini >copy.tar
+	fails 2 "phi-quant: stdin: $why" phi-quant -q -t q8_0 -f gguf <copy.tar
+	run phi-inspect --check Phi-4-mini
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"Phi-4-mini: invalid: model.head: $why" ]]
+	# It is a model if nobody says that it is tied.
+	edit config.json '.tie_word_embeddings = false'
+	phi-quant -q -t q8_0 Phi-4-mini -o a.gguf
+	only_files a.gguf copy.tar
+}
