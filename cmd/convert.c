@@ -41,7 +41,8 @@ cli_importance(const struct cli *cli, struct phi_err *err)
 	const struct phi_open_options options = {.size = sizeof options, .random = true, .members = true};
 	struct phi_source *const source = phi_open(cli->imatrix, &options, err);
 	struct phi_importance_list *const list = source ? phi_importance_read(source, err) : NULL;
-	phi_source_close(source);
+	if (!list)
+		phi_source_close(source);
 	return list;
 }
 

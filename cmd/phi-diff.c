@@ -75,7 +75,7 @@ diff(struct cli *cli)
 		!compare(cli, source, importance, &report, &spool, &differs, &err);
 	if (cli_report_end(&report, good, &err))
 		good = false;
-	phi_importance_free(importance);
+	phi_importance_close(importance);
 	phi_source_close(source[1]);
 	phi_source_close(source[0]);
 	return !good ? cli_trouble(cli, &err) : differs ? CLI_DIFFERS : CLI_DONE;

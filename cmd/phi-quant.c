@@ -107,7 +107,7 @@ quantize(struct cli *cli)
 			read_importance(cli, &wish, &err)
 		? cli_trouble(cli, &err)
 		: cli_convert(cli, &wish.choice);
-	phi_importance_free(wish.importance);
+	phi_importance_close(wish.importance);
 	phi_recipe_file_close(wish.file);
 	phi_free(wish.rules);
 	return status;

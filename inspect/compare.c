@@ -1,5 +1,6 @@
 #include "inspect/compare.h"
 
+#include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/models/family.h"
 #include "quant/importance.h"
@@ -25,6 +26,7 @@ pair_of(const struct pass *pass, const struct phi_tile *tile)
 struct part {
 	struct phi_distance distance;
 	struct phi_stats stats[2];
+	bool unweighed; /* the importance could not be read any more */
 	/* Where the tile's worst blocks begin, in no order. */
 	unsigned nblocks;
 	struct place {
@@ -92,14 +94,31 @@ measure_tile(struct part *part, const struct phi_tile *tile, bool same_type)
 	}
 }
 
-static void
-weigh_tile(struct part *part, const struct phi_tile *tile, const struct phi_tensor *t,
-	const float *importance)
+enum { WINDOW = 8192 }; /* numbers of importance at a time */
+
+/* By stretches of a row that the window holds; rows that fit it are read once for each matrix of a tile. */
+static int
+weigh_tile(struct part *part, const struct phi_tile *tile, const struct phi_tensor *t, const struct phi_pair *pair)
 {
-	uint64_t n;
-	phi_tensor_elements(t, &n); /* fits: phi_model_check saw it */
-	phi_distance_weigh(&part->distance, tile->values[0], tile->values[1], tile->n, tile->first,
-		importance, phi_tensor_row(t), t->rank > 2 ? n / t->shape[0] : n);
+	const uint64_t row = phi_tensor_row(t);
+	float window[WINDOW];
+	uint64_t all, run, begin = UINT64_MAX, held = 0;
+	phi_tensor_elements(t, &all); /* fits: phi_model_check saw it */
+	const uint64_t each = t->rank > 2 ? all / t->shape[0] : all;
+	for (uint64_t i = 0; i < tile->n; i += run) {
+		const uint64_t at = tile->first + i, column = at % row;
+		const uint64_t first = pair->importance_first + at / each * row + column;
+		const uint64_t left = row - column < WINDOW ? row - column : WINDOW;
+		run = left < tile->n - i ? left : tile->n - i;
+		if (first != begin || run > held) {
+			if (pair->importance->read(pair->importance, first, window, run, NULL) < 0)
+				return -1;
+			begin = first;
+			held = run;
+		}
+		phi_distance_weigh(&part->distance, tile->values[0] + i, tile->values[1] + i, run, window);
+	}
+	return 0;
 }
 
 static void
@@ -113,7 +132,7 @@ compare_tile(void *ctx, const struct phi_tile *tile, void *partial)
 	struct part *const part = partial;
 	measure_tile(part, tile, phi_type_same(a, b));
 	if (pair->importance && !part->distance.undecoded)
-		weigh_tile(part, tile, phi_pair_tensor(c, pair, 0), pair->importance);
+		part->unweighed = weigh_tile(part, tile, phi_pair_tensor(c, pair, 0), pair) < 0;
 	if (c->options->blocks && part->distance.values_differ && !part->distance.undecoded)
 		note_blocks(part, tile, phi_block_length(a, b), c->options->blocks);
 	for (unsigned side = 0; side < 2 && pair->stats; side++)
@@ -150,7 +169,10 @@ merge_tile(void *ctx, const struct phi_tile *tile, const void *partial, struct p
 	const struct pass *const pass = ctx;
 	struct phi_pair *const pair = pair_of(pass, tile);
 	const struct part *const part = partial;
-	(void)err;
+	struct phi_quoted q;
+	if (part->unweighed)
+		return phi_fail(err, PHI_SYSTEM, "tensor %s: its importance cannot be read any more",
+			phi_quote(&q, phi_pair_name(pass->comparison, pair)));
 	phi_distance_merge(&pair->distance, &part->distance);
 	for (unsigned i = 0; i < part->nblocks; i++)
 		keep_block(pass->comparison, pair, tile, &part->blocks[i]);
@@ -179,33 +201,33 @@ to_measure(const struct phi_comparison *c, const struct phi_pair *pair)
 
 /* Numbers for all columns of the pair's tensors: those of one expert, where the importance is of all that a tensor
  * was stacked of. */
-static const float *
-numbers_of(const struct phi_comparison *c, const struct phi_pair *pair, const struct phi_importance_of *of)
+static bool
+set_numbers(const struct phi_comparison *c, struct phi_pair *pair, const struct phi_importance_of *of)
 {
 	const struct phi_tensor *const t = phi_pair_tensor(c, pair, 0);
 	const uint64_t numbers = phi_tensor_row(t) * (t->rank > 2 ? t->shape[0] : 1);
 	const int expert = phi_family_expert(c->source[0]->model, t);
-	if (of->size == numbers)
-		return of->values;
-	if (expert < 0 || !numbers || of->size % numbers || (uint64_t)expert >= of->size / numbers)
-		return NULL;
-	return of->values + (uint64_t)expert * numbers;
+	if (of->size != numbers) {
+		if (expert < 0 || !numbers || of->size % numbers || (uint64_t)expert >= of->size / numbers)
+			return false;
+		pair->importance_first = (uint64_t)expert * numbers;
+	}
+	pair->importance = &of->numbers;
+	return true;
 }
 
 /* By any of the names that the pair has. */
-static const float *
-importance_of(const struct phi_comparison *c, const struct phi_pair *pair)
+static void
+set_importance(const struct phi_comparison *c, struct phi_pair *pair)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		const struct phi_tensor *const side = phi_pair_tensor(c, pair, i / 2);
 		const char *const name = i % 2 ? side->canonical : side->name;
 		const struct phi_importance_of *const of =
 			name ? phi_importance_find(c->options->importance, name) : NULL;
-		const float *const numbers = of ? numbers_of(c, pair, of) : NULL;
-		if (numbers)
-			return numbers;
+		if (of && set_numbers(c, pair, of))
+			return;
 	}
-	return NULL;
 }
 
 static int
@@ -218,7 +240,7 @@ measure(struct pass *pass, struct phi_err *err)
 			pass->of[c->pairs[i].a] = &c->pairs[i];
 	for (size_t i = 0; i < c->npairs && c->options->importance; i++)
 		if (to_measure(c, &c->pairs[i]))
-			c->pairs[i].importance = importance_of(c, &c->pairs[i]);
+			set_importance(c, &c->pairs[i]);
 	for (size_t i = 0; i < c->npairs; i++)
 		if (to_measure(c, &c->pairs[i]) && !copied_from(pass, &c->pairs[i]))
 			pass->jobs[njobs++] = (struct phi_reduce_job){{c->pairs[i].a, c->pairs[i].b}};

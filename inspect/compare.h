@@ -34,8 +34,9 @@ struct phi_pair {
 	enum phi_pair_state state;
 	struct phi_distance distance;
 	struct phi_stats *stats; /* of a and of b; NULL: not asked for, or not measured */
-	/* Of the columns of a, for each index of the outermost of three dimensions; lent; or NULL. */
-	const float *importance;
+	/* Of the columns of a, for each index of the outermost of three dimensions, from a number on; lent; or NULL. */
+	const struct phi_columns *importance;
+	uint64_t importance_first;
 };
 
 /* A block: a stretch of values that the type of b quantizes together, else that of a, else of 32. */
@@ -87,9 +88,8 @@ void phi_block_insert(struct phi_block *list, unsigned *count, unsigned most,
 
 /* Adds elements [first, first + n) of a and b; n itself is the caller's to count. */
 void phi_distance_add(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first);
-/* The same times the importance: numbers for each of `row` columns, expert by expert of `each` elements. */
-void phi_distance_weigh(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first,
-	const float *importance, uint64_t row, uint64_t each);
+/* The same of n elements times a number each, the importance of their columns. */
+void phi_distance_weigh(struct phi_distance *d, const float *a, const float *b, uint64_t n, const float *importance);
 /* What is equal to the last bit still adds to the sums of squares. */
 void phi_distance_add_equal(struct phi_distance *d, const float *a, uint64_t n);
 /* p's elements follow d's. */

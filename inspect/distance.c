@@ -89,12 +89,10 @@ phi_distance_add(struct phi_distance *d, const float *a, const float *b, uint64_
 }
 
 void
-phi_distance_weigh(struct phi_distance *d, const float *a, const float *b, uint64_t n, uint64_t first,
-	const float *importance, uint64_t row, uint64_t each)
+phi_distance_weigh(struct phi_distance *d, const float *a, const float *b, uint64_t n, const float *importance)
 {
 	for (uint64_t i = 0; i < n; i++) {
-		const uint64_t at = first + i;
-		const double weight = importance[at / each * row + at % row];
+		const double weight = importance[i];
 		const double diff = (double)a[i] - b[i];
 		if (!isfinite(diff))
 			continue;

@@ -113,7 +113,7 @@ attach_one(struct attach *a, struct phi_tensor *t, struct phi_err *err)
 	if (of && fit(of, t, &fits, err))
 		return -1;
 	if (fits) {
-		t->importance = of->values;
+		t->importance = &of->numbers;
 		a->given++;
 		if (!of->unseen || of->experts < 2)
 			return 0;

@@ -15,13 +15,21 @@ struct phi_importance_list {
 	size_t count;
 	const char *dataset;
 	uint64_t chunks;
-	uint64_t bytes; /* of all values */
+	struct phi_source *source;
 };
 
 struct reader {
 	struct phi_source *source;
 	struct phi_importance_list *list;
 	struct phi_names *counts; /* NAME -> index of NAME.counts */
+};
+
+enum { WINDOW = 4096, COUNTS = 256 }; /* numbers, counts at a time */
+
+/* The counts in use: of experts [first, first + n). */
+struct counts {
+	uint64_t first, n;
+	uint8_t bytes[4 * COUNTS];
 };
 
 /* The length of a name without a suffix it has, or 0. */
@@ -32,66 +40,86 @@ stem(const char *name, const char *suffix)
 	return n > m && !strcmp(name + n - m, suffix) ? n - m : 0;
 }
 
-/* All numbers of a tensor of 4-byte elements, in the list's arena. */
-static void *
-load(struct reader *r, const struct phi_tensor *t, uint64_t *n, struct phi_err *err)
-{
-	if (!phi_tensor_elements(t, n) || *n > PHI_IMPORTANCE_BYTES_MAX / 4 ||
-		r->list->bytes + 4 * *n > PHI_IMPORTANCE_BYTES_MAX) {
-		phi_fail(err, PHI_LIMIT, "more than %d bytes of importance",
-			PHI_IMPORTANCE_BYTES_MAX);
-		return NULL;
-	}
-	r->list->bytes += 4 * *n;
-	void *const data = phi_arena_alloc(r->list->arena, 4 * (size_t)*n, err);
-	if (!data || phi_tensor_read(r->source, t, false, 0, *n, data, err))
-		return NULL;
-	return data;
-}
-
 /* What the sums of one expert are divided by; 0: unseen. llama.cpp rounds the F32 count. */
 static int
-count_of(const struct phi_tensor *t, const void *counts, uint64_t i, float *count,
-	struct phi_err *err)
+count_of(const struct phi_importance_of *item, uint64_t e, struct counts *held, float *count, struct phi_err *err)
 {
-	const uint8_t *const at = (const uint8_t *)counts + 4 * i;
-	const uint32_t bits = phi_load32(at);
-	const float f = t->type->id == PHI_I32 ? (float)(int32_t)bits : phi_float32(bits);
+	if (e < held->first || e - held->first >= held->n) {
+		held->first = e;
+		held->n = item->experts - e < COUNTS ? item->experts - e : COUNTS;
+		if (phi_tensor_read(item->source, item->counts, false, e, held->n, held->bytes, err))
+			return -1;
+	}
+	const uint32_t bits = phi_load32(held->bytes + 4 * (e - held->first));
+	const bool whole = item->counts->type->id == PHI_I32;
+	const float f = whole ? (float)(int32_t)bits : phi_float32(bits);
 	if (!isfinite(f) || f < 0)
-		return phi_fail(err, PHI_FORMAT, "count %" PRIu64 " is %g", i, (double)f);
-	*count = t->type->id == PHI_I32 ? f : roundf(f);
+		return phi_fail(err, PHI_FORMAT, "count %" PRIu64 " is %g", e, (double)f);
+	*count = whole ? f : roundf(f);
 	return 0;
 }
 
+/* Sums of neighbouring columns of one expert, from `column` on. */
 static int
-divide(float *values, uint64_t n, float count, struct phi_err *err)
+divide(float *values, uint64_t n, uint64_t column, float count, struct phi_err *err)
 {
 	for (uint64_t i = 0; i < n; i++) {
 		values[i] /= count;
 		if (!isfinite(values[i]) || values[i] < 0)
-			return phi_fail(err, PHI_FORMAT, "importance of column %" PRIu64 " is %g",
-				i, (double)values[i]);
+			return phi_fail(err, PHI_FORMAT, "importance of column %" PRIu64 " is %g", column + i,
+				(double)values[i]);
 	}
 	return 0;
 }
 
+/* Numbers [first, first + n) of an item; adds to *unseen the experts that begin among them and that nothing
+ * reached. */
 static int
-set_values(struct phi_importance_of *item, const struct phi_tensor *t, float *values,
-	const void *counts, struct phi_err *err)
+read_numbers(const struct phi_importance_of *item, uint64_t first, float *dst, uint64_t n, uint64_t *unseen,
+	struct phi_err *err)
 {
 	const uint64_t columns = item->size / item->experts;
-	for (uint64_t e = 0; e < item->experts; e++) {
-		float *const of = values + e * columns;
+	struct counts held = { 0 };
+	uint64_t run;
+	if (phi_tensor_read(item->source, item->sums, false, first, n, dst, err))
+		return -1;
+	for (uint64_t i = 0; i < n; i += run) {
+		const uint64_t column = (first + i) % columns, left = columns - column;
 		float count = 0;
-		if (count_of(t, counts, e, &count, err))
+		run = left < n - i ? left : n - i;
+		if (count_of(item, (first + i) / columns, &held, &count, err))
 			return -1;
-		item->unseen += count == 0;
-		for (uint64_t i = 0; i < columns && count == 0 && t->type->id != PHI_I32; i++)
-			of[i] = 1;
-		if (divide(of, columns, count == 0 ? 1 : count, err))
+		*unseen += count == 0 && column == 0;
+		for (uint64_t k = 0; k < run && count == 0 && item->counts->type->id != PHI_I32; k++)
+			dst[i + k] = 1;
+		if (divide(dst + i, run, column, count == 0 ? 1 : count, err))
 			return -1;
 	}
-	item->values = values;
+	return 0;
+}
+
+/* For who uses the numbers: what was good when all were looked at may have changed. */
+static int
+read_again(const struct phi_columns *numbers, uint64_t first, float *dst, uint64_t n, struct phi_err *err)
+{
+	const struct phi_importance_of *const item = numbers->state;
+	struct phi_quoted q;
+	uint64_t unseen = 0;
+	if (read_numbers(item, first, dst, n, &unseen, err) == 0)
+		return 0;
+	phi_context(err, "tensor %s", phi_quote(&q, item->sums->name));
+	return phi_source_blame(item->source, PHI_NONE, err);
+}
+
+static int
+look_through(struct phi_importance_of *item, struct phi_err *err)
+{
+	float numbers[WINDOW];
+	for (uint64_t i = 0, n; i < item->size; i += n) {
+		n = item->size - i < WINDOW ? item->size - i : WINDOW;
+		if (read_numbers(item, i, numbers, n, &item->unseen, err))
+			return -1;
+	}
 	return 0;
 }
 
@@ -107,10 +135,10 @@ read_item(struct reader *r, const struct phi_tensor *sums, size_t name, struct p
 	if (sums->type->id != PHI_F32 || (t->type->id != PHI_F32 && t->type->id != PHI_I32))
 		return phi_fail(err, PHI_FORMAT, "sums are %s and counts %s, not F32",
 			sums->type->name, t->type->name);
-	struct phi_importance_of item = { 0 };
-	float *const values = load(r, sums, &item.size, err);
-	const void *const counts = values ? load(r, t, &item.experts, err) : NULL;
-	item.name = counts ? phi_arena_copy(list->arena, sums->name, name, err) : NULL;
+	struct phi_importance_of item = { .source = r->source, .sums = sums, .counts = t };
+	phi_tensor_elements(sums, &item.size); /* both fit: phi_model_check saw it */
+	phi_tensor_elements(t, &item.experts);
+	item.name = phi_arena_copy(list->arena, sums->name, name, err);
 	if (!item.name)
 		return -1;
 	if (!item.experts || !item.size) /* llama-quantize passes over them */
@@ -118,11 +146,12 @@ read_item(struct reader *r, const struct phi_tensor *sums, size_t name, struct p
 	if (item.size % item.experts)
 		return phi_fail(err, PHI_FORMAT, "%" PRIu64 " sums and %" PRIu64 " counts",
 			item.size, item.experts);
-	if (set_values(&item, t, values, counts, err))
+	if (look_through(&item, err))
 		return -1;
-	list->items[list->count] = item;
-	return phi_names_add(list->names, item.name, name, (uint32_t)list->count++, err) < 0 ? -1
-											     : 0;
+	struct phi_importance_of *const kept = &list->items[list->count];
+	*kept = item;
+	kept->numbers = (struct phi_columns){ .read = read_again, .state = kept };
+	return phi_names_add(list->names, item.name, name, (uint32_t)list->count++, err) < 0 ? -1 : 0;
 }
 
 /* Says which tensor before what was wrong with it. */
@@ -182,6 +211,7 @@ phi_importance_read(struct phi_source *source, struct phi_err *err)
 	struct reader r = { .source = source, .list = phi_calloc(1, sizeof *r.list, err) };
 	if (!r.list)
 		return NULL;
+	r.list->source = source;
 	const int result = read_all(&r, err);
 	phi_names_free(r.counts);
 	if (!result)
@@ -199,6 +229,14 @@ phi_importance_free(struct phi_importance_list *list)
 	phi_names_free(list->names);
 	phi_arena_free(list->arena);
 	phi_free(list);
+}
+
+void
+phi_importance_close(struct phi_importance_list *list)
+{
+	struct phi_source *const source = list ? list->source : NULL;
+	phi_importance_free(list);
+	phi_source_close(source);
 }
 
 size_t

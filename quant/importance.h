@@ -8,27 +8,34 @@
  *     NAME.counts    F32 [experts, 1]: tokens that reached the expert; or one I32 for all (.dat)
  *
  * and the importance is the quotient, as llama-quantize computes it: float divided by float. An expert that
- * no token reached has 1 everywhere; where an I32 count is 0, the sums are taken as they are. */
+ * no token reached has 1 everywhere; where an I32 count is 0, the sums are taken as they are.
+ *
+ * Numbers are not held: all are looked at once, then each row is read and divided when it is asked for. So memory
+ * does not grow with the model (of one with 256 experts they are 700 MB). */
 #ifndef PHI_QUANT_IMPORTANCE_H
 #define PHI_QUANT_IMPORTANCE_H
 
+#include "formats/core/columns.h"
 #include "formats/core/source.h"
-
-enum { PHI_IMPORTANCE_BYTES_MAX = 1 << 30 }; /* of all numbers; of a model of 256 experts: 700 MB */
 
 /* One matrix, or a stack of experts. */
 struct phi_importance_of {
 	const char *name;    /* of the tensor, in the target's spelling or Hugging Face's */
-	const float *values; /* finite and none below 0; an expert's columns one after the other */
-	uint64_t size;	     /* how many */
-	uint64_t experts, unseen; /* unseen: reached by no token */
+	struct phi_columns numbers; /* an expert's columns one after the other */
+	uint64_t size;		    /* how many */
+	uint64_t experts, unseen;   /* unseen: reached by no token */
+	/* What the numbers are read from. */
+	struct phi_source *source;
+	const struct phi_tensor *sums, *counts;
 };
 
 struct phi_importance_list;
 
-/* Reads all of an opened imatrix; the source is random, and not needed afterwards. */
+/* Looks through all of an opened imatrix; the source is random, and lent for the list's life. */
 struct phi_importance_list *phi_importance_read(struct phi_source *source, struct phi_err *err);
 void phi_importance_free(struct phi_importance_list *list);
+/* Frees it and closes its source. */
+void phi_importance_close(struct phi_importance_list *list);
 
 size_t phi_importance_count(const struct phi_importance_list *list);
 const struct phi_importance_of *phi_importance_at(const struct phi_importance_list *list, size_t i);

@@ -30,6 +30,7 @@ struct slot {
 	uint8_t *in, *out;
 	const struct phi_segment *segment;
 	uint64_t first, n; /* units of the segment */
+	struct phi_columns_held columns;
 };
 
 static int
@@ -78,22 +79,34 @@ pump_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	return result < 0 ? in_source(pump, s, err) : 0;
 }
 
-/* Elements [at, at + *n) of a slot and the importance of their rows; *n is cut where that changes: each
- * expert has its own. */
-static const float *
-importance_at(const struct phi_segment *s, uint64_t first, uint64_t *n)
+/* The matrix that element `first` of a segment lies in, of a stack of experts; *n is cut to where it ends: each expert
+ * has its own importance. */
+static uint64_t
+matrix_at(const struct phi_segment *s, uint64_t first, uint64_t *n)
 {
 	const struct phi_tensor *const t = s->tensor;
-	const uint64_t row = phi_tensor_row(t);
-	if (!s->weighted || t->rank < 3)
-		return s->weighted ? t->importance : NULL;
 	uint64_t all;
+	if (t->rank < 3)
+		return 0;
 	phi_tensor_elements(t, &all); /* fits: phi_model_check saw it */
 	const uint64_t each = all / t->shape[0];
 	const uint64_t place = s->offset / t->type->bytes * t->type->elements + first;
 	const uint64_t left = each - place % each;
 	*n = *n < left ? *n : left;
-	return t->importance + place / each * row;
+	return place / each;
+}
+
+/* The importance of *n elements from `first` on, or fewer, which *n then says; NULL: they have none. */
+static int
+load_importance(struct slot *slot, uint64_t first, uint64_t *n, const float **out, struct phi_err *err)
+{
+	const struct phi_segment *const s = slot->segment;
+	*out = NULL;
+	if (!s->weighted)
+		return 0;
+	const uint64_t row = phi_tensor_row(s->tensor);
+	*out = phi_columns_at(&slot->columns, s->tensor->importance, matrix_at(s, first, n) * row, row, err);
+	return *out ? 0 : -1;
 }
 
 static uint64_t
@@ -102,38 +115,36 @@ bytes_of(const struct phi_type *type, uint64_t n)
 	return n / type->elements * type->bytes;
 }
 
-/* Converts a slot, and measures what that lost if asked to; on failure *bad is the offending element of it. */
+/* Elements [i, i + n) of a slot. */
 static int
-convert_slot(const struct pump *pump, uint64_t ticket, const struct slot *slot, uint64_t *bad)
-{
-	const struct phi_segment *const s = slot->segment;
-	const uint64_t row = phi_tensor_row(s->tensor);
-	uint64_t n;
-	for (uint64_t i = 0; i < slot->n; i += n) {
-		n = slot->n - i;
-		const float *const importance = importance_at(s, slot->first + i, &n);
-		const uint8_t *const in = slot->in + bytes_of(s->type, i);
-		uint8_t *const out = slot->out + bytes_of(s->tensor->type, i);
-		if (s->convert.run(&s->convert, in, out, n, row, importance, pump->options->overflow, bad) < 0) {
-			*bad += i;
-			return -1;
-		}
-		if (pump->gather)
-			phi_gather_take(pump->gather, s, ticket, in, out, n, importance);
-	}
-	return 0;
-}
-
-static int
-convert(const struct pump *pump, uint64_t ticket, const struct slot *slot, struct phi_err *err)
+convert_part(const struct pump *pump, const struct slot *slot, uint64_t i, uint64_t n, const float *importance,
+	struct phi_err *err)
 {
 	const struct phi_segment *const s = slot->segment;
 	uint64_t bad = 0;
-	if (convert_slot(pump, ticket, slot, &bad) < 0) {
-		phi_fail(err, PHI_UNSUPPORTED,
-			"element %" PRIu64 " is not finite, or too large for %s (see --on-overflow)",
-			s->first + slot->first + bad, s->tensor->type->name);
-		return in_source(pump, s, err);
+	if (s->convert.run(&s->convert, slot->in + bytes_of(s->type, i), slot->out + bytes_of(s->tensor->type, i), n,
+		    phi_tensor_row(s->tensor), importance, pump->options->overflow, &bad) == 0)
+		return 0;
+	phi_fail(err, PHI_UNSUPPORTED, "element %" PRIu64 " is not finite, or too large for %s (see --on-overflow)",
+		s->first + slot->first + i + bad, s->tensor->type->name);
+	return in_source(pump, s, err);
+}
+
+/* Converts a slot, and measures what that lost if asked to. */
+static int
+convert(const struct pump *pump, uint64_t ticket, struct slot *slot, struct phi_err *err)
+{
+	const struct phi_segment *const s = slot->segment;
+	const float *importance;
+	uint64_t n;
+	for (uint64_t i = 0; i < slot->n; i += n) {
+		n = slot->n - i;
+		if (load_importance(slot, slot->first + i, &n, &importance, err) < 0 ||
+			convert_part(pump, slot, i, n, importance, err) < 0)
+			return -1;
+		if (pump->gather)
+			phi_gather_take(pump->gather, s, ticket, slot->in + bytes_of(s->type, i),
+				slot->out + bytes_of(s->tensor->type, i), n, importance);
 	}
 	return 0;
 }
@@ -196,13 +207,20 @@ pump_drop(void *ctx, void *carried)
 	(void)ctx;
 	phi_free(slot->in);
 	phi_free(slot->out);
+	phi_columns_drop(&slot->columns);
+}
+
+static uint64_t
+slot_bytes(const struct phi_schedule *schedule)
+{
+	return (uint64_t)schedule->in_bytes + schedule->out_bytes + schedule->columns_bytes + sizeof(struct slot);
 }
 
 /* As many workers as asked for, as long as what they carry fits the memory; at least one. */
 static unsigned
 jobs_that_fit(const struct phi_schedule *schedule, const struct phi_pump_options *options)
 {
-	const uint64_t each = schedule->in_bytes + schedule->out_bytes + sizeof(struct slot);
+	const uint64_t each = slot_bytes(schedule);
 	const uint64_t memory = options->memory ? options->memory : MEMORY_DEFAULT;
 	const unsigned jobs = options->jobs ? options->jobs : phi_relay_cpus();
 	const uint64_t fit = memory / 2 / each;
@@ -216,8 +234,7 @@ phi_plan_measure(struct phi_plan *plan, const struct phi_source *source,
 	struct phi_schedule schedule;
 	if (phi_schedule_make(&schedule, plan, options->converters, source->sequential, err) < 0)
 		return -1;
-	plan->memory = jobs_that_fit(&schedule, options) *
-		(uint64_t)(schedule.in_bytes + schedule.out_bytes + sizeof(struct slot));
+	plan->memory = jobs_that_fit(&schedule, options) * slot_bytes(&schedule);
 	phi_schedule_free(&schedule);
 	return 0;
 }

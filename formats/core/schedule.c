@@ -100,6 +100,9 @@ note_sizes(struct phi_schedule *schedule, const struct phi_segment *s)
 		schedule->in_bytes = in;
 	if (schedule->out_bytes < out)
 		schedule->out_bytes = out;
+	const size_t columns = s->weighted ? phi_tensor_row(s->tensor) * sizeof(float) : 0;
+	if (schedule->columns_bytes < columns)
+		schedule->columns_bytes = columns;
 	if (s->from && is_strided(s))
 		schedule->strided = true;
 }

@@ -26,6 +26,7 @@ struct phi_schedule {
 	size_t nsegments, capacity;
 	uint64_t tickets;
 	size_t in_bytes, out_bytes; /* of the largest chunk, before and after converting */
+	size_t columns_bytes;	    /* of the importance of the longest row */
 	bool strided;		    /* some part is transposed: a sequential source must be settled */
 };
 

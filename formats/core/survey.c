@@ -22,6 +22,7 @@ struct slot {
 	void *raw, *made;
 	size_t x_capacity, raw_capacity, made_capacity;
 	uint64_t row, rows; /* elements of a row, rows that were sampled */
+	struct phi_columns_held columns;
 };
 
 static bool
@@ -101,13 +102,16 @@ survey_read(void *ctx, uint64_t tensor, void *carried, struct phi_err *err)
 	return 0;
 }
 
-/* The importance of a row: each expert has its own. */
-static const float *
-importance_of(const struct phi_tensor *t, uint64_t row)
+/* The importance of a row, or NULL: each expert has its own. */
+static int
+load_importance(const struct phi_tensor *t, uint64_t row, struct slot *slot, const float **out, struct phi_err *err)
 {
-	if (!t->importance || t->rank < 3)
-		return t->importance;
-	return t->importance + row / (rows_of(t) / t->shape[0]) * phi_tensor_row(t);
+	*out = NULL;
+	if (!t->importance)
+		return 0;
+	const uint64_t matrix = t->rank < 3 ? 0 : row / (rows_of(t) / t->shape[0]);
+	*out = phi_columns_at(&slot->columns, t->importance, matrix * slot->row, slot->row, err);
+	return *out ? 0 : -1;
 }
 
 /* All samples in one type. */
@@ -126,7 +130,9 @@ try_type(const struct survey *s, const struct phi_tensor *t, struct slot *slot, 
 		return -1;
 	for (uint64_t i = 0; i < slot->rows; i++) {
 		const float *const x = slot->x + i * slot->row;
-		const float *const importance = importance_of(t, sampled_row(t, slot->rows, i));
+		const float *importance;
+		if (load_importance(t, sampled_row(t, slot->rows, i), slot, &importance, err) < 0)
+			return -1;
 		convert.run(&convert, x, slot->made, slot->row, slot->row,
 			convert.importance == PHI_IMPORTANCE_NONE ? NULL : importance, PHI_OVERFLOW_CLAMP, &bad);
 		phi_meter_read(&meter, x, slot->made, slot->row, slot->row, importance, loss);
@@ -162,6 +168,7 @@ survey_drop(void *ctx, void *carried)
 	phi_free(slot->x);
 	phi_free(slot->raw);
 	phi_free(slot->made);
+	phi_columns_drop(&slot->columns);
 }
 
 int

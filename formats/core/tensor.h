@@ -2,6 +2,7 @@
 #ifndef PHI_CORE_TENSOR_H
 #define PHI_CORE_TENSOR_H
 
+#include "formats/core/columns.h"
 #include "formats/core/limits.h"
 #include "formats/core/packed.h"
 #include "formats/core/role.h"
@@ -67,10 +68,9 @@ struct phi_tensor {
 	unsigned nparts;
 	struct phi_part *parts;
 	/* Of a lowered model: how much each column matters, for the conversion to a type that asks
-	 * (convert.h); finite and none below 0. A row's length of numbers; of a tensor of rank 3 (experts)
-	 * as many for each index of the outermost dimension, one after the other. Set by choose; lent
-	 * (the model's arena). NULL: all alike. */
-	const float *importance;
+	 * (convert.h). A row's length of numbers; of a tensor of rank 3 (experts) as many for each index of the
+	 * outermost dimension, one after the other. Set by choose; lent. NULL: all alike. */
+	const struct phi_columns *importance;
 	/* Index of an earlier tensor of this model with the same bytes (tied weights), or PHI_NONE. */
 	uint32_t alias;
 	/* The target demands this type (a norm of a GGUF is F32): choose leaves it alone. */

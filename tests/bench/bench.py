@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ratios of our tools and their peers, taken in alternation on one machine, median of five; run by run.sh.
 
-    tests/bench/run.sh build/gcc [header repack legacy kernels quant imatrix pipe memory scale]
+    tests/bench/run.sh build/gcc [header repack legacy kernels quant imatrix pipe memory experts scale]
 
 Works in /dev/shm (about 10 GB at most), else in $TMPDIR: set PHI_BENCH to choose. A line a figure, with its bar.
 Other load spoils the times; the ratios bear some of it.
@@ -71,15 +71,15 @@ def safetensors_header(tensors, dtype="F16", width=2):
     return struct.pack("<Q", len(text)) + text, at
 
 
-def gguf_header(tensors):
-    """The same of a GGUF file of F16 tensors."""
+def gguf_header(tensors, dtype=1, width=2):
+    """The same of a GGUF file of tensors of one ggml type, F16 as a rule."""
     def string(s):
         return struct.pack("<Q", len(s)) + s.encode()
     out, at = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), 1), 0
     out += string("general.architecture") + struct.pack("<I", 8) + string("bench")
     for name, shape in tensors:
-        out += string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *reversed(shape), 1, at)
-        at += (int(np.prod(shape)) * 2 + 31) // 32 * 32
+        out += string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *reversed(shape), dtype, at)
+        at += (int(np.prod(shape)) * width + 31) // 32 * 32
     return out + bytes(-len(out) % 32), at
 
 
@@ -280,6 +280,25 @@ def memory():
     (work / "out.gguf").unlink(missing_ok=True)
 
 
+def experts():
+    """The peak where importance is large: 755 MB of it, for 180 stacks of 256 experts."""
+    names = [f"blk.{i}.ffn_{what}_exps.weight" for i in range(60) for what in ("up", "gate", "down")]
+    sparse(work / "experts.gguf", *gguf_header([(name, (256, 8, 4096)) for name in names]))
+    sparse(work / "experts.imatrix", *gguf_header(
+        [(name + end, shape) for name in names for end, shape in ((".in_sum2", (256, 4096)), (".counts", (256, 1)))], 0, 4))
+    size = (work / "experts.imatrix").stat().st_size
+    for command in ("M phi-quant -q --no-sync --pure -t q4_0 --imatrix experts.imatrix experts.gguf -o out.gguf",
+                    "cat experts.imatrix | M phi-quant -q -n --target-bpw 4.5 --imatrix /dev/stdin experts.gguf",
+                    "M phi-diff -q --imatrix experts.imatrix experts.gguf out.gguf >/dev/null; true",
+                    "M phi-inspect --check experts.imatrix >/dev/null"):
+        clean = "out.gguf" if "-o" in command else None
+        peak = max(k for _, k, _ in run(command, clean))
+        peers.check(peak < 65536, f"importance of {size / 1e6:.0f} MB: {command.replace('M ', '')}: {peak / 1024:.1f} MiB "
+                    "(bar 64)")
+    for name in ("experts.gguf", "experts.imatrix", "out.gguf"):
+        (work / name).unlink(missing_ok=True)
+
+
 def scale():
     for n in (1000, 10000):
         tensors = [(f"model.layers.{i}.weight", (32, 32)) for i in range(n)]
@@ -295,7 +314,7 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-figures = {f.__name__: f for f in (header, repack, legacy, kernels, quant, imatrix, pipe, memory, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, quant, imatrix, pipe, memory, experts, scale)}
 for name in sys.argv[1:] or figures:
     try:
         figures[name]()

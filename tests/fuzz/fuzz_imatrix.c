@@ -21,9 +21,11 @@ weigh(struct phi_source *source)
 		const struct phi_importance_of *const of = phi_importance_at(list, i);
 		if (phi_importance_find(list, of->name) != of)
 			abort();
-		for (uint64_t k = 0; k < of->size; k++)
-			if (!isfinite(of->values[k]) || of->values[k] < 0)
+		for (uint64_t k = 0; k < of->size; k++) {
+			float value;
+			if (of->numbers.read(&of->numbers, k, &value, 1, &err) || !isfinite(value) || value < 0)
 				abort();
+		}
 	}
 	phi_importance_free(list);
 }

@@ -205,19 +205,28 @@ importance_of(size_t e, size_t c)
 
 enum { EXPERTS = 6 };
 
+static int
+read_importance(const struct phi_columns *columns, uint64_t first, float *dst, uint64_t n, struct phi_err *err)
+{
+	(void)columns;
+	(void)err;
+	assert_true(first % COLUMNS == 0 && n == COLUMNS && first / COLUMNS < EXPERTS);
+	for (uint64_t i = 0; i < n; i++)
+		dst[i] = importance_of(first / COLUMNS, i);
+	return 0;
+}
+
 /* Experts that begin and end within its parts and chunks. */
 static void
 add_experts(struct phi_model *m)
 {
-	static float importance[EXPERTS * COLUMNS];
+	static const struct phi_columns importance = { .read = read_importance };
 	const struct phi_part parts[] = { { .kind = PHI_PART_TENSOR, .tensor = 0, .rows = ROWS },
 		{ .kind = PHI_PART_TENSOR, .tensor = 1, .rows = ROWS } };
 	struct phi_tensor *const t = add(m, "experts", PHI_U32, EXPERTS, 2 * ROWS / EXPERTS, 2, parts);
 	t->rank = 3;
 	t->shape[2] = COLUMNS;
-	for (size_t i = 0; i < EXPERTS * COLUMNS; i++)
-		importance[i] = importance_of(i / COLUMNS, i % COLUMNS);
-	t->importance = importance;
+	t->importance = &importance;
 }
 
 static struct phi_part
