@@ -215,6 +215,20 @@ write_recipe(const struct job *job, struct phi_err *err)
 	return cli_report_end(&report, good, err) || !good ? -1 : 0;
 }
 
+/* A GGUF that is to become a checkpoint. What is said of that comes after what was said of the file. */
+static int
+settle_names(struct job *job, struct phi_err *err)
+{
+	struct phi_model *const model = job->source->model;
+	if (!(job->target->flags & PHI_FORMAT_CANONICAL))
+		return 0;
+	model->nwarnings = 0;
+	if (phi_source_canonical(job->source, job->cli->pre, &job->spool, err) < 0)
+		return phi_source_blame(job->source, PHI_NONE, err);
+	cli_warn(job->cli, model);
+	return 0;
+}
+
 static bool
 is_aimed(const struct cli *cli)
 {
@@ -231,7 +245,7 @@ run(struct job *job, struct phi_err *err)
 	if (!job_to_stdout(cli))
 		job->spool.beside = process_parent(cli->output, job->beside, sizeof job->beside);
 	job->source = open_input(job, err);
-	if (!job->source || job_find_target(job, err) ||
+	if (!job->source || job_find_target(job, err) || settle_names(job, err) ||
 		(is_aimed(cli) && job_aim(job, err)) || job_plan(job, err))
 		return -1;
 	cli_warn(cli, job->plan->model);

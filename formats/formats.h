@@ -30,6 +30,12 @@ int phi_check_format(struct phi_source *source, const struct phi_findings *findi
 /* A head that config.json ties to the embedding, and that is there all the same: is it the embedding? Fails if not. A
  * pipe is spooled if there is such a head; two chunks are held. */
 int phi_check_tied(struct phi_source *source, const struct phi_spool_options *spool, struct phi_err *err);
+/* Makes a GGUF of a known family what it was made of: canonical names and parts, config.json and the tokenizer's files
+ * as side files, out of its keys and rope factors, and each tensor's native type. Files that --keep-all kept
+ * (core/kept.h), or that came along, are taken as they are; what had to be made up is named in one warning. A pipe is
+ * spooled. Nothing happens to other models. pre: in place of the pre-tokenizer's name that the file has, or NULL. */
+int phi_source_canonical(struct phi_source *source, const char *pre, const struct phi_spool_options *spool,
+	struct phi_err *err);
 /* --scan: what in a store would harm who loads it (pytorch/scan.h). Of a folder all files are examined, and
  * those of the folders in it; a finding names its file. Whatever cannot be opened or examined is a
  * finding; a failure is one of ours. The store is spooled if it is a pipe. */

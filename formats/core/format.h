@@ -71,6 +71,8 @@ enum {
 	PHI_FORMAT_MEMBERS = 64,
 	PHI_FORMAT_SHARDS = 8,	  /* its output can be cut into files of a size asked for */
 	PHI_FORMAT_STRINGS = 32,  /* its keys have strings as values, and nothing else */
+	/* Holds Hugging Face's names and files: a GGUF of a known family is made canonical first (formats.h). */
+	PHI_FORMAT_CANONICAL = 128,
 	PHI_FORMAT_COUNTED = 16,  /* and into as many as asked for */
 };
 

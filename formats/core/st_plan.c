@@ -15,9 +15,11 @@ phi_st_lower(
 	(void)options;
 	if (!lowered)
 		return NULL;
-	for (size_t i = 0; i < lowered->ntensors; i++)
-		if (lowered->tensors[i].canonical)
-			lowered->tensors[i].name = lowered->tensors[i].canonical;
+	for (size_t i = 0; i < lowered->ntensors; i++) {
+		struct phi_tensor *const t = &lowered->tensors[i];
+		t->name = t->canonical ? t->canonical : t->name;
+		t->type = t->native ? t->native : t->type;
+	}
 	lowered->view = "canonical";
 	return lowered;
 }

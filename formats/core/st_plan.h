@@ -7,7 +7,8 @@
 /* How a folder keeps the __metadata__ of its files among what config.json says. */
 #define PHI_ST_METADATA "__metadata__."
 
-/* Lowers to what Hugging Face libraries load: tensors that have a canonical name take it. */
+/* Lowers to what Hugging Face libraries load: tensors that have a canonical name take it, and those that have a
+ * native type that. */
 struct phi_model *phi_st_lower(const struct phi_model *model,
 	const struct phi_lower_options *options, struct phi_err *err);
 

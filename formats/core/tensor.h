@@ -57,6 +57,9 @@ struct phi_tensor {
 	 * shards), or NULL: a target that orders by files wants it. See phi_model_file. */
 	const char *file;
 	const struct phi_type *type;
+	/* Of a model made canonical (formats.h): the type that it has in a checkpoint, where nothing else is asked
+	 * for; else NULL. */
+	const struct phi_type *native;
 	unsigned rank;
 	uint64_t shape[PHI_RANK_MAX]; /* outermost first */
 	/* Of a described model: where the bytes are. nplanes is 0 for a tensor without bytes. */

@@ -1,5 +1,6 @@
 #include "formats/core/wire.h"
 
+#include "formats/core/buffer.h"
 #include "formats/core/bytes.h"
 
 #include <inttypes.h>
@@ -93,4 +94,41 @@ phi_wire_expect(const struct phi_wire_field *field, enum phi_wire_type type, con
 		return 0;
 	return phi_fail(err, PHI_FORMAT, "%s has form %d of the wire, not %d", what, (int)field->type,
 		(int)type);
+}
+
+static int
+put_number(struct phi_buffer *out, uint64_t v, struct phi_err *err)
+{
+	uint8_t bytes[10];
+	size_t n = 0;
+	do {
+		bytes[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
+		v >>= 7;
+	} while (v);
+	return phi_buffer_append(out, bytes, n, err);
+}
+
+static int
+put_key(struct phi_buffer *out, uint32_t number, enum phi_wire_type type, struct phi_err *err)
+{
+	return put_number(out, (uint64_t)number << 3 | type, err);
+}
+
+int
+phi_wire_put_varint(struct phi_buffer *out, uint32_t number, uint64_t v, struct phi_err *err)
+{
+	return put_key(out, number, PHI_WIRE_VARINT, err) < 0 ? -1 : put_number(out, v, err);
+}
+
+int
+phi_wire_put_float(struct phi_buffer *out, uint32_t number, float v, struct phi_err *err)
+{
+	return put_key(out, number, PHI_WIRE_4_BYTES, err) < 0 ? -1 : phi_buffer_u32(out, phi_bits32(v), err);
+}
+
+int
+phi_wire_put_bytes(struct phi_buffer *out, uint32_t number, const void *bytes, size_t n, struct phi_err *err)
+{
+	return put_key(out, number, PHI_WIRE_BYTES, err) < 0 || put_number(out, n, err) < 0 ? -1
+		: phi_buffer_append(out, bytes, n, err);
 }

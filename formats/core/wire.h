@@ -1,4 +1,4 @@
-/* Protocol buffers' wire format, read in place and within bounds: SentencePiece's tokenizer.model, and
+/* Protocol buffers' wire format, read in place and within bounds, and written: SentencePiece's tokenizer.model, and
  * whatever else needs a few fields of a large message without unpacking it. Which field is what is the
  * caller's to know.
  *
@@ -45,5 +45,11 @@ int phi_wire_next(struct phi_wire *message, struct phi_wire_field *out, struct p
 /* Fails unless the field has this type; `what` names it in the message. */
 int phi_wire_expect(const struct phi_wire_field *field, enum phi_wire_type type, const char *what,
 	struct phi_err *err);
+
+/* Writing: appends a field. Floats are the 4 bytes of their bits. */
+struct phi_buffer;
+int phi_wire_put_varint(struct phi_buffer *out, uint32_t number, uint64_t v, struct phi_err *err);
+int phi_wire_put_float(struct phi_buffer *out, uint32_t number, float v, struct phi_err *err);
+int phi_wire_put_bytes(struct phi_buffer *out, uint32_t number, const void *bytes, size_t n, struct phi_err *err);
 
 #endif

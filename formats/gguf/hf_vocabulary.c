@@ -18,36 +18,20 @@ add_array(struct phi_model *lowered, const char *key, enum phi_value_kind kind, 
 		err);
 }
 
-/* cls has no key. "seperator" is how GGUF spells it. */
-static const char *const id_keys[PHI_SPECIALS] = {
-	[PHI_SPECIAL_BOS] = "tokenizer.ggml.bos_token_id",
-	[PHI_SPECIAL_EOS] = "tokenizer.ggml.eos_token_id",
-	[PHI_SPECIAL_UNK] = "tokenizer.ggml.unknown_token_id",
-	[PHI_SPECIAL_SEP] = "tokenizer.ggml.seperator_token_id",
-	[PHI_SPECIAL_PAD] = "tokenizer.ggml.padding_token_id",
-	[PHI_SPECIAL_MASK] = "tokenizer.ggml.mask_token_id",
-	[PHI_SPECIAL_EOT] = "tokenizer.ggml.eot_token_id",
-	[PHI_SPECIAL_EOM] = "tokenizer.ggml.eom_token_id",
-};
-
-static const char *const add_keys[PHI_SPECIALS] = {
-	[PHI_SPECIAL_BOS] = "tokenizer.ggml.add_bos_token",
-	[PHI_SPECIAL_EOS] = "tokenizer.ggml.add_eos_token",
-	[PHI_SPECIAL_SEP] = "tokenizer.ggml.add_sep_token",
-};
-
 static int
 special_keys(struct phi_model *lowered, const struct phi_vocabulary *v, struct phi_err *err)
 {
 	for (unsigned i = 0; i < v->nspecial; i++) {
 		const unsigned s = v->special_order[i];
-		if (id_keys[s] && phi_metadata_add_u32(&lowered->metadata, lowered->arena, id_keys[s],
+		const char *const key = phi_special_key((enum phi_special)s);
+		if (key && phi_metadata_add_u32(&lowered->metadata, lowered->arena, key,
 			(uint32_t)v->special[s], err) < 0)
 			return -1;
 	}
 	for (unsigned i = 0; i < v->nadd; i++) {
 		const unsigned s = v->add[i].special;
-		if (add_keys[s] && phi_metadata_add_bool(&lowered->metadata, lowered->arena, add_keys[s],
+		const char *const key = phi_special_add_key((enum phi_special)s);
+		if (key && phi_metadata_add_bool(&lowered->metadata, lowered->arena, key,
 			v->add[i].added, err) < 0)
 			return -1;
 	}

@@ -38,7 +38,7 @@ const struct phi_format phi_format_hf = {
 	.name = "hf",
 	.summary = "a Hugging Face folder: config.json, tokenizer, safetensors or pickles",
 	.flags = PHI_FORMAT_FOLDER | PHI_FORMAT_SHARDS | PHI_FORMAT_STRINGS |
-		PHI_FORMAT_MEMBERS,
+		PHI_FORMAT_MEMBERS | PHI_FORMAT_CANONICAL,
 	.bid = bid,
 	.open = phi_hf_open,
 	.lower = phi_st_lower,
@@ -50,7 +50,7 @@ const struct phi_format phi_format_hf = {
 const struct phi_format phi_format_hf_bin = {
 	.name = "hf-bin",
 	.summary = "a Hugging Face folder whose weights are pickles, pytorch_model.bin",
-	.flags = PHI_FORMAT_FOLDER | PHI_FORMAT_SHARDS | PHI_FORMAT_MEMBERS,
+	.flags = PHI_FORMAT_FOLDER | PHI_FORMAT_SHARDS | PHI_FORMAT_MEMBERS | PHI_FORMAT_CANONICAL,
 	.lower = phi_st_lower,
 	.complete = phi_hf_bin_complete,
 	.sink = &phi_sink_zip,

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint64_t
-extent(enum phi_dim dim, const struct phi_hparams *h)
+uint64_t
+phi_family_extent(enum phi_dim dim, const struct phi_hparams *h)
 {
 	switch (dim) {
 	case PHI_DIM_VOCAB:
@@ -43,7 +43,7 @@ check_shape(const struct phi_tensor *t, const struct phi_family_tensor *e,
 		return 0;
 	struct phi_tensor want = { .rank = 0 };
 	while (want.rank < 3 && e->shape[want.rank] != PHI_DIM_NONE) {
-		want.shape[want.rank] = extent(e->shape[want.rank], h);
+		want.shape[want.rank] = phi_family_extent(e->shape[want.rank], h);
 		want.rank++;
 	}
 	if (t->rank == want.rank && !memcmp(t->shape, want.shape, want.rank * sizeof *t->shape))

@@ -123,6 +123,15 @@ int phi_family_expert(const struct phi_model *model, const struct phi_tensor *te
  * family does not expect (unknown rope type, missing key) is an error, never a guess. */
 int phi_family_hparams(const struct phi_model *model, struct phi_hparams *out, struct phi_err *err);
 
+/* Elements of a dimension; 0 for PHI_DIM_NONE and PHI_DIM_ANY. */
+uint64_t phi_family_extent(enum phi_dim dim, const struct phi_hparams *hparams);
+
+/* Turns the tensors of a GGUF's description into those of a checkpoint: canonical names; what a checkpoint has in
+ * parts (stacked experts, a fused q, k and v where the family has them apart) cut into views of its parts; rope
+ * factors, which config.json has, taken out. Parts that a checkpoint has whole are left as they are: the
+ * check that follows refuses them. */
+int phi_family_cut(struct phi_model *model, const struct phi_hparams *hparams, struct phi_err *err);
+
 /* Compares names and shapes with the hyper-parameters: every tensor of the table in every layer, of the table's
  * shape, and no other. */
 int phi_family_check(const struct phi_model *model, const struct phi_hparams *hparams,

@@ -81,6 +81,9 @@ refuse(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err)
 /* gelu_pytorch_tanh is the same function. */
 static const char *const activations[] = { "gelu_new", "gelu_pytorch_tanh", NULL };
 
+static const char *const usual[] = { "attention_dropout", "0.0", "embd_pdrop", "0.0", "initializer_range", "0.02",
+	"qk_layernorm", "false", "resid_pdrop", "0.0", "use_cache", "true", NULL };
+
 /* PhiConfig. */
 static const struct phi_config_rules rules = {
 	.vocab = 51200,
@@ -95,6 +98,8 @@ static const struct phi_config_rules rules = {
 	.epsilon_key = "layer_norm_eps",
 	.gguf_epsilon_key = "attention.layer_norm_epsilon",
 	.activations = activations,
+	.dtype = PHI_F16,
+	.usual = usual,
 	.more = refuse,
 };
 

@@ -60,6 +60,9 @@ const struct phi_family_split phi_phi3_splits[] = {
 static const char *const longropes[] = { "longrope", "su", "yarn", NULL };
 static const char *const activations[] = { "silu", "swish", NULL };
 
+static const char *const usual[] = { "attention_bias", "false", "attention_dropout", "0.0", "embd_pdrop", "0.0",
+	"initializer_range", "0.02", "resid_pdrop", "0.0", "use_cache", "true", NULL };
+
 /* Phi3Config. */
 const struct phi_config_rules phi_phi3_rules = {
 	.vocab = 32064,
@@ -75,6 +78,8 @@ const struct phi_config_rules phi_phi3_rules = {
 	.epsilon_key = "rms_norm_eps",
 	.gguf_epsilon_key = "attention.layer_norm_rms_epsilon",
 	.activations = activations,
+	.dtype = PHI_BF16,
+	.usual = usual,
 	.longropes = longropes,
 };
 

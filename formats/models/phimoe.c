@@ -97,6 +97,10 @@ read_biases(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err 
 static const char *const longropes[] = { "longrope", NULL };
 static const char *const activations[] = { "silu", "swish", NULL };
 
+static const char *const usual[] = { "attention_dropout", "0.0", "hidden_dropout", "0.0", "initializer_range",
+	"0.02", "input_jitter_noise", "0.01", "output_router_logits", "false", "router_aux_loss_coef", "0.0",
+	"router_jitter_noise", "0.01", "use_cache", "true", NULL };
+
 /* PhimoeConfig. */
 static const struct phi_config_rules rules = {
 	.vocab = 32064,
@@ -114,6 +118,9 @@ static const struct phi_config_rules rules = {
 	.epsilon_key = "rms_norm_eps",
 	.gguf_epsilon_key = "attention.layer_norm_rms_epsilon",
 	.activations = activations,
+	.dtype = PHI_BF16,
+	.usual = usual,
+	.mscale = 1.243163121016122, /* Phi-3.5-MoE's and Phi-mini-MoE's */
 	.longropes = longropes,
 	.more = read_biases,
 };

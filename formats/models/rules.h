@@ -16,6 +16,12 @@ struct phi_config_rules {
 	const char *gguf_epsilon_key; /* after "ARCH." */
 	const char *const *activations; /* names of the one this family has, NULL-ended */
 	const char *const *longropes; /* rope types that mean longrope here, NULL-ended; NULL: none does */
+	/* For a config.json made of a GGUF: the type of the published checkpoints' weights; members of which a
+	 * GGUF says nothing, as JSON (name, value, ...; NULL-ended); and, with longrope, short_mscale and
+	 * long_mscale, or 0. */
+	enum phi_type_id dtype;
+	const char *const *usual;
+	double mscale;
 	/* What only this family has in config.json, and what it must not have; or NULL. */
 	int (*more)(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err);
 };

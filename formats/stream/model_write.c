@@ -4,12 +4,12 @@
 
 #include "formats/core/buffer.h"
 #include "formats/core/bytes.h"
+#include "formats/core/decimal.h"
 #include "formats/core/escape.h"
 #include "formats/core/json.h"
 #include "formats/stream/stream.h"
 
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,55 +74,24 @@ put_name(struct writer *w, const char *name)
 	return status;
 }
 
-/* printf uses the decimal point of the locale; JSON knows one. */
-static void
-mend_point(char *text)
-{
-	const char *const point = localeconv()->decimal_point;
-	char *const at = strcmp(point, ".") ? strstr(text, point) : NULL;
-	if (!at)
-		return;
-	*at = '.';
-	memmove(at + 1, at + strlen(point), strlen(at + strlen(point)) + 1);
-}
-
-/* A number that looks real: "1.0", "-0.0", for readers that tell integers apart. */
-static int
-put_real(struct writer *w, char *text)
-{
-	mend_point(text);
-	return put(w, text) || (!strpbrk(text, ".e") && put(w, ".0")) ? -1 : 0;
-}
-
-/* The fewest digits that read back the same. */
 static int
 put_double(struct writer *w, double v)
 {
+	char text[PHI_DECIMAL_MAX];
 	if (!isfinite(v))
 		return phi_buffer_printf(&w->buffer, w->err, "{\"bits\": \"%016" PRIx64 "\"}",
 			phi_bits64(v));
-	char text[64];
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof text, "%.*g", digits, v);
-		if (phi_bits64(strtod(text, NULL)) == phi_bits64(v))
-			break;
-	}
-	return put_real(w, text);
+	return put(w, phi_decimal(text, v, false));
 }
 
 static int
 put_float(struct writer *w, float v)
 {
+	char text[PHI_DECIMAL_MAX];
 	if (!isfinite(v))
 		return phi_buffer_printf(&w->buffer, w->err, "{\"bits\": \"%08" PRIx32 "\"}",
 			phi_bits32(v));
-	char text[64];
-	for (int digits = 6; digits <= 9; digits++) {
-		snprintf(text, sizeof text, "%.*g", digits, (double)v);
-		if (phi_bits32((float)strtod(text, NULL)) == phi_bits32(v))
-			break;
-	}
-	return put_real(w, text);
+	return put(w, phi_decimal(text, (double)v, true));
 }
 
 static int

@@ -95,6 +95,37 @@ phi_pretokenizer_name(const json_t *pre, const json_t *normalizer)
 	return NULL;
 }
 
+/* Names that llama.cpp (0c1e57098) takes for one of the patterns above. */
+static const struct {
+	const char *name, *as;
+	bool ignore_merges;
+} aliases[] = {
+	{ "gpt-2", "phi-2", false },
+	{ "smaug-bpe", "dbrx", false },
+	{ "llama-bpe", "dbrx", true },
+	{ "llama4", "gpt-4o", false },
+};
+
+bool
+phi_pretokenizer_find(const char *name, struct phi_pretokenizer *out)
+{
+	*out = (struct phi_pretokenizer){ NULL, false };
+	for (size_t i = 0; name && i < sizeof aliases / sizeof *aliases; i++)
+		if (!strcmp(aliases[i].name, name)) {
+			name = aliases[i].as;
+			out->ignore_merges = aliases[i].ignore_merges;
+			break;
+		}
+	if (name && !strcmp(name, "phi-2"))
+		return true;
+	for (size_t i = 0; name && i < sizeof splits / sizeof *splits; i++)
+		if (!strcmp(splits[i].name, name)) {
+			out->regex = splits[i].regex;
+			return true;
+		}
+	return false;
+}
+
 bool
 phi_pretokenizer_allowed(const char *name)
 {

@@ -16,6 +16,14 @@ bool phi_pretokenizer_bytes(const json_t *pre_tokenizer);
 /* GGUF's name of a pre-tokenizer, or NULL: not known. */
 const char *phi_pretokenizer_name(const json_t *pre_tokenizer, const json_t *normalizer);
 
+/* The way back: the pattern that a name of GGUF's stands for, as tokenizer.json's Split has it. */
+struct phi_pretokenizer {
+	const char *regex;  /* NULL: GPT-2's, which ByteLevel has built in */
+	bool ignore_merges; /* a piece that is a token is taken whole */
+};
+/* False: the name, which may be NULL, is not known. */
+bool phi_pretokenizer_find(const char *name, struct phi_pretokenizer *out);
+
 /* May --pre give this name? Any name of letters,
  * digits, '-', '_', '.' and ':' may; the file is for whatever runtime knows it. */
 bool phi_pretokenizer_allowed(const char *name);

@@ -16,6 +16,36 @@ phi_special_name(enum phi_special special)
 	return names[special];
 }
 
+/* cls has no key. "seperator" is how GGUF spells it. */
+static const char *const id_keys[PHI_SPECIALS] = {
+	[PHI_SPECIAL_BOS] = "tokenizer.ggml.bos_token_id",
+	[PHI_SPECIAL_EOS] = "tokenizer.ggml.eos_token_id",
+	[PHI_SPECIAL_UNK] = "tokenizer.ggml.unknown_token_id",
+	[PHI_SPECIAL_SEP] = "tokenizer.ggml.seperator_token_id",
+	[PHI_SPECIAL_PAD] = "tokenizer.ggml.padding_token_id",
+	[PHI_SPECIAL_MASK] = "tokenizer.ggml.mask_token_id",
+	[PHI_SPECIAL_EOT] = "tokenizer.ggml.eot_token_id",
+	[PHI_SPECIAL_EOM] = "tokenizer.ggml.eom_token_id",
+};
+
+static const char *const add_keys[PHI_SPECIALS] = {
+	[PHI_SPECIAL_BOS] = "tokenizer.ggml.add_bos_token",
+	[PHI_SPECIAL_EOS] = "tokenizer.ggml.add_eos_token",
+	[PHI_SPECIAL_SEP] = "tokenizer.ggml.add_sep_token",
+};
+
+const char *
+phi_special_key(enum phi_special special)
+{
+	return id_keys[special];
+}
+
+const char *
+phi_special_add_key(enum phi_special special)
+{
+	return add_keys[special];
+}
+
 struct search {
 	json_t *config; /* or NULL */
 	struct phi_vocabulary *out;

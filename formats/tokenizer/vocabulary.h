@@ -33,6 +33,9 @@ enum phi_special { /* in the order the GGUF converter looks for them */
 
 /* "bos", "eos", ... as tokenizer_config.json and config.json spell them. */
 const char *phi_special_name(enum phi_special special);
+/* GGUF's keys of a special token: its id, and whether it is added to every text; NULL: there is none. */
+const char *phi_special_key(enum phi_special special);
+const char *phi_special_add_key(enum phi_special special);
 
 /* A chat template with a name: of tokenizer_config.json's list form. */
 struct phi_template {

@@ -6,7 +6,7 @@
 #   formats/core <- formats/packed <- formats.h
 #
 # quant and the formats do not know each other; a format folder knows no other format folder; the
-# registry (formats/formats.c) knows families to assign them.
+# registry (formats/formats.c) knows families to assign them, and canonical.c tokenizers to write them.
 set -u
 bad=0
 # room FILE -> the room it is in
@@ -30,7 +30,7 @@ allowed()
 	case "$1>$2" in
 	*">core") return 0 ;;
 	"tokenizer>models" | format:*">models" | format:*">tokenizer") return 0 ;;
-	"formats>models" | "formats>packed") return 0 ;;
+	"formats>models" | "formats>packed" | "formats>tokenizer") return 0 ;;
 	"inspect>formats" | "inspect>quant" | "inspect>models") return 0 ;;
 	"cmd>formats" | "cmd>quant" | "cmd>inspect") return 0 ;;
 	esac
