@@ -8,19 +8,33 @@
 
 enum { GROUP_MAX = 128, SPARE = 8 };
 
-/* n codes, a multiple of 8, of 2 to 8 bits, the first in the lowest bits. Eight codes at a time, a byte each: neighbours are joined to pairs, pairs to fours, fours to `bits` bytes. */
+/* Eight codes, a byte each, as 8 * bits bits: neighbours are joined to pairs, pairs to fours. */
+static inline uint64_t
+joined(const uint8_t *code, unsigned bits)
+{
+	const uint64_t bytes = 0x00FF00FF00FF00FF, pairs = 0x0000FFFF0000FFFF, fours = 0xFFFFFFFF;
+	uint64_t x = phi_load64(code);
+	x = (x & bytes) | (x >> 8 & bytes) << bits;
+	x = (x & pairs) | (x >> 16 & pairs) << 2 * bits;
+	return (x & fours) | x >> 32 << 4 * bits;
+}
+
+/* n codes, a multiple of 16, of 2 to 8 bits, the first in the lowest bits. */
 static inline void
 pack(const uint8_t *code, unsigned n, unsigned bits, uint8_t *dst)
 {
-	const uint64_t bytes = 0x00FF00FF00FF00FF, pairs = 0x0000FFFF0000FFFF, fours = 0xFFFFFFFF;
 	uint8_t packed[GROUP_MAX + SPARE];
-	for (unsigned i = 0; i < n; i += 8) {
-		uint64_t x = phi_load64(code + i);
-		x = (x & bytes) | (x >> 8 & bytes) << bits;
-		x = (x & pairs) | (x >> 16 & pairs) << 2 * bits;
-		x = (x & fours) | x >> 32 << 4 * bits;
-		phi_store64(packed + i / 8 * bits, x);
+	if (bits == 4) {
+		for (unsigned i = 0; i < n; i += 16)
+			phi_store64(dst + i / 2, joined(code + i, 4) | joined(code + i + 8, 4) << 32);
+		return;
 	}
+	if (bits == 8) {
+		memcpy(dst, code, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i += 8)
+		phi_store64(packed + i / 8 * bits, joined(code + i, bits));
 	memcpy(dst, packed, n / 8 * bits);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ratios of our tools and their peers, taken in alternation on one machine, median of five; run by run.sh.
 
-    tests/bench/run.sh build/gcc [header repack legacy kernels quant imatrix pipe memory experts scale]
+    tests/bench/run.sh build/gcc [header repack legacy kernels mlx quant imatrix pipe memory experts scale]
 
 Works in /dev/shm (about 10 GB at most), else in $TMPDIR: set PHI_BENCH to choose. A line a figure, with its bar.
 Other load spoils the times; the ratios bear some of it.
@@ -238,6 +238,34 @@ def kernels():
     peers.check(done.returncode == 0, "kernels: ggml's bytes", done.stderr)
 
 
+def mlx():
+    """MLX's quantize on a CPU against the kernel of that type, one thread each, a bfloat16, float16 or float32 matrix of
+    4 million weights in memory."""
+    import time
+    import mlx.core as mx
+    import mlx_blocks
+    from test_quant import Library
+    lib = Library(str(peers.TOOLS / "libphitools.so"))
+    n = 1 << 22
+    x = np.random.Generator(np.random.PCG64(1)).standard_normal(n, np.float32)
+
+    def timed(f):
+        def seconds():
+            wall, cpu = time.perf_counter(), time.process_time()
+            f()
+            return time.perf_counter() - wall, time.process_time() - cpu
+        return seconds
+    for name, source, bar in (("MLX4_G64_BF16", "BF16", 3), ("MLX4_G64_F16", "F16", 3), ("MLX4_G64_F32", "F32", 3),
+                              ("MLX3_G64_BF16", "BF16", 3), ("MLX8_G64_BF16", "BF16", 3), ("MLX_MXFP4", "BF16", 3),
+                              ("MLX_MXFP8", "BF16", 1), ("MLX_NVFP4", "BF16", 3)):
+        array = mlx_blocks.array(x, source).reshape(-1, 4096)
+        mx.eval(array)
+        data = x if source == "F32" else np.array(array.view(mx.uint16))
+        how = mlx_blocks.form(name)[0]
+        ratio(f"{n >> 20} Mi weights of {source} to {name} against mlx.core.quantize, kernels alone", bar,
+              timed(lambda: lib.convert(source, name, data, n)), timed(lambda: mx.eval(mx.quantize(array, **how))), True)
+
+
 def pipe():
     two_gb()
     ratio("three stages, same types, 2 GB, against cat | cat | cat", 1.2,
@@ -314,7 +342,7 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-figures = {f.__name__: f for f in (header, repack, legacy, kernels, quant, imatrix, pipe, memory, experts, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, imatrix, pipe, memory, experts, scale)}
 for name in sys.argv[1:] or figures:
     try:
         figures[name]()
