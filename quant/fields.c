@@ -19,7 +19,7 @@ unpack_q4_0(const uint8_t *block, struct phi_fields *f)
 static void
 pack_q4_0(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
+	phi_store16(block, (uint16_t)f->d);
 	put_nibbles(f->code, 32, block + 2);
 }
 
@@ -34,8 +34,8 @@ unpack_q4_1(const uint8_t *block, struct phi_fields *f)
 static void
 pack_q4_1(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
-	phi_store16(block + 2, f->dmin);
+	phi_store16(block, (uint16_t)f->d);
+	phi_store16(block + 2, (uint16_t)f->dmin);
 	put_nibbles(f->code, 32, block + 4);
 }
 
@@ -68,7 +68,7 @@ unpack_q5_0(const uint8_t *block, struct phi_fields *f)
 static void
 pack_q5_0(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
+	phi_store16(block, (uint16_t)f->d);
 	put_fives(f->code, block + 2);
 }
 
@@ -83,8 +83,8 @@ unpack_q5_1(const uint8_t *block, struct phi_fields *f)
 static void
 pack_q5_1(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
-	phi_store16(block + 2, f->dmin);
+	phi_store16(block, (uint16_t)f->d);
+	phi_store16(block + 2, (uint16_t)f->dmin);
 	put_fives(f->code, block + 4);
 }
 
@@ -100,7 +100,7 @@ unpack_q8_0(const uint8_t *block, struct phi_fields *f)
 static void
 pack_q8_0(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
+	phi_store16(block, (uint16_t)f->d);
 	for (unsigned i = 0; i < 32; i++)
 		block[2 + i] = f->code[i] ^ 0x80;
 }
@@ -150,7 +150,7 @@ unpack_q1_0(const uint8_t *block, struct phi_fields *f)
 static void
 pack_q1_0(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
+	phi_store16(block, (uint16_t)f->d);
 	memset(block + 2, 0, 16);
 	for (unsigned i = 0; i < 128; i++)
 		block[2 + i / 8] |= (uint8_t)(f->code[i] << i % 8);
@@ -167,7 +167,7 @@ unpack_q2_0(const uint8_t *block, struct phi_fields *f)
 static void
 pack_q2_0(const struct phi_fields *f, uint8_t *block)
 {
-	phi_store16(block, f->d);
+	phi_store16(block, (uint16_t)f->d);
 	memset(block + 2, 0, 16);
 	for (unsigned i = 0; i < 64; i++)
 		block[2 + i / 4] |= (uint8_t)(f->code[i] << i % 4 * 2);
@@ -247,9 +247,21 @@ e4m3_step(int scale)
 	return exponent ? ldexpf((float)(8 + fraction), exponent - 11) : ldexpf((float)fraction, -10);
 }
 
+/* MLX's have a sign, and a NaN. */
+static float
+signed_e4m3_step(int scale)
+{
+	const float step = (scale & 0x7F) == 0x7F ? NAN : e4m3_step(scale & 0x7F);
+	return scale & 0x80 ? -step : step;
+}
+
 #define ONE_SCALE(type, n) .id = PHI_##type, .groups = 1, .group = n, .scales = PHI_ONE
 #define BYTES_OF(name) .unpack = unpack_##name, .pack = pack_##name
 #define SUPER_BYTES_OF(name) .unpack = phi_unpack_##name, .pack = phi_pack_##name
+
+#define HEADS_F32 PHI_FLOATS
+#define HEADS_F16 PHI_HALVES
+#define HEADS_BF16 PHI_BRAINS
 
 static const struct phi_shape shapes[] = {
 	{ ONE_SCALE(Q4_0, 32), .codes = 16, .first = -8, BYTES_OF(q4_0) },
@@ -278,6 +290,15 @@ static const struct phi_shape shapes[] = {
 		.codes = 64, .first = -32, SUPER_BYTES_OF(q6_k) },
 	{ .id = PHI_IQ4_XS, .groups = 8, .group = 32, .scales = PHI_WHOLE, .least = -32, .most = 31,
 		.codes = 16, .values = nonlinear, SUPER_BYTES_OF(iq4_xs) },
+#define MLX_TYPE(width, n, scale, size)                                                                      \
+	{ ONE_SCALE(MLX##width##_G##n##_##scale, n), .heads = HEADS_##scale, .codes = 1 << width, .lows = PHI_ADDED, \
+		.bits = width },
+#include "formats/core/mlx_types.def"
+	{ .id = PHI_MLX_MXFP4, .groups = 1, .group = 32, .scales = PHI_TABLED, .most = 254, .step = e8m0_step,
+		.codes = 15, .values = fp4, .order = fp4_code, .bits = 4 },
+	{ .id = PHI_MLX_NVFP4, .groups = 1, .group = 16, .scales = PHI_TABLED, .most = 126,
+		.step = signed_e4m3_step,
+		.codes = 15, .values = fp4, .order = fp4_code, .bits = 4 },
 };
 
 const struct phi_shape *
@@ -289,14 +310,53 @@ phi_shape_of(enum phi_type_id id)
 	return NULL;
 }
 
+void
+phi_fields_unpack(const struct phi_shape *shape, const uint8_t *block, struct phi_fields *fields)
+{
+	if (shape->bits)
+		phi_unpack_stream(shape, block, fields);
+	else
+		shape->unpack(block, fields);
+}
+
+void
+phi_fields_pack(const struct phi_shape *shape, const struct phi_fields *fields, uint8_t *block)
+{
+	if (shape->bits)
+		phi_pack_stream(shape, fields, block);
+	else
+		shape->pack(fields, block);
+}
+
+uint32_t
+phi_head_bits(const struct phi_shape *shape, float x)
+{
+	const uint32_t bits = phi_bits32(x);
+	switch (shape->heads) {
+	case PHI_HALVES:
+		return half_of(x);
+	case PHI_BRAINS:
+		return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+	default:
+		return bits;
+	}
+}
+
+float
+phi_head_value(const struct phi_shape *shape, uint32_t bits)
+{
+	return shape->heads == PHI_HALVES ? half_value((uint16_t)bits)
+		: phi_float32(shape->heads == PHI_BRAINS ? bits << 16 : bits);
+}
+
 float
 phi_fields_step(const struct phi_shape *shape, const struct phi_fields *fields, unsigned group)
 {
 	switch (shape->scales) {
 	case PHI_ONE:
-		return half_value(fields->d);
+		return phi_head_value(shape, fields->d);
 	case PHI_WHOLE:
-		return half_value(fields->d) * (float)fields->scale[group];
+		return phi_head_value(shape, fields->d) * (float)fields->scale[group];
 	default:
 		return shape->step(fields->scale[group]);
 	}
@@ -309,9 +369,9 @@ phi_fields_low(const struct phi_shape *shape, const struct phi_fields *fields, u
 	case PHI_NO_LOW:
 		return 0;
 	case PHI_ADDED:
-		return -half_value(fields->dmin);
+		return -phi_head_value(shape, fields->dmin);
 	default:
-		return half_value(fields->dmin) * (float)fields->min[group];
+		return phi_head_value(shape, fields->dmin) * (float)fields->min[group];
 	}
 }
 

@@ -1,5 +1,5 @@
-/* Blocks taken apart: scales, minima and codes of any ggml type whose codes stand for numbers one by one (all but
- * the grids of IQ1 to IQ3), and back. What --search works on; no kernel: those know their bytes themselves.
+/* Blocks taken apart: scales, minima and codes of any type whose codes stand for numbers one by one (all but the
+ * grids of IQ1 to IQ3, and MLX_MXFP8), and back. What --search works on; no kernel: those know their bytes themselves.
  *
  *   weight i of group g = step(g) * value(code i) - low(g)
  *
@@ -18,12 +18,13 @@
 enum { PHI_FIELD_GROUPS = 16, PHI_FIELD_CODES = 256 };
 
 struct phi_fields {
-	uint16_t d, dmin; /* F16 bits */
+	uint32_t d, dmin; /* bits of numbers of the shape's kind */
 	int16_t scale[PHI_FIELD_GROUPS], min[PHI_FIELD_GROUPS];
 	uint8_t code[PHI_FIELD_CODES];
 };
 
 enum phi_scales { PHI_ONE, PHI_WHOLE, PHI_TABLED };
+enum phi_heads { PHI_HALVES, PHI_BRAINS, PHI_FLOATS }; /* what d and dmin are: F16, BF16, F32 */
 enum phi_lows { PHI_NO_LOW, PHI_ADDED, PHI_LOWERED };
 
 struct phi_shape {
@@ -34,16 +35,25 @@ struct phi_shape {
 	const float *values;	     /* `codes` of them, rising */
 	const uint8_t *order;	     /* the code of values[i]; NULL: i */
 	enum phi_scales scales;
+	enum phi_heads heads;
 	int least, most;	     /* of scale[g] */
 	float (*step)(int scale);    /* PHI_TABLED: of 0 .. most, rising */
 	enum phi_lows lows;
 	int most_low;		     /* of min[g]; the least is 0 */
+	unsigned bits;		     /* codes are a stream of so many bits each, scale and low follow (MLX); or: */
 	void (*unpack)(const uint8_t *block, struct phi_fields *fields);
 	void (*pack)(const struct phi_fields *fields, uint8_t *block);
 };
 
 /* NULL if the type has none. */
 const struct phi_shape *phi_shape_of(enum phi_type_id id);
+
+void phi_fields_unpack(const struct phi_shape *shape, const uint8_t *block, struct phi_fields *fields);
+void phi_fields_pack(const struct phi_shape *shape, const struct phi_fields *fields, uint8_t *block);
+
+/* The number of the shape's kind nearest to x, as bits; and back. */
+uint32_t phi_head_bits(const struct phi_shape *shape, float x);
+float phi_head_value(const struct phi_shape *shape, uint32_t bits);
 
 float phi_fields_step(const struct phi_shape *shape, const struct phi_fields *fields, unsigned group);
 float phi_fields_low(const struct phi_shape *shape, const struct phi_fields *fields, unsigned group);

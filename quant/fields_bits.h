@@ -38,6 +38,10 @@ put_pairs(const uint8_t code[256], uint8_t *dst)
 	}
 }
 
+/* Codes of shape->bits bits, then d (or scale[0], one byte) and dmin. */
+void phi_unpack_stream(const struct phi_shape *shape, const uint8_t *block, struct phi_fields *fields);
+void phi_pack_stream(const struct phi_shape *shape, const struct phi_fields *fields, uint8_t *block);
+
 #define PHI_SUPER(name)                                                                                    \
 	void phi_unpack_##name(const uint8_t *block, struct phi_fields *fields);                           \
 	void phi_pack_##name(const struct phi_fields *fields, uint8_t *block)

@@ -56,7 +56,7 @@ static float
 choose_group(const struct search *s, unsigned g, struct phi_fields *f)
 {
 	const struct phi_shape *const shape = s->shape;
-	const float d = half_value(f->d), dmin = half_value(f->dmin);
+	const float d = phi_head_value(shape, f->d), dmin = phi_head_value(shape, f->dmin);
 	const struct near scale = near(s->fits[g].step, d, shape->least, shape->most);
 	const struct near min = near(s->fits[g].low, dmin, 0, shape->lows == PHI_LOWERED ? shape->most_low : 0);
 	float least = INFINITY;
@@ -154,21 +154,29 @@ search_whole(struct search *s)
 	}
 }
 
-/* Halves about what was fitted. */
+/* Of another number next to it, `away` steps up or down. */
+static uint32_t
+head_next(const struct phi_shape *shape, uint32_t bits, int away)
+{
+	return shape->heads == PHI_FLOATS ? bits + (uint32_t)away : (uint16_t)(bits + (uint32_t)away);
+}
+
+/* Numbers that can be stored about what was fitted. */
 static void
 search_one(struct search *s)
 {
 	enum { REACH = 2 };
 	const struct fit *const fit = &s->fits[0];
-	const int lows = s->shape->lows == PHI_ADDED ? REACH : 0;
-	const uint16_t d = half_of(fit->step), dmin = s->shape->lows == PHI_ADDED ? half_of(-fit->low) : 0;
+	const struct phi_shape *const shape = s->shape;
+	const int lows = shape->lows == PHI_ADDED ? REACH : 0;
+	const uint32_t d = phi_head_bits(shape, fit->step), dmin = lows ? phi_head_bits(shape, -fit->low) : 0;
 	for (int i = -REACH; i <= REACH; i++)
 		for (int j = -lows; j <= lows; j++) {
-			const struct phi_fields f = { .d = (uint16_t)(d + i), .dmin = (uint16_t)(dmin + j) };
-			if (!half_finite(f.d) || !half_finite(f.dmin))
+			const struct phi_fields f = { .d = head_next(shape, d, i), .dmin = head_next(shape, dmin, j) };
+			const float step = phi_fields_step(shape, &f, 0), low = phi_fields_low(shape, &f, 0);
+			if (!isfinite(step) || !isfinite(low))
 				continue;
-			const float error = group_error(&s->groups[0], phi_fields_step(s->shape, &f, 0),
-				phi_fields_low(s->shape, &f, 0));
+			const float error = group_error(&s->groups[0], step, low);
 			if (error < s->error) {
 				s->error = error;
 				s->best = f;
@@ -236,11 +244,11 @@ REFINE_LEVEL(const struct phi_shape *shape, const float *src, const float *impor
 	for (size_t b = 0; b < blocks; b++, src += weights, dst += bytes) {
 		const float *const w = importance ? importance + b * weights : NULL;
 		s.reference = s.best = (struct phi_fields){ 0 };
-		shape->unpack(dst, &s.reference);
+		phi_fields_unpack(shape, dst, &s.reference);
 		search_load(&s, shape, src, w);
 		ways[shape->scales](&s);
 		search_codes(&s);
 		if (block_error(shape, &s.best, src, w) < block_error(shape, &s.reference, src, w))
-			shape->pack(&s.best, dst);
+			phi_fields_pack(shape, &s.best, dst);
 	}
 }
