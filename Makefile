@@ -28,9 +28,9 @@ VARIANT := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),+,$(SAN)))$(if $(FAULTS)
 B       := build/$(VARIANT)
 Q       := $(if $(filter 1,$(V)),,@)
 
-PKGS    := jansson libarchive libzstd zlib libxxhash nettle yaml-0.1
+PKGS    := jansson libarchive libzstd zlib libxxhash nettle yaml-0.1 libprotobuf-c
 DEPS    := gcc make pkg-config libc6-dev libjansson-dev libarchive-dev libzstd-dev zlib1g-dev \
-           libxxhash-dev nettle-dev libyaml-dev
+           libxxhash-dev nettle-dev libyaml-dev libprotobuf-c-dev protobuf-c-compiler
 DEPS_TEST := libcmocka-dev bats clang libclang-rt-14-dev mandoc jq xxhash zstd zsh fish python3 python3-venv npm
 
 # -ffp-contract=off on every object: the bytes of a quantizer must not depend on the CPU (DESIGN 7).
@@ -41,7 +41,7 @@ HARDEN  := -fPIC -fstack-protector-strong
 OPT     ?= -O2 -g
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all \
            -DPHI_SANITIZED) $(if $(FAULTS),-DPHI_FAULTS)
-CFLAGS_ALL = $(STD) $(WARN) $(HARDEN) $(OPT) $(SANFLAG) -I. -DPHI_VERSION='"$(VERSION)"' \
+CFLAGS_ALL = $(STD) $(WARN) $(HARDEN) $(OPT) $(SANFLAG) -I. -I$(B) -DPHI_VERSION='"$(VERSION)"' \
            $(PKG_CFLAGS) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread
@@ -59,7 +59,9 @@ CODECS   := families refine $(shell sed -n 's/^CODEC(\(.*\))$$/\1/p' quant/codec
 CODEC_OBJ := $(foreach level,$(LEVELS),$(CODECS:%=$(B)/quant/%.$(level).o))
 
 LIB_SRC := $(filter-out $(CODECS:%=quant/%.c),$(sort $(wildcard formats/*.c formats/*/*.c quant/*.c inspect/*.c)))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(CODEC_OBJ)
+# What is generated of formats/*/NAME.proto: NAME.pb-c.c and .h, in the same folder of the variant.
+PROTOS  := $(patsubst %.proto,$(B)/%.pb-c,$(wildcard formats/*/*.proto))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(CODEC_OBJ) $(PROTOS:%=%.o)
 TOOLS   := $(patsubst cmd/%.c,%,$(wildcard cmd/phi-*.c))
 CMD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(wildcard cmd/phi-*.c),$(wildcard cmd/*.c)))
 SONAME  := libphitools.so.$(SOMAJOR)
@@ -70,10 +72,17 @@ SO      := $(B)/libphitools.so.$(VERSION)
 all: lib $(TOOLS:%=$(B)/%) completions
 lib: $(B)/libphitools.a $(SO)
 
-$(B)/%.o: %.c
+$(B)/%.o: %.c | $(PROTOS:%=%.h)
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto
+	@mkdir -p $(@D)
+	@echo "  PROTOC $<"
+	$(Q)protoc-c --c_out=$(B) $<
+$(B)/%.pb-c.o: $(B)/%.pb-c.c
+	$(Q)$(CC) $(CFLAGS_ALL) -Wno-shadow -c $< -o $@
 
 # Sanitizers make the inlined searches slow to compile, and nobody times them.
 LEVEL_OPT = $(if $(SAN),-O1,-O3)
