@@ -12,21 +12,19 @@ import peers
 import sentencepiece
 import torch
 from safetensors.torch import save_file
-from transformers import AutoTokenizer
-from transformers.utils import logging
 
 import ggml
-import texts
 from convert import TREE, convert  # its gguf is the one to have
 from gguf import GGUFReader
+
+import token_ids
 
 sys.path.insert(0, str(peers.ROOT / "fixtures"))
 import phi3  # noqa: E402
 import spm  # noqa: E402
 
-logging.set_verbosity_error()
 work = peers.scratch()
-TEXTS = texts.make()
+TEXTS = token_ids.TEXTS
 
 
 def folder_of(name, model, rows, bos=False):
@@ -70,23 +68,6 @@ def both(what, folder):
     return ours, theirs
 
 
-def ids(what, folder, files):
-    have, want = (ggml.Model(f) for f in files)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    unlike, others = [], []
-    for text in TEXTS:
-        got = have.tokenize(text)
-        if got != want.tokenize(text):
-            unlike.append(text)
-        if got != tokenizer(text, add_special_tokens=False).input_ids:
-            others.append(text)
-    peers.check(not unlike, f"{what}: ids of {len(TEXTS)} texts in libllama", repr(unlike[:3]))
-    print(f"       transformers gives {len(others)} of them other ids: " + ", ".join(map(repr, others)), flush=True)
-    # libllama keeps spaces that transformers takes away behind a special token, and the other way round.
-    plain = [t for t in others if "<|" not in t]
-    peers.check(not plain, f"{what}: transformers' ids of texts without special tokens", repr(plain[:3]))
-
-
 def json_alone(what, source, same):
     """Without tokenizer.model scores come from the merges: the same ids, where SentencePiece trained it the same file."""
     folder, out = work / "alone" / source.name, work / "alone.gguf"
@@ -128,7 +109,7 @@ for what, folder in (("our own", small), ("our own, begun with <s>", folder_of("
                      ("Phi-3's", folder_of("published", published(), 32064))):
     files = both(what, folder)
     if files:
-        ids(what, folder, files)
+        token_ids.check(what, folder, *files)
     json_alone(what, folder, folder.name != "published")
 
 # Tokenizers of Mistral's, as its package has them: other files of Llama's kind, 32000 and 32768 pieces.

@@ -28,3 +28,6 @@ def make(n=300):
             text = text[:at] + rng.choice(["<|end|>", "<|user|>", "<|endoftext|>", "<s>"]) + text[at:]
         out.append(text)
     return out[:n]
+
+
+TEXTS = make()
