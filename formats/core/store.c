@@ -187,7 +187,28 @@ phi_store_single(struct phi_store *outer, const char *name, struct phi_err *err)
 		return NULL;
 	}
 	store->size = phi_member_size(store->outer);
+	store->around = outer;
 	return store;
+}
+
+struct phi_store *
+phi_store_beside(struct phi_store *store, bool *own, struct phi_err *err)
+{
+	*own = false;
+	if (store->around)
+		return store->around;
+	if (store->kind != PHI_STORE_FILE || store->fd == STDIN_FILENO) {
+		phi_fail(err, PHI_UNSUPPORTED, "it refers to files beside it, but comes from no folder");
+		return NULL;
+	}
+	char *const folder = phi_arena_strdup(store->arena, store->path, err);
+	if (!folder)
+		return NULL;
+	char *const slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = '\0';
+	*own = true;
+	return phi_store_open(slash ? folder : ".", NULL, err);
 }
 
 enum phi_store_kind

@@ -101,5 +101,9 @@ struct phi_store *phi_store_tar(struct phi_member *member, struct phi_err *err);
 /* One member of a folder or tar as a store of kind FILE, so that a folder's format can have a shard
  * opened as a model of its own. `store` must outlive it. Path and base are those of the member. */
 struct phi_store *phi_store_single(struct phi_store *store, const char *name, struct phi_err *err);
+/* The folder that a file lies in, as a store, for files that refer to others beside them: of a single member
+ * that of its folder or tar, lent and to be left open; else opened anew: *own says that it is the caller's to
+ * close. NULL: there is none (standard input). */
+struct phi_store *phi_store_beside(struct phi_store *store, bool *own, struct phi_err *err);
 
 #endif

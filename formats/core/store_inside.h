@@ -42,6 +42,7 @@ struct phi_store {
 	uint64_t start, size; /* of a file: where it begins (stdin may stand further on), its bytes */
 	struct phi_pipe *pipe;
 	struct phi_member *outer; /* of a tar or a single member: owned */
+	struct phi_store *around; /* of a single member: what it is a member of; lent */
 	const char **names;	  /* of a folder or tar: sorted; NULL until listed */
 	size_t nnames;
 	struct phi_tar_entry *entries; /* of a tar, in the order of names */

@@ -5,17 +5,14 @@
 
 #include <inttypes.h>
 
-/* The largest number a field may have. */
-#define NUMBER_MAX ((UINT64_C(1) << 29) - 1)
-
 static int
 cut(struct phi_err *err)
 {
 	return phi_fail(err, PHI_TRUNCATED, "a message ends within a field");
 }
 
-static int
-varint(struct phi_wire *w, uint64_t *out, struct phi_err *err)
+int
+phi_wire_varint(struct phi_wire *w, uint64_t *out, struct phi_err *err)
 {
 	uint64_t v = 0;
 	for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -53,7 +50,7 @@ value(struct phi_wire *w, struct phi_wire_field *out, struct phi_err *err)
 	uint64_t n;
 	switch (out->type) {
 	case PHI_WIRE_VARINT:
-		return varint(w, &out->value, err);
+		return phi_wire_varint(w, &out->value, err);
 	case PHI_WIRE_8_BYTES:
 	case PHI_WIRE_4_BYTES:
 		n = out->type == PHI_WIRE_8_BYTES ? 8 : 4;
@@ -64,7 +61,7 @@ value(struct phi_wire *w, struct phi_wire_field *out, struct phi_err *err)
 		w->size -= (size_t)n;
 		return 0;
 	case PHI_WIRE_BYTES:
-		return varint(w, &n, err) < 0 ? -1 : bytes(w, n, &out->bytes, err);
+		return phi_wire_varint(w, &n, err) < 0 ? -1 : bytes(w, n, &out->bytes, err);
 	}
 	return phi_fail(err, PHI_FORMAT, "field %" PRIu32 " has no known form (%d)", out->number,
 		(int)out->type);
@@ -77,9 +74,9 @@ phi_wire_next(struct phi_wire *message, struct phi_wire_field *out, struct phi_e
 	*out = (struct phi_wire_field){ 0 };
 	if (!message->size)
 		return 0;
-	if (varint(message, &key, err) < 0)
+	if (phi_wire_varint(message, &key, err) < 0)
 		return -1;
-	if (key >> 3 == 0 || key >> 3 > NUMBER_MAX)
+	if (key >> 3 == 0 || key >> 3 > PHI_WIRE_NUMBER_MAX)
 		return phi_fail(err, PHI_FORMAT, "field %" PRIu64 " cannot be", key >> 3);
 	out->number = (uint32_t)(key >> 3);
 	out->type = (enum phi_wire_type)(key & 7);

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { PHI_WIRE_NUMBER_MAX = (1 << 29) - 1 }; /* of a field */
+
 enum phi_wire_type {
 	PHI_WIRE_VARINT = 0,
 	PHI_WIRE_8_BYTES = 1,
@@ -41,6 +43,9 @@ struct phi_wire_field {
 
 /* 1: the next field; 0: the message is at its end; -1: cut short or no such message. */
 int phi_wire_next(struct phi_wire *message, struct phi_wire_field *out, struct phi_err *err);
+
+/* Takes the varint that the message begins with. */
+int phi_wire_varint(struct phi_wire *message, uint64_t *out, struct phi_err *err);
 
 /* Fails unless the field has this type; `what` names it in the message. */
 int phi_wire_expect(const struct phi_wire_field *field, enum phi_wire_type type, const char *what,

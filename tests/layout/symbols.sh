@@ -12,8 +12,8 @@ other=$(nm --defined-only -g "$build/libphitools.a" 2>/dev/null | awk 'NF == 3 {
 for h in $(find formats quant inspect -name '*.h'); do
 	# Private to one level of lanes: they mean nothing without its -DPHI_LANES.
 	case $h in quant/*lanes*) continue ;; esac
-	gcc -MM -I. "$h" 2>/dev/null | grep -q quant/lanes.h && continue
-	echo "#include \"$h\"" | gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-psabi -I. \
+	gcc -MM -I. -I"$build" "$h" 2>/dev/null | grep -q quant/lanes.h && continue
+	echo "#include \"$h\"" | gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-psabi -I. -I"$build" \
 		$(pkg-config --cflags jansson) -fsyntax-only -xc - || { echo "alone: $h"; bad=1; }
 done
 exit $bad
