@@ -72,7 +72,7 @@ add(struct phi_comparison *c, uint32_t a, uint32_t b)
 		pair->state = PHI_PAIR_ONLY_B;
 	else if (!same_shape(x, y))
 		pair->state = PHI_PAIR_SHAPE;
-	else if ((x->nplanes > 1 && !x->packed) || (y->nplanes > 1 && !y->packed))
+	else if ((x->nplanes && !phi_tensor_is_readable(x)) || (y->nplanes && !phi_tensor_is_readable(y)))
 		pair->state = PHI_PAIR_UNKNOWN;
 }
 

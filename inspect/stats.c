@@ -253,7 +253,7 @@ read_for(const struct phi_model *m, uint32_t i)
 {
 	const uint32_t first = m->tensors[i].alias == PHI_NONE ? i : m->tensors[i].alias;
 	const struct phi_tensor *const t = &m->tensors[first];
-	return t->nplanes == 1 || t->packed ? first : PHI_NONE;
+	return phi_tensor_is_readable(t) ? first : PHI_NONE;
 }
 
 int

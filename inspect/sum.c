@@ -105,7 +105,7 @@ work(void *ctx, uint64_t ticket, void *slot_memory, struct phi_err *err)
 	struct slot *const slot = slot_memory;
 	const uint32_t index = s->order[ticket];
 	const struct phi_tensor *const t = &s->source->model->tensors[index];
-	if (t->nplanes > 1 && !t->packed)
+	if (t->nplanes && !phi_tensor_is_readable(t))
 		return 0;
 	if (!slot->buffer && !(slot->buffer = phi_alloc(PHI_CHUNK_BYTES, err)))
 		return -1;

@@ -179,10 +179,8 @@ inside(const struct phi_tensor *t, unsigned i, uint64_t size)
 {
 	const struct phi_plane *const p = &t->plane[i];
 	uint64_t bytes;
-	if (t->packed)
-		return phi_fits(p->offset, t->packed->plane[i].bytes, size);
-	if (p->dense)
-		return phi_tensor_bytes(t, &bytes) && phi_fits(p->offset, bytes, size);
+	if (t->packed || p->dense)
+		return phi_tensor_plane_bytes(t, i, &bytes) && phi_fits(p->offset, bytes, size);
 	int64_t low, high;
 	uint64_t below, above;
 	if (t->type->elements != 1 || !reach(t, p->stride, &low, &high) || low == INT64_MIN)
@@ -213,7 +211,7 @@ check_tensor(const struct phi_model *model, const struct phi_tensor *t, struct p
 		if (!inside(t, i, s->size))
 			return phi_fail(err, PHI_FORMAT,
 				"data beyond the end of its storage (%" PRIu64 " bytes)", s->size);
-		if (!t->packed && bytes > s->size && bytes > PHI_EXPAND_MAX)
+		if (t->nplanes == 1 && !t->packed && bytes > s->size && bytes > PHI_EXPAND_MAX)
 			return phi_fail(err, PHI_LIMIT,
 				"%" PRIu64 " bytes repeated from a storage of %" PRIu64
 				", more than %d", bytes, s->size, PHI_EXPAND_MAX);

@@ -143,6 +143,31 @@ phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, uint6
 		.size = plan->bytes[tensor] }, err);
 }
 
+/* The places of a tensor's fields. */
+static size_t *
+places_of(struct phi_plan *plan, uint32_t tensor, struct phi_err *err)
+{
+	if (!plan->torn)
+		plan->torn = phi_arena_calloc(plan->arena, plan->model->ntensors, sizeof *plan->torn, err);
+	if (plan->torn && !plan->torn[tensor])
+		plan->torn[tensor] = phi_arena_calloc(plan->arena, PHI_FIELDS_MAX, sizeof **plan->torn, err);
+	return plan->torn ? plan->torn[tensor] : NULL;
+}
+
+int
+phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, const char *name, unsigned file,
+	uint64_t offset, struct phi_err *err)
+{
+	const struct phi_tensor *const t = &plan->model->tensors[tensor];
+	size_t *const places = places_of(plan, tensor, err);
+	if (!places)
+		return -1;
+	places[field] = plan->nitems;
+	return add_item(plan, &(struct phi_item){ .making = making_of(plan->model, t), .tensor = tensor,
+		.name = name, .file = file, .field = field, .offset = offset,
+		.size = plan->bytes[tensor] / t->type->bytes * phi_type_field_bytes(t->type, field) }, err);
+}
+
 int
 phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,
 	unsigned file, uint64_t offset, struct phi_err *err)

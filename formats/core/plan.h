@@ -26,6 +26,7 @@ struct phi_item {
 	uint32_t tensor; /* of the plan's model; PHI_NONE for a header or a side file */
 	const char *name; /* of the tensor, or "header", "config.json" ... */
 	unsigned file;	 /* index into files; items of a file are in rising offset, without overlap */
+	unsigned field;	 /* of the tensor's blocks, where it is torn: this item is that plane */
 	uint64_t offset; /* in the file */
 	uint64_t size;	 /* bytes */
 	const void *literal; /* LITERAL without a tensor: size bytes in the arena */
@@ -59,6 +60,8 @@ struct phi_plan {
 	struct phi_model *model; /* lowered, chosen; owned */
 	/* Of each tensor of the model: its bytes in its type. */
 	uint64_t *bytes;
+	/* Of each tensor: the items of its fields, PHI_FIELDS_MAX places; NULL: it is not torn. Or NULL: none is. */
+	size_t **torn;
 	struct phi_planned_file *files;
 	unsigned nfiles;
 	struct phi_item *items; /* in the order of the files' bytes */
@@ -78,7 +81,12 @@ int phi_plan_add_file(struct phi_plan *plan, const char *name, struct phi_err *e
 int phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, uint64_t offset,
 	struct phi_err *err);
 
-/* The same with, instead of a tensor that is a copy, the run of a storage that it is a view of: rank 1,
+/* An item for one field of a tensor's blocks, `name` being the plane's; all fields of the type get one, in
+ * whatever files. The sink is then given planes. */
+int phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, const char *name, unsigned file,
+	uint64_t offset, struct phi_err *err);
+
+/* The same as phi_plan_add_tensor with, instead of a tensor that is a copy, the run of a storage that it is a view of: rank 1,
  * in the tensor's type, in the plan's arena. */
 int phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,
 	unsigned file, uint64_t offset, struct phi_err *err);

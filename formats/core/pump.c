@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { MEMORY_DEFAULT = 64 << 20 };
+enum { MEMORY_DEFAULT = 64 << 20, STRIP_BYTES = 64 << 10 };
 
 struct pump {
 	struct phi_source *source;
@@ -179,6 +179,42 @@ report(struct pump *pump, uint64_t bytes)
 	pthread_mutex_unlock(&pump->progress_lock);
 }
 
+/* Field f of n bytes of blocks, the first of which is block number `first` of the tensor. */
+static int
+write_field(struct pump *pump, const struct phi_segment *s, unsigned f, uint64_t first, const uint8_t *blocks,
+	uint64_t n, struct phi_err *err)
+{
+	uint8_t strip[STRIP_BYTES];
+	const struct phi_item *const item = &pump->sink->plan->items[s->torn[f]];
+	const struct phi_type *const type = s->tensor->type;
+	const unsigned width = phi_type_field_bytes(type, f), pitch = type->bytes;
+	const uint64_t most = STRIP_BYTES / width, end = n / pitch;
+	for (unsigned i = 0; i < f; i++)
+		blocks += phi_type_field_bytes(type, i);
+	for (uint64_t at = 0, run; at < end; at += run) {
+		run = end - at < most ? end - at : most;
+		for (uint64_t i = 0; i < run; i++)
+			memcpy(strip + i * width, blocks + (at + i) * pitch, width);
+		if (pump->sink->ops->data(pump->sink, item, (first + at) * width, strip, (size_t)(run * width), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* n bytes of an item, or of blocks that are torn: n is a multiple of the block then. */
+static int
+write_bytes(struct pump *pump, const struct phi_segment *s, uint64_t offset, const uint8_t *src, uint64_t n,
+	struct phi_err *err)
+{
+	const struct phi_type *const type = s->tensor->type;
+	if (!s->torn)
+		return pump->sink->ops->data(pump->sink, s->item, offset, src, (size_t)n, err);
+	for (unsigned f = 0; f < phi_type_nfields(type); f++)
+		if (write_field(pump, s, f, offset / type->bytes, src, n, err) < 0)
+			return -1;
+	return 0;
+}
+
 static int
 pump_write(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 {
@@ -193,8 +229,7 @@ pump_write(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 		at = bytes_of(type, at);
 		n = bytes_of(type, n);
 	}
-	if (pump->sink->ops->data(pump->sink, s->item, s->offset + at,
-		    converted ? slot->out : slot->in, (size_t)n, err) < 0)
+	if (write_bytes(pump, s, s->offset + at, converted ? slot->out : slot->in, n, err) < 0)
 		return in_tensor(s, err);
 	report(pump, n);
 	return 0;

@@ -7,7 +7,8 @@
  *   pipe     sequential  both orders; where they differ, tensors that arrive early are held if they fit
  *                        into `memory`, else the source is settled (spooled) first
  *
- * The bytes written are the same in all four. */
+ * The bytes written are the same in all four. A tensor that is planned as the fields of its blocks is torn
+ * chunk by chunk when it is written. */
 #ifndef PHI_CORE_PUMP_H
 #define PHI_CORE_PUMP_H
 

@@ -113,14 +113,17 @@ segment_bytes(const struct phi_segment *s)
 	return s->from ? bytes_of(s->tensor->type, s->units) : s->units;
 }
 
+/* The items of a tensor's fields are made together, with the first. */
 static int
 add_item(struct phi_schedule *schedule, const struct phi_plan *plan, const struct phi_item *item,
 	const struct phi_converters *converters, struct phi_err *err)
 {
 	const struct phi_tensor *const t = &plan->model->tensors[item->tensor];
+	const size_t *const torn = plan->torn ? plan->torn[item->tensor] : NULL;
+	const uint64_t size = torn ? plan->bytes[item->tensor] : item->size;
 	uint64_t offset = 0;
-	for (unsigned i = 0; i < t->nparts; i++) {
-		struct phi_segment s = { .item = item, .tensor = t, .part = &t->parts[i],
+	for (unsigned i = 0; i < t->nparts && !item->field; i++) {
+		struct phi_segment s = { .item = item, .torn = torn, .tensor = t, .part = &t->parts[i],
 			.offset = offset, .chunk = PHI_CHUNK_BYTES };
 		if (s.part->kind != PHI_PART_TENSOR)
 			s.units = s.part->size;
@@ -135,9 +138,9 @@ add_item(struct phi_schedule *schedule, const struct phi_plan *plan, const struc
 			return -1;
 		schedule->segments[schedule->nsegments++] = s;
 	}
-	if (offset != item->size)
+	if (offset != size && !item->field)
 		return phi_fail(err, PHI_ARGUMENT, "its parts make %llu bytes, planned are %llu",
-			(unsigned long long)offset, (unsigned long long)item->size);
+			(unsigned long long)offset, (unsigned long long)size);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 struct phi_segment {
 	const struct phi_item *item;
 	const struct phi_tensor *tensor; /* of the lowered model */
+	const size_t *torn; /* the items of the fields; `item` is the first. Or NULL: one item */
 	const struct phi_part *part;
 	const struct phi_tensor *from; /* of the origin; NULL for literal and generated parts */
 	const struct phi_type *type;   /* that of `from` as it is read */

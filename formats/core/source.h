@@ -65,7 +65,8 @@ int phi_source_blame(const struct phi_source *source, uint32_t storage, struct p
 
 /* Elements [first, first + n) of a tensor in row-major order, in its own type, little-endian, dense:
  * the one way weights are read. Gathers strided views; `first` and n are multiples of the block.
- * `transpose`: as if the two dimensions were exchanged (rank 2). Tensors of one plane only. */
+ * `transpose`: as if the two dimensions were exchanged (rank 2). Tensors of one plane, or of one for each
+ * field of their blocks. */
 int phi_tensor_read(struct phi_source *source, const struct phi_tensor *tensor, bool transpose,
 	uint64_t first, uint64_t n, void *dst, struct phi_err *err);
 /* Have two tensors the same type, shape and bytes? 1, 0 or -1. Random sources; a chunk of each is held. */

@@ -45,11 +45,54 @@ phi_tensor_bytes(const struct phi_tensor *t, uint64_t *bytes)
 		phi_type_size(t->type, n, bytes);
 }
 
+unsigned
+phi_type_nfields(const struct phi_type *type)
+{
+	struct phi_type_fields fields;
+	return !phi_type_fields(type, &fields) ? 0 : fields.bias ? 3 : 2;
+}
+
+unsigned
+phi_type_field_bytes(const struct phi_type *type, unsigned i)
+{
+	struct phi_type_fields fields;
+	if (!phi_type_fields(type, &fields))
+		return 0;
+	return i == 0 ? fields.codes : i == 1 ? fields.scale : fields.bias;
+}
+
+bool
+phi_tensor_is_woven(const struct phi_tensor *t)
+{
+	return t->nplanes > 1 && t->nplanes == phi_type_nfields(t->type);
+}
+
+bool
+phi_tensor_is_readable(const struct phi_tensor *t)
+{
+	return t->nplanes == 1 || t->packed || phi_tensor_is_woven(t);
+}
+
+bool
+phi_tensor_plane_bytes(const struct phi_tensor *t, unsigned i, uint64_t *bytes)
+{
+	uint64_t n;
+	if (t->packed) {
+		*bytes = t->packed->plane[i].bytes;
+		return true;
+	}
+	if (phi_tensor_is_woven(t))
+		return phi_tensor_elements(t, &n) &&
+			phi_mul(n / t->type->elements, phi_type_field_bytes(t->type, i), bytes);
+	return phi_tensor_bytes(t, bytes);
+}
+
 bool
 phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool drop, struct phi_tensor *out)
 {
 	uint64_t all, bytes;
-	if (!t->rank || !t->shape[0] || t->nplanes != 1 || t->packed || (drop && n != 1))
+	const bool woven = phi_tensor_is_woven(t);
+	if (!t->rank || !t->shape[0] || (t->nplanes != 1 && !woven) || t->packed || (drop && n != 1))
 		return false;
 	/* Rows are whole blocks; single elements of a vector are not. */
 	if ((t->rank == 1 && t->type->elements > 1) || first > t->shape[0] || n > t->shape[0] - first ||
@@ -58,10 +101,13 @@ phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool dr
 	*out = *t;
 	out->alias = PHI_NONE;
 	out->shape[0] = n;
+	for (unsigned i = 0; woven && i < t->nplanes; i++)
+		out->plane[i].offset += bytes / t->type->bytes * phi_type_field_bytes(t->type, i);
 	struct phi_plane *const p = &out->plane[0];
 	/* A strided view lies in its storage whole, and so do its slices: nothing overflows. */
-	p->offset += p->dense ? bytes
-			      : (uint64_t)((int64_t)first * p->stride[0] * (int64_t)t->type->bytes);
+	if (!woven)
+		p->offset += p->dense ? bytes
+				      : (uint64_t)((int64_t)first * p->stride[0] * (int64_t)t->type->bytes);
 	if (drop) {
 		out->rank--;
 		memmove(out->shape, out->shape + 1, out->rank * sizeof *out->shape);

@@ -16,7 +16,7 @@ struct phi_storage {
 	uint32_t inner;	  /* the source's own: which member, which child, which entry */
 };
 
-/* A view of a storage. Block types are always dense. */
+/* A view of a storage. Block types are always dense; those whose blocks have fields may have a plane for each. */
 struct phi_plane {
 	uint32_t storage; /* index into the model's storages */
 	uint64_t offset;  /* bytes from the storage's start to element [0, 0, ...] */
@@ -84,9 +84,20 @@ struct phi_tensor {
 
 /* Elements in all; false on overflow. rank 0 has one element. */
 bool phi_tensor_elements(const struct phi_tensor *t, uint64_t *n);
-/* Bytes of the first plane's contiguous form in the tensor's type, of all planes if that is packed; false on overflow or when a row
- * is no multiple of the block. */
+/* Bytes of the contiguous form in the tensor's type (of fields woven to blocks), of all planes if that is
+ * packed; false on overflow or when a row is no multiple of the block. */
 bool phi_tensor_bytes(const struct phi_tensor *t, uint64_t *bytes);
+/* How many fields the blocks of a type are torn into, and the bytes of field i of a block; 0: they never are. */
+enum { PHI_FIELDS_MAX = 3 };
+unsigned phi_type_nfields(const struct phi_type *type);
+unsigned phi_type_field_bytes(const struct phi_type *type, unsigned i);
+
+/* Are its planes the fields of its blocks, to be woven? */
+bool phi_tensor_is_woven(const struct phi_tensor *t);
+/* Can its numbers be had (phi_tensor_load)? Not of planes that nobody put together. */
+bool phi_tensor_is_readable(const struct phi_tensor *t);
+/* Bytes of plane i; false on overflow. */
+bool phi_tensor_plane_bytes(const struct phi_tensor *t, unsigned i, uint64_t *bytes);
 /* Elements of a row (the innermost dimension; 1 for rank 0). */
 uint64_t phi_tensor_row(const struct phi_tensor *t);
 /* Indices [first, first + n) of the outermost dimension, as a view of the same bytes; `drop`: the dimension is left out

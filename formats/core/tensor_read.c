@@ -4,6 +4,9 @@
  * are taken in runs along one dimension, whichever needs the fewest and shortest reads: that a transposed
  * matrix has its bytes next to each other along, or one of a permuted view that a read of 64 KiB holds
  * many elements of. (The pump asks for enough at a time to make that worth it.)
+ *
+ * A tensor of blocks whose fields lie in planes of their own is woven: of each plane the stretch that the
+ * blocks take is one run of reads, laid out a field a block.
  */
 #include "formats/core/source.h"
 #include "formats/core/swap.h"
@@ -162,6 +165,42 @@ read_strided(struct gather *g, uint64_t first, uint64_t n, uint8_t *dst, struct 
 	return rows ? read_rows(g, first, n, dst, err) : read_runs(g, first, n, dst, err);
 }
 
+/* Field f of n blocks from `first` on, put where it goes in each block. */
+static int
+weave_field(struct phi_source *source, const struct phi_tensor *t, unsigned f, unsigned at, uint64_t first,
+	uint64_t n, uint8_t *dst, struct phi_err *err)
+{
+	uint8_t strip[STRIP_BYTES];
+	const struct phi_plane *const plane = &t->plane[f];
+	const unsigned width = phi_type_field_bytes(t->type, f), pitch = t->type->bytes;
+	const uint64_t most = STRIP_BYTES / width;
+	while (n) {
+		const uint64_t run = n < most ? n : most;
+		if (phi_source_read(source, plane->storage, plane->offset + first * width, strip,
+			    (size_t)(run * width), err) < 0)
+			return -1;
+		for (uint64_t i = 0; i < run; i++)
+			memcpy(dst + i * pitch + at, strip + i * width, width);
+		dst += run * pitch;
+		first += run;
+		n -= run;
+	}
+	return 0;
+}
+
+static int
+weave(struct phi_source *source, const struct phi_tensor *t, uint64_t first, uint64_t n, uint8_t *dst,
+	struct phi_err *err)
+{
+	unsigned at = 0;
+	for (unsigned f = 0; f < t->nplanes; f++) {
+		if (weave_field(source, t, f, at, first / t->type->elements, n / t->type->elements, dst, err) < 0)
+			return -1;
+		at += phi_type_field_bytes(t->type, f);
+	}
+	return 0;
+}
+
 int
 phi_tensor_read(struct phi_source *source, const struct phi_tensor *tensor, bool transpose,
 	uint64_t first, uint64_t n, void *dst, struct phi_err *err)
@@ -171,10 +210,12 @@ phi_tensor_read(struct phi_source *source, const struct phi_tensor *tensor, bool
 	uint64_t at, size;
 	if (n == 0)
 		return 0;
-	if (tensor->nplanes != 1)
+	if (tensor->nplanes != 1 && (!phi_tensor_is_woven(tensor) || transpose))
 		return phi_fail(err, PHI_UNSUPPORTED, "%u planes cannot be read as one", tensor->nplanes);
 	if (!phi_type_size(type, first, &at) || !phi_type_size(type, n, &size))
 		return phi_fail(err, PHI_ARGUMENT, "no whole blocks of %s", type->name);
+	if (phi_tensor_is_woven(tensor))
+		return weave(source, tensor, first, n, dst, err);
 	if (plane->dense && !transpose) {
 		if (phi_source_read(source, plane->storage, plane->offset + at, dst, (size_t)size,
 			    err) < 0)
