@@ -6,7 +6,7 @@
 #include "formats/gguf/ftype.h"
 #include "formats/gguf/hf_keys.h"
 #include "formats/gguf/quantize.h"
-#include "formats/gguf/stack.h"
+#include "formats/models/stack.h"
 #include "formats/models/family.h"
 
 #include <stdlib.h>
@@ -248,7 +248,7 @@ lower(struct phi_model *lowered, const struct phi_lower_options *options, struct
 		phi_family_warn_extras(lowered, err) < 0)
 		return -1;
 	const struct outtype *const outtype = choose_outtype(lowered, recipe);
-	if (phi_gguf_stack_experts(lowered, &h, err) < 0 || rename_tensors(lowered, err) < 0)
+	if (phi_family_stack_experts(lowered, &h, err) < 0 || rename_tensors(lowered, err) < 0)
 		return -1;
 	if (add_factors(lowered, &h, err) < 0)
 		return -1;

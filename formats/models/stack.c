@@ -1,4 +1,4 @@
-#include "formats/gguf/stack.h"
+#include "formats/models/stack.h"
 
 #include "formats/core/memory.h"
 
@@ -96,7 +96,7 @@ stack(struct phi_model *lowered, const struct phi_hparams *h, struct layer *laye
 }
 
 int
-phi_gguf_stack_experts(struct phi_model *lowered, const struct phi_hparams *h, struct phi_err *err)
+phi_family_stack_experts(struct phi_model *lowered, const struct phi_hparams *h, struct phi_err *err)
 {
 	if (!h->experts)
 		return 0;
