@@ -64,7 +64,7 @@ struct cli {
 	enum cli_color color;
 	enum phi_style style; /* of a report; set by cli_report_open */
 	unsigned jobs;	 /* 0: one a CPU */
-	unsigned depth, blocks; /* 0: not asked for */
+	unsigned depth, blocks, group; /* 0: not asked for */
 	uint64_t memory; /* 0: the default */
 	uint64_t target_size; /* bytes of the file; 0: not asked for */
 	double target_bpw;    /* bits a weight; 0: not asked for */

@@ -58,12 +58,22 @@ cli_pick(const struct cli *cli, struct phi_model *model, struct phi_err *err)
 	return 0;
 }
 
+/* The folder of the runtime that -t names, where -o is a folder. */
+static const char *
+targets_folder(const struct job *job)
+{
+	const char *const target = job->choice ? job->choice->target : NULL;
+	const struct phi_format *const format = target ? phi_format_named(target) : NULL;
+	const struct phi_format *const by_path = format ? phi_format_suffix(job->cli->output) : NULL;
+	return by_path && (by_path->flags & PHI_FORMAT_FOLDER) && (format->flags & PHI_FORMAT_FOLDER) ? target : NULL;
+}
+
 /* The format written: -f, else the suffix of -o, else the stream. */
 static int
 find_format(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
-	const char *const named = cli->format ? cli->format : job_to_stdout(cli) ? "stream" : NULL;
+	const char *const named = cli->format ? cli->format : job_to_stdout(cli) ? "stream" : targets_folder(job);
 	job->format = named ? phi_format_named(named) : phi_format_suffix(cli->output);
 	if (!job->format && named)
 		return phi_fail(err, PHI_ARGUMENT, "there is no format %s (see --help)", named);

@@ -53,6 +53,9 @@ print_recipes(FILE *out)
 	fputs("\nRecipes:\n", out);
 	for (size_t i = 0; phi_recipes[i].name; i++)
 		fprintf(out, "  %-14s%s\n", phi_recipes[i].name, phi_recipes[i].summary);
+	fputs("\nRecipes of MLX (also int4 for 4 with -f mlx):\n", out);
+	for (size_t i = 0; phi_recipes_mlx[i].name; i++)
+		fprintf(out, "  mlx:%-14s%s\n", phi_recipes_mlx[i].name, phi_recipes_mlx[i].summary);
 }
 
 /* What --pure and --rule may name, in lines of 76 columns. */

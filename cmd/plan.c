@@ -50,6 +50,26 @@ stream_target(const struct job *job)
 	return "stream";
 }
 
+/* What several runtimes have is not guessed. */
+static int
+check_named(const struct job *job, struct phi_err *err)
+{
+	const struct cli_choice *const choice = job->choice;
+	const char *const view = job->source->model->view;
+	if (choice->recipe && !choice->target && !strcmp(view, "canonical") && phi_recipe_needs_target(choice->recipe))
+		return phi_fail(err, PHI_ARGUMENT, "-t %s: mid-pipe, name the runtime: -t mlx:%s", choice->recipe,
+			choice->recipe);
+	return 0;
+}
+
+static int
+check_group(const struct job *job, struct phi_err *err)
+{
+	if (job->cli->group && strcmp(job->target->name, "mlx"))
+		return phi_fail(err, PHI_ARGUMENT, "--group is for MLX, not %s", job->target->name);
+	return 0;
+}
+
 int
 job_find_target(struct job *job, struct phi_err *err)
 {
@@ -58,6 +78,8 @@ job_find_target(struct job *job, struct phi_err *err)
 		return 0;
 	const char *const asked = job->choice->target;
 	if (!strcmp(job->format->name, "stream")) {
+		if (check_named(job, err))
+			return -1;
 		const char *const name = stream_target(job);
 		job->target = phi_format_named(name);
 		if (!job->target)
@@ -66,7 +88,7 @@ job_find_target(struct job *job, struct phi_err *err)
 		return phi_fail(err, PHI_ARGUMENT, "-t %s:%s does not go into a %s output", asked,
 			job->choice->recipe, job->format->name);
 	}
-	return 0;
+	return check_group(job, err);
 }
 
 /* What the target is told to make. A canonical stream says which recipe made it, so that "f32, asked for"
@@ -91,7 +113,7 @@ job_recipe(const struct job *job, const struct phi_rule *rules, size_t nrules)
 		.rules = rules, .nrules = nrules, .output_type = cli->output_type,
 		.embedding_type = cli->embedding_type,
 		.importance = job->choice ? job->choice->importance : NULL, .compat = cli->compat,
-		.from_quantized = cli->from_quantized, .lenient = cli->dry_run};
+		.from_quantized = cli->from_quantized, .group = cli->group, .lenient = cli->dry_run};
 }
 
 /* The recipe's types, or those the model came with, then the rules'. What the target demands stays. */

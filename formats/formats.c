@@ -23,9 +23,12 @@ const struct phi_format *const phi_formats[] = {
 
 static struct phi_source *open_member(struct phi_store *, const char *,
 	const struct phi_open_options *, struct phi_err *);
+static struct phi_source *open_whole(const char *, struct phi_store *,
+	const struct phi_open_options *, struct phi_err *);
 static int plan_file(const char *, struct phi_plan *, unsigned, const uint32_t *, size_t,
 	struct phi_err *);
-static const struct phi_registry registry = { .open_member = open_member, .plan_file = plan_file };
+static const struct phi_registry registry = { .open_member = open_member, .open_as = open_whole,
+	.plan_file = plan_file };
 
 const struct phi_format *
 phi_format_named(const char *name)
@@ -56,6 +59,18 @@ phi_format_suffix(const char *path)
 	return NULL;
 }
 
+/* Where the target cannot hold the blocks of other runtimes, and had no say about them. */
+static void
+leave_fields(struct phi_model *lowered)
+{
+	for (size_t i = 0; i < lowered->ntensors; i++) {
+		struct phi_tensor *const t = &lowered->tensors[i];
+		struct phi_type_fields fields;
+		if (phi_type_fields(t->type, &fields))
+			t->type = phi_type_of(fields.bias ? fields.scales : PHI_BF16);
+	}
+}
+
 struct phi_model *
 phi_lower(const struct phi_model *model, const struct phi_format *target,
 	const struct phi_lower_options *options, struct phi_err *err)
@@ -66,6 +81,8 @@ phi_lower(const struct phi_model *model, const struct phi_format *target,
 		phi_model_free(lowered);
 		return NULL;
 	}
+	if (lowered && !(target->flags & PHI_FORMAT_FIELDS))
+		leave_fields(lowered);
 	return lowered;
 }
 
@@ -189,6 +206,17 @@ open_store(struct phi_store *store, const struct phi_open_options *options, stru
 	phi_member_close(member);
 	if (!options->format)
 		phi_fail(err, PHI_UNSUPPORTED, "no model format that is known here");
+	return NULL;
+}
+
+static struct phi_source *
+open_whole(const char *name, struct phi_store *store, const struct phi_open_options *options,
+	struct phi_err *err)
+{
+	const struct phi_format *const format = phi_format_named(name);
+	if (format && format->open)
+		return format->open(store, options, err);
+	phi_fail(err, PHI_UNSUPPORTED, "format %s cannot be read", name);
 	return NULL;
 }
 

@@ -1,5 +1,6 @@
 /* Chooses types: the target's demands first, then the user's rules, then the recipe. */
 #include "quant/attach.h"
+#include "quant/mlx_recipe.h"
 #include "quant/mixture.h"
 #include "quant/rules.h"
 
@@ -15,6 +16,8 @@ struct choice {
 	const struct phi_recipe *recipe; /* or NULL */
 	const struct phi_type *type;	 /* of --pure, or the recipe's base, or NULL */
 	struct phi_mixture mixture;	 /* of the recipe */
+	bool for_mlx;			 /* lowered to MLX: */
+	struct phi_mlx_recipe mlx;	 /* its recipe, if it has a name */
 	const char *recipe_why;		 /* "recipe q8_0" */
 	struct phi_rules *rules;
 	size_t fallen; /* tensors whose rows do not fit the type they were to have */
@@ -66,7 +69,9 @@ take(struct choice *c, struct phi_tensor *t, const struct phi_type *type, const 
 	struct phi_err *err)
 {
 	const uint64_t row = phi_tensor_row(t);
-	t->type = phi_type_fitting(type, row);
+	/* MLX leaves such a weight as it is. */
+	if (row % type->elements == 0 || !c->for_mlx)
+		t->type = phi_type_fitting(type, row);
 	t->why = why;
 	if (t->type == type)
 		return 0;
@@ -140,6 +145,22 @@ recipe_pick(struct choice *c, const struct phi_tensor *t, bool ruled)
 	return phi_mixture_pick(&c->mixture, t);
 }
 
+/* What a recipe of MLX gives, or --pure. */
+static int
+choose_for_mlx(struct choice *c, struct phi_tensor *t, struct phi_err *err)
+{
+	const char *why = NULL;
+	const struct phi_type *const type = c->mlx.name ? phi_mlx_recipe_pick(&c->mlx, t, &why)
+		: phi_mlx_is_module(t) ? c->type : NULL;
+	if (!type) {
+		t->why = why;
+		return 0;
+	}
+	if (why)
+		why = phi_arena_printf(c->model->arena, err, "%s: %s", c->recipe_why, why);
+	return take(c, t, type, why ? why : c->recipe_why, err);
+}
+
 static int
 choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 {
@@ -153,11 +174,14 @@ choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 		return t->why ? 0 : -1;
 	}
 	const struct phi_type *const asked = asked_for(c, t, &why);
-	const struct phi_pick pick = recipe_pick(c, t, asked || hit.why);
+	const struct phi_pick pick = c->for_mlx ? (struct phi_pick){ .type = NULL }
+						: recipe_pick(c, t, asked || hit.why);
 	if (asked)
 		return take(c, t, asked, why, err);
 	if (hit.why)
 		return take(c, t, hit.type ? hit.type : kept_type(c->model, t), hit.why, err);
+	if (c->for_mlx)
+		return choose_for_mlx(c, t, err);
 	if (!pick.type)
 		return 0;
 	/* A target says itself which of its vectors are which; a checkpoint keeps them. */
@@ -204,9 +228,10 @@ read_recipe(struct choice *c, struct phi_err *err)
 	const struct phi_recipe_options *const o = c->options;
 	if (!o->recipe)
 		return 0;
-	if (phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err) < 0)
+	if (c->for_mlx && !o->pure ? phi_mlx_recipe_find(o->recipe, o->group, c->model, &c->mlx, err)
+				   : phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err))
 		return -1;
-	char *const name = phi_arena_strdup(c->model->arena, o->recipe, err);
+	char *const name = phi_arena_strdup(c->model->arena, c->mlx.name ? c->mlx.name : o->recipe, err);
 	if (!name)
 		return -1;
 	for (char *p = name; *p; p++)
@@ -273,7 +298,7 @@ choose(struct choice *c, struct phi_err *err)
 int
 phi_choose(struct phi_model *lowered, const struct phi_recipe_options *options, struct phi_err *err)
 {
-	struct choice c = { .model = lowered, .options = options };
+	struct choice c = { .model = lowered, .options = options, .for_mlx = !strcmp(lowered->view, "mlx") };
 	c.rules = phi_rules_read(options->rules, options->nrules, lowered->arena, err);
 	const int result = c.rules ? choose(&c, err) : -1;
 	phi_rules_free(c.rules);

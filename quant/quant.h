@@ -61,6 +61,7 @@ struct phi_recipe_options {
 	const struct phi_importance_list *importance; /* lent for the model's life; or NULL */
 	enum phi_compat compat;
 	bool from_quantized; /* no warning about what is quantized already */
+	unsigned group;	     /* of MLX: weights that share a scale; 0: as usual */
 	bool lenient;	     /* what cannot be made for lack of importance is a warning: for -n */
 };
 
@@ -69,6 +70,10 @@ struct phi_recipe_info {
 	const char *name, *summary;
 };
 extern const struct phi_recipe_info phi_recipes[];
+/* Those of MLX, which phi_choose takes for models that were lowered to it. */
+extern const struct phi_recipe_info phi_recipes_mlx[];
+/* Is it a name that says nothing of the runtime it is for (int4, mixed_4_6)? */
+bool phi_recipe_needs_target(const char *name);
 
 /* Chooses a type for each tensor of a lowered model that the target has not fixed. Pure: sees metadata,
  * names, roles, shapes, types, rules; never bytes. Sets type, why and importance; sets model->recipe. */

@@ -38,6 +38,9 @@ struct phi_registry {
 	/* Opens member `name` of a store as a model of its own. The store stays the caller's. */
 	struct phi_source *(*open_member)(struct phi_store *store, const char *name,
 		const struct phi_open_options *options, struct phi_err *err);
+	/* Opens a whole store as format `format` does, for what is that with something added. */
+	struct phi_source *(*open_as)(const char *format, struct phi_store *store,
+		const struct phi_open_options *options, struct phi_err *err);
 	/* Lays out a planned file as format `format` does (its plan_file). */
 	int (*plan_file)(const char *format, struct phi_plan *plan, unsigned file,
 		const uint32_t *tensors, size_t count, struct phi_err *err);
@@ -74,6 +77,8 @@ enum {
 	/* Holds Hugging Face's names and files: a GGUF of a known family is made canonical first (formats.h). */
 	PHI_FORMAT_CANONICAL = 128,
 	PHI_FORMAT_COUNTED = 16,  /* and into as many as asked for */
+	/* Holds blocks that are torn into fields (type.h); for others they become the floats they stand for. */
+	PHI_FORMAT_FIELDS = 256,
 };
 
 struct phi_format {

@@ -248,7 +248,8 @@ const struct phi_format phi_format_stream = {
 	.name = "stream",
 	.summary = "what one tool pipes to the next: a tar of a checkpoint folder",
 	.suffixes = (const char *const[]){ ".phi", ".tar", NULL },
-	.flags = PHI_FORMAT_FLOWS_IN | PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_MEMBERS,
+	.flags = PHI_FORMAT_FLOWS_IN | PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_MEMBERS |
+		PHI_FORMAT_FIELDS,
 	.bid = bid,
 	.open = phi_stream_open,
 	.complete = complete,

@@ -2,10 +2,10 @@
 # thread and with eight: the weights are the same, and so are the bytes.
 load common
 
-formats="safetensors hf hf-bin gguf pytorch numpy stream"
-any="safetensors hf hf-bin gguf pytorch stream" # those that hold BF16
+formats="safetensors hf hf-bin mlx gguf pytorch numpy stream"
+any="safetensors hf hf-bin mlx gguf pytorch stream" # those that hold BF16
 files="safetensors gguf pytorch stream" # those that are one file, and go through a pipe
-declare -gA suffix=([safetensors]=.safetensors [hf]=/ [hf-bin]=-bin/ [gguf]=.gguf [pytorch]=.pt [numpy]=.npz
+declare -gA suffix=([safetensors]=.safetensors [hf]=/ [hf-bin]=-bin/ [mlx]=-mlx/ [gguf]=.gguf [pytorch]=.pt [numpy]=.npz
 	[stream]=.tar)
 
 write() # FORMAT FROM TO [OPTION...]
@@ -50,7 +50,7 @@ tensors() # name, type, shape and digest of each tensor
 		phi-diff --brief $f${suffix[$f]} Phi-4-mini || { echo "$f"; return 1; }
 	done
 	# What came from a folder goes anywhere.
-	for f in hf hf-bin stream; do
+	for f in hf hf-bin mlx stream; do
 		for g in $any; do
 			write $g $f${suffix[$f]} $f-$g --name Phi-4-mini
 			phi-diff --brief $f-$g${suffix[$g]} Phi-4-mini || { echo "$f to $g"; return 1; }
