@@ -147,7 +147,8 @@ job_lower(struct job *job, struct phi_err *err)
 	const struct phi_lower_options options = {.size = sizeof options, .name = cli->name,
 		.pre = cli->pre, .recipe = recipe_of(job), .pure = cli->pure,
 		.importance = job->choice && job->choice->importance ? &job->choice->note : NULL,
-		.faults = cli->compat != PHI_COMPAT_NONE, .keep_order = cli->keep_split};
+		.faults = cli->compat != PHI_COMPAT_NONE, .keep_order = cli->keep_split,
+		.keep_all = cli->keep_all};
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
 	if (!lowered) {
 		phi_source_blame(job->source, PHI_NONE, err);

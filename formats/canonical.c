@@ -91,24 +91,6 @@ guess_dtype(const struct phi_model *model)
 	return single ? phi_type_of(PHI_F32) : phi_family_dtype(model->family);
 }
 
-/* What config.json says, where there is one. */
-static const struct phi_type *
-configured_dtype(const struct phi_metadata *config)
-{
-	static const struct {
-		const char *word;
-		enum phi_type_id type;
-	} words[] = { { "float32", PHI_F32 }, { "float16", PHI_F16 }, { "bfloat16", PHI_BF16 } };
-	static const char *const keys[] = { "torch_dtype", "dtype" };
-	for (size_t k = 0; k < 2; k++) {
-		const char *const word = phi_value_string(phi_metadata_find(config, keys[k]));
-		for (size_t i = 0; word && i < sizeof words / sizeof *words; i++)
-			if (!strcmp(word, words[i].word))
-				return phi_type_of(words[i].type);
-	}
-	return NULL;
-}
-
 /* Makes a side file of what `write` left in the buffer. */
 static int
 add_side(struct making *m, const char *name, struct phi_buffer *text, int written, struct phi_err *err)
@@ -193,7 +175,8 @@ describe(struct making *m, const struct phi_metadata *keys, struct phi_err *err)
 	if (phi_config_describe(model, config->data, config->size, err) < 0)
 		return phi_context(err, "config.json");
 	model->view = "canonical";
-	const struct phi_type *const said = configured_dtype(&model->metadata);
+	model->recipe = NULL; /* it was the GGUF's */
+	const struct phi_type *const said = phi_config_dtype(&model->metadata);
 	for (size_t i = 0; i < model->ntensors; i++) {
 		struct phi_tensor *const t = &model->tensors[i];
 		if (t->type->class == PHI_CLASS_FLOAT || t->type->class == PHI_CLASS_BLOCK)

@@ -52,11 +52,13 @@ settled(const struct phi_model *model, const struct phi_tensor *t)
 	return t->nparts ? NULL : "without data";
 }
 
-/* What --keep gives: the type all parts have, or the one lowering gave. */
+/* What --keep gives: the type all parts have, or the one lowering gave; in a checkpoint made of a GGUF the one it had. */
 static const struct phi_type *
 kept_type(const struct phi_model *model, const struct phi_tensor *t)
 {
 	const struct phi_type *const first = source_type(model, t, 0);
+	if (t->native)
+		return t->native;
 	for (unsigned i = 1; i < t->nparts; i++)
 		if (source_type(model, t, i) != first)
 			return t->type;

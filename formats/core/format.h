@@ -63,6 +63,7 @@ struct phi_lower_options {
 	const struct phi_importance_note *importance; /* or NULL */
 	/* --compat: the faults of the target's own converter, too (quant.h has the list). */
 	bool faults;
+	bool keep_all; /* --keep-all: what the target has no place for is kept beside (core/kept.h) */
 	bool keep_order; /* tensors stay in the source's order, to be cut where its files were */
 };
 

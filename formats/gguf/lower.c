@@ -7,10 +7,12 @@
  * that it will not load
  */
 #include "formats/core/escape.h"
+#include "formats/core/kept.h"
 #include "formats/gguf/ftype.h"
 #include "formats/gguf/gguf.h"
 #include "formats/gguf/lower_hf.h"
 #include "formats/gguf/quantize.h"
+#include "formats/models/config_text.h"
 
 #include <string.h>
 
@@ -63,6 +65,19 @@ lower_plain(
 	return lowered;
 }
 
+/* What only the folder says goes behind the keys that runtimes look at. Takes the model. */
+static struct phi_model *
+keep(struct phi_model *lowered, const struct phi_lower_options *options, struct phi_err *err)
+{
+	if (!lowered || !options || !options->keep_all)
+		return lowered;
+	if (phi_kept_add_sides(lowered, err) == 0 &&
+		phi_kept_add_types(lowered, phi_config_dtype(&lowered->origin->metadata), err) == 0)
+		return lowered;
+	phi_model_free(lowered);
+	return NULL;
+}
+
 struct phi_model *
 phi_gguf_lower(
 	const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
@@ -74,6 +89,6 @@ phi_gguf_lower(
 			model->view);
 		return NULL;
 	}
-	return model->family ? phi_gguf_lower_hf(model, options, err)
-			     : lower_plain(model, options, err);
+	return keep(model->family ? phi_gguf_lower_hf(model, options, err)
+				  : lower_plain(model, options, err), options, err);
 }

@@ -12,17 +12,32 @@ phi_family_dtype(const struct phi_family *family)
 	return phi_type_of(family->rules->dtype);
 }
 
+static const struct {
+	const char *word;
+	enum phi_type_id type;
+} dtypes[] = { { "float32", PHI_F32 }, { "float16", PHI_F16 }, { "bfloat16", PHI_BF16 } };
+enum { NDTYPES = sizeof dtypes / sizeof *dtypes };
+
 static const char *
 word_of(const struct phi_type *dtype)
 {
-	switch (dtype->id) {
-	case PHI_F32:
-		return "float32";
-	case PHI_F16:
-		return "float16";
-	default:
-		return "bfloat16";
+	for (int i = 0; i < NDTYPES; i++)
+		if (dtypes[i].type == dtype->id)
+			return dtypes[i].word;
+	return "float32";
+}
+
+const struct phi_type *
+phi_config_dtype(const struct phi_metadata *metadata)
+{
+	static const char *const keys[] = { "torch_dtype", "dtype" };
+	for (size_t k = 0; k < 2; k++) {
+		const char *const word = phi_value_string(phi_metadata_find(metadata, keys[k]));
+		for (int i = 0; word && i < NDTYPES; i++)
+			if (!strcmp(word, dtypes[i].word))
+				return phi_type_of(dtypes[i].type);
 	}
+	return NULL;
 }
 
 static void

@@ -10,6 +10,9 @@
  * checkpoints. */
 const struct phi_type *phi_family_dtype(const struct phi_family *family);
 
+/* The one that config.json names (torch_dtype or dtype), or NULL. metadata: config.json's. */
+const struct phi_type *phi_config_dtype(const struct phi_metadata *metadata);
+
 /* Appends the text. hparams: with long_factor and short_factor where the rope is longrope. A model whose attention
  * factor is not what transformers computes from its contexts is refused: config.json has no word for it that all
  * versions know. */
