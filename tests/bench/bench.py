@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ratios of our tools and their peers, taken in alternation on one machine, median of five; run by run.sh.
 
-    tests/bench/run.sh build/gcc [header repack legacy kernels mlx quant imatrix pipe memory experts scale]
+    tests/bench/run.sh build/gcc [header repack legacy kernels mlx quant whole imatrix pipe memory experts scale]
 
 Works in /dev/shm (about 10 GB at most), else in $TMPDIR: set PHI_BENCH to choose. A line a figure, with its bar.
 Other load spoils the times; the ratios bear some of it.
@@ -106,15 +106,15 @@ def two_gb():
     return path
 
 
-def phi_folder(name, fill, **keys):
-    """A phi3 checkpoint folder of a given size with F16 weights; fill is sparse or filled."""
+def phi_folder(name, fill, dtype="float16", **keys):
+    """A phi3 checkpoint folder of a given size with weights of 16 bits; fill is sparse or filled."""
     folder = work / name
     folder.mkdir()
     tok = phi3.plain_tokenizer(600)
-    cfg = phi3.config(tok, torch_dtype="float16", tie_word_embeddings=True, **keys)
+    cfg = phi3.config(tok, torch_dtype=dtype, tie_word_embeddings=True, **keys)
     phi3.write_json(folder / "config.json", cfg)
     phi3.write_tokenizer(folder, tok)
-    fill(folder / "model.safetensors", *safetensors_header(sorted(phi3.shapes(cfg).items())))
+    fill(folder / "model.safetensors", *safetensors_header(sorted(phi3.shapes(cfg).items()), {"float16": "F16", "bfloat16": "BF16"}[dtype]))
     return folder
 
 
@@ -213,6 +213,48 @@ def quantized(recipe, bar, pure, weights=()):
 def quant():
     for recipe, bar, pure in RECIPES:
         quantized(recipe, bar, pure)
+
+
+def rounded(path, header, size):
+    """The same numbers as gaussian, BF16: the upper halves of floats."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    with open(path, "wb") as f:
+        f.write(header)
+        for at in range(0, size, 1 << 26):
+            n = min(1 << 26, size - at) // 2
+            f.write((rng.standard_normal(n, np.float32) * 0.02).view(np.uint32).__rshift__(16).astype(np.uint16).tobytes())
+
+
+def whole():
+    """The main job: a BF16 folder to Q4_K_M, against the converter and then llama_model_quantize, two threads each."""
+    folder = phi_folder("whole", rounded, "bfloat16", hidden_size=2048, intermediate_size=5632, num_attention_heads=16,
+                        num_key_value_heads=8, num_hidden_layers=3, vocab_size=32000)
+    weights = (folder / "model.safetensors").stat().st_size / 2e6
+    bar = 65536 + 10 * (folder / "tokenizer.json").stat().st_size / 1024
+    (work / "peer.py").write_text(PEER)
+    peaks = []
+
+    def timed(command, clean):
+        wall, kib, cpu = run("M " + command, clean)[0]
+        peaks.append(kib)
+        return np.array((wall, cpu))
+
+    def ours():
+        return timed("phi-quant -q -j 2 --no-sync -t q4_k_m whole -o ours.gguf", "ours.gguf")
+
+    def theirs():  # PEER quantizes wide.gguf to theirs.gguf
+        both = timed(f"{peers.PYTHON} {peers.ROOT}/tests/peers/convert.py whole --outtype auto --outfile wide.gguf", "wide.gguf") \
+            + timed(f"{peers.PYTHON} peer.py {peers.ROOT}/tests/peers q4_k_m 0", "theirs.gguf")
+        return tuple(both)
+
+    ratio(f"BF16 folder to q4_k_m, {weights:.0f} M weights, 2 threads, against convert_hf_to_gguf and llama_model_quantize", 8,
+          lambda: tuple(ours()), theirs, flip=True)
+    wrong = peers.first_difference(work / "ours.gguf", work / "theirs.gguf")
+    peers.check(not wrong, "BF16 folder to q4_k_m: the two files are equal", wrong)
+    mine, others = max(peaks[::3]), max(peaks[1::3] + peaks[2::3])
+    peers.check(mine < bar, f"BF16 folder to q4_k_m: {mine / 1024:.1f} MiB (bar {bar / 1024:.0f}), peer {others / 1024:.0f} MiB")
+    for name in ("wide.gguf", "theirs.gguf", "ours.gguf"):
+        (work / name).unlink()
 
 
 def imatrix():
@@ -342,7 +384,7 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, imatrix, pipe, memory, experts, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, whole, imatrix, pipe, memory, experts, scale)}
 for name in sys.argv[1:] or figures:
     try:
         figures[name]()

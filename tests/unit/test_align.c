@@ -166,6 +166,15 @@ slices(void **state)
 	assert_false(phi_tensor_slice(&t, UINT64_MAX, 1, false, &s));
 	t = (struct phi_tensor){ .type = phi_type_of(PHI_Q8_0), .rank = 1, .shape = { 64 }, .nplanes = 1 };
 	assert_false(phi_tensor_slice(&t, 16, 16, false, &s));
+	/* Blocks of 64 torn: 32 bytes of codes, scale and bias of 2. */
+	t = (struct phi_tensor){ .type = phi_type_mlx(4, 64, PHI_BF16), .rank = 3, .shape = { 4, 8, 128 }, .nplanes = 3,
+		.plane = { { .dense = true }, { .offset = 5000, .dense = true }, { .offset = 7000, .dense = true } } };
+	assert_true(phi_tensor_slice(&t, 3, 1, true, &s));
+	assert_int_equal(s.rank, 2);
+	assert_int_equal(s.shape[1], 128);
+	assert_int_equal(s.plane[0].offset, 3 * 16 * 32);
+	assert_int_equal(s.plane[1].offset, 5000 + 3 * 16 * 2);
+	assert_int_equal(s.plane[2].offset, 7000 + 3 * 16 * 2);
 	t.nplanes = 0;
 	assert_false(phi_tensor_slice(&t, 0, 1, false, &s));
 }
