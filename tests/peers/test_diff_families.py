@@ -68,6 +68,28 @@ def of_gguf(path, like):
     return out
 
 
+def of_mlx(folder):
+    """The tensors of an MLX folder of 4 bits, groups of 64, under Hugging Face's names."""
+    stored, out = load_file(folder / "model.safetensors"), {}
+    for name, w in stored.items():
+        module, kind = name.rsplit(".", 1)
+        if kind in ("scales", "biases"):
+            continue
+        values = w.float().numpy()
+        if module + ".scales" in stored and kind == "weight":
+            codes = w.contiguous().view(torch.uint8).numpy()
+            codes = np.stack([codes & 15, codes >> 4], -1).reshape(*codes.shape[:-1], -1, 64).astype(np.float32)
+            scale, bias = (stored[f"{module}.{k}"].float().numpy()[..., None] for k in ("scales", "biases"))
+            values = (codes * scale + bias).reshape(*codes.shape[:-2], -1)
+        stack = re.fullmatch(r"(.*\.block_sparse_moe)\.switch_mlp\.(gate|down|up)_proj", module)
+        if stack:
+            part = {"gate": "w1", "down": "w2", "up": "w3"}[stack[2]]
+            out.update({f"{stack[1]}.experts.{e}.{part}.{kind}": v for e, v in enumerate(values)})
+        else:
+            out[name] = values
+    return out
+
+
 def check(what, a, b, want_a, want_b):
     """Every pair that there should be, and no other; the figures of each."""
     try:
@@ -144,6 +166,21 @@ for name in ("Phi-3.5-MoE-instruct", "phi-tiny-MoE", "phi-2", "phi-4", "Phi-9-ti
             peers.check(False, f"{name} and its {recipe}", str(e))
             continue
         check(f"{name} and its {recipe}", folder, file, want, of_gguf(file, want))
+
+# MLX stacks experts under names of its own.
+for name in ("Phi-3.5-MoE-instruct", "phi-2", "Phi-3-mini-spm"):
+    folder, mlx = folders[name], work / f"{name}-mlx"
+    want = of_folder(folder)
+    try:
+        peers.tool("phi-quant", "-q", "--no-sync", "-t", "mlx:4", folder, "-o", f"{mlx}/")
+        file = ours(folder, "q8_0", "x.gguf")
+    except peers.Failure as e:
+        peers.check(False, f"{name}: MLX", str(e))
+        continue
+    values = of_mlx(mlx)
+    check(f"{name} and MLX of 4 bits", folder, mlx, want, values)
+    if name != "Phi-3.5-MoE-instruct":  # both stack their experts
+        check(f"{name}: MLX of 4 bits and its q8_0", mlx, file, values, of_gguf(file, want))
 
 # What the converter fuses if it is told to.
 for name in ("phi-2", "Phi-3.5-MoE-instruct"):
