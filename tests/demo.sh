@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The main job on the shipped fixture, each command shown before it runs: tests/demo.sh BUILD
+# The main job on the shipped fixture, each command shown before it runs: tests/demo.sh BUILD. Where the peers are installed
+# (make check-peers does that), llama.cpp and mlx-lm speak with what was made.
 set -eu -o pipefail
 PATH=$(cd "$1" && pwd):$PATH
-model=$(pwd)/fixtures/phi-tiny
+top=$(pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-ln -s "$model" phi-tiny
+ln -s "$top/fixtures/phi-tiny" phi-tiny
 
 run()
 {
@@ -16,11 +17,17 @@ run()
 }
 
 run 'phi-inspect phi-tiny | sed -n 1,24p'
-run 'phi-repack phi-tiny | phi-quant -t q8_0 | phi-repack -o phi-tiny-q8_0.gguf'
-run 'phi-quant -t q8_0 phi-tiny -o direct.gguf'
-run 'cmp phi-tiny-q8_0.gguf direct.gguf && echo "the pipe and the direct way give the same bytes"'
-run 'ls -l phi-tiny/model.safetensors phi-tiny-q8_0.gguf'
-run 'phi-inspect phi-tiny-q8_0.gguf | sed -n 1,24p'
-run 'phi-quant -t q4_k_m --report phi-tiny -o phi-tiny-q4_k_m.gguf'
+run 'phi-repack phi-tiny | phi-quant -t q4_k_m | phi-repack -o phi-tiny-q4_k_m.gguf'
+run 'phi-quant -t q4_k_m --report phi-tiny -o direct.gguf'
+run 'cmp phi-tiny-q4_k_m.gguf direct.gguf && echo "the pipe and the direct way give the same bytes"'
+run 'ls -l phi-tiny/model.safetensors phi-tiny-q4_k_m.gguf'
+run 'phi-inspect phi-tiny-q4_k_m.gguf | sed -n 1,24p'
 # Exit status 1 says that they differ, which quantizing makes them do.
 run 'phi-diff --heatmap phi-tiny phi-tiny-q4_k_m.gguf || test $? -eq 1'
+run 'phi-quant -t mlx:4 phi-tiny -o phi-tiny-mlx/'
+run 'phi-inspect phi-tiny-mlx | sed -n 1,8p'
+run 'phi-diff --brief phi-tiny-q4_k_m.gguf phi-tiny-mlx || test $? -eq 1'
+if [ -f "${PHI_PEERS:-$top/build/peers}/stamp" ]; then
+	speak=$top/tests/peers/speak.py
+	run '"$speak" phi-tiny-q4_k_m.gguf phi-tiny-mlx "The lighthouse" "stands on a small rock"'
+fi
