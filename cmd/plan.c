@@ -185,7 +185,7 @@ job_plan_of(const struct job *job, struct phi_model *lowered, const struct phi_f
 	const char *const slash = cli->output ? strrchr(cli->output, '/') : NULL;
 	const struct phi_plan_options options = {.size = sizeof options,
 		.output = job_to_stdout(cli) ? NULL : slash ? slash + 1 : cli->output,
-		.compress = cli->compress, .shard_size = cli->shard_size,
+		.compress = cli->compress, .external = cli->external, .shard_size = cli->shard_size,
 		.shard_count = cli->shard_count, .keep_parts = cli->keep_split,
 		.faults = cli->compat != PHI_COMPAT_NONE};
 	return phi_plan_make(lowered, format, &options, err);

@@ -49,6 +49,7 @@ struct phi_plan_options {
 	bool compress;	     /* -z */
 	uint32_t shard_count; /* cut into that many files; 0: by shard_size */
 	bool keep_parts; /* cut where one of the source's files ends */
+	bool external; /* weights in a file of their own, where the format has one file otherwise */
 	bool faults;	 /* those of the target's own tools, too (phi_lower_options) */
 	const struct phi_registry *registry; /* set by phi_plan_make, for folders */
 };

@@ -70,6 +70,19 @@ phi_onnx_type_number(const struct phi_type *type)
 	return 0;
 }
 
+bool
+phi_onnx_bytes(const struct phi_type *type, const uint64_t *dims, unsigned rank, uint64_t *bytes)
+{
+	uint64_t n = 1;
+	for (unsigned d = 0; d < rank; d++)
+		if (!dims[d])
+			n = 0;
+	for (unsigned d = 0; n && d < rank; d++)
+		if (!phi_mul(n, dims[d], &n))
+			return false;
+	return phi_round_up(n, type->elements, &n) && phi_type_size(type, n, bytes);
+}
+
 /* Coded numbers */
 
 struct cursor {

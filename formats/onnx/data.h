@@ -36,6 +36,8 @@ const char *phi_onnx_type_name(int32_t data_type);
 const struct phi_type *phi_onnx_type(int32_t data_type);
 /* The number of DataType, or 0: ONNX has no such type. */
 int32_t phi_onnx_type_number(const struct phi_type *type);
+/* Bytes of a tensor: below a byte an element, the last byte may be in part empty. False: more than 64 bits count. */
+bool phi_onnx_bytes(const struct phi_type *type, const uint64_t *dims, unsigned rank, uint64_t *bytes);
 
 /* Where the numbers of a tensor in this file are; `bytes`: what its shape and type say they are when decoded. Of
  * an external one only `size` is set. Fails if they are not there in one way, all of them. */

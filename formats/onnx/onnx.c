@@ -1,6 +1,7 @@
 /* ONNX: a protobuf message without a magic. Facts: onnx.proto of ONNX 1.23 and what ONNX Runtime 1.32 makes of
  * it (IR 3 to 14). */
 #include "formats/onnx/read.h"
+#include "formats/onnx/write.h"
 
 #include <string.h>
 
@@ -67,6 +68,10 @@ const struct phi_format phi_format_onnx = {
 	.name = "onnx",
 	.summary = "ONNX models, with external data",
 	.suffixes = suffixes,
+	.flags = PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_MEMBERS,
 	.bid = bid,
 	.open = phi_onnx_open,
+	.lower = phi_onnx_lower,
+	.complete = phi_onnx_complete,
+	.sink = &phi_sink_flat,
 };

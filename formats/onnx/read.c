@@ -36,23 +36,6 @@ shape_of(struct phi_onnx_weight_data *w, const struct phi_onnx_found *t)
 }
 
 static int
-measure(const struct phi_onnx_found *t, uint64_t *bytes, struct phi_err *err)
-{
-	const struct phi_type *const type = phi_onnx_type(t->data_type);
-	uint64_t n = 1;
-	bool fits = true;
-	for (unsigned d = 0; d < t->rank; d++)
-		if (!t->dims[d])
-			n = 0;
-	for (unsigned d = 0; n && d < t->rank; d++)
-		fits = fits && phi_mul(n, t->dims[d], &n);
-	if (!fits || n > UINT64_MAX - type->elements ||
-		!phi_type_size(type, (n + type->elements - 1) / type->elements * type->elements, bytes))
-		return phi_fail(err, PHI_FORMAT, "its shape has more elements than 64 bits count");
-	return 0;
-}
-
-static int
 open_folder(struct opening *o, struct phi_err *err)
 {
 	struct phi_onnx *const onnx = o->onnx;
@@ -72,7 +55,9 @@ add_weight(struct opening *o, const struct phi_onnx_found *t, struct phi_err *er
 		return -1;
 	struct phi_onnx_weight_data *const w = &onnx->data[onnx->ndata];
 	*w = (struct phi_onnx_weight_data){ .file = PHI_NONE };
-	if (measure(t, &bytes, err) < 0 || phi_onnx_data_find(&w->data, &o->file, t, bytes, o->arena, err) < 0)
+	if (!phi_onnx_bytes(phi_onnx_type(t->data_type), t->dims, t->rank, &bytes))
+		return phi_fail(err, PHI_FORMAT, "its shape has more elements than 64 bits count");
+	if (phi_onnx_data_find(&w->data, &o->file, t, bytes, o->arena, err) < 0)
 		return -1;
 	shape_of(w, t);
 	o->odd_keys = o->odd_keys || t->odd_key;

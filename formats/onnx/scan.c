@@ -136,10 +136,10 @@ leave_tensor(struct scanner *s, struct frame *frame, struct phi_err *err)
 		s->fields += s->found.typed_fields;
 		return 0;
 	}
-	struct phi_onnx_edit *const e = add_edit(s->edits, frame->end, 0, err);
-	if (!e)
+	/* In the place of the first field that goes, so that what was there comes back as it was. */
+	if (s->edits->count == frame->edits && !add_edit(s->edits, frame->end, 0, err))
 		return -1;
-	e->change = change;
+	s->edits->items[frame->edits].change = change;
 	for (size_t i = frame->edits; i < s->edits->count; i++)
 		frame->grown -= (int64_t)s->edits->items[i].removed;
 	frame->grown += (int64_t)(change.size + change.data);
