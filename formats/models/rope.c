@@ -107,6 +107,19 @@ read_factors(const struct phi_model *model, const char *group, const struct phi_
 	return 0;
 }
 
+/* What the two lengths make of a key is what it must say, where it says anything: no converter reads it. */
+static int
+agree(const struct phi_metadata *m, const char *group, const char *name, double expected, struct phi_err *err)
+{
+	char key[64];
+	double said;
+	snprintf(key, sizeof key, "%s%s", group, name);
+	if (phi_hparam_real(m, key, &expected, &said, err) < 0)
+		return -1;
+	return fabs(said - expected) <= 1e-5 * expected ? 0
+		: phi_fail(err, PHI_UNSUPPORTED, "%s is %g, but the context lengths make it %g", key, said, expected);
+}
+
 int
 phi_rope_read(const struct phi_model *model, const struct phi_config_rules *rules,
 	struct phi_hparams *h, struct phi_err *err)
@@ -125,5 +138,9 @@ phi_rope_read(const struct phi_model *model, const struct phi_config_rules *rule
 	const double scale = (double)h->context / h->original_context;
 	h->attention_factor = h->rope == PHI_ROPE_LONGROPE && scale > 1
 		? sqrt(1 + log(scale) / log(h->original_context)) : 1;
-	return 0;
+	if (h->rope == PHI_ROPE_PLAIN)
+		return 0;
+	return agree(m, group, "factor", scale, err) < 0 ||
+			agree(m, group, "attention_factor", h->attention_factor, err) < 0
+		? -1 : 0;
 }

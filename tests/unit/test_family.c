@@ -89,6 +89,12 @@ refuses(void **state)
 		{ "{" SHAPE "\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1,2],"
 		  "\"short_factor\":[1,2]}}", "rope_scaling.long_factor has 2 numbers, but half the "
 					      "rotary dimensions are 16" },
+		{ "{" SHAPE "\"partial_rotary_factor\":0.75,\"rope_scaling\":{\"type\":\"longrope\",\"attention_factor\":1.5,"
+		  "\"long_factor\":" FACTORS ",\"short_factor\":" FACTORS "}}",
+			"rope_scaling.attention_factor is 1.5, but the context lengths make it 1.19024" },
+		{ "{" SHAPE "\"partial_rotary_factor\":0.75,\"rope_scaling\":{\"type\":\"longrope\",\"factor\":31,"
+		  "\"long_factor\":" FACTORS ",\"short_factor\":" FACTORS "}}",
+			"rope_scaling.factor is 31, but the context lengths make it 32" },
 		{ "{" SHAPE "\"rope_scaling\":{\"type\":\"su\"}}", "rope_scaling.long_factor is missing" },
 		{ "{" SHAPE "\"rope_parameters\":{\"rope_type\":\"default\",\"long_factor\":[1]}}",
 			"rope_parameters.long_factor without" },
