@@ -72,6 +72,10 @@ save("hf_json", "index", b.index())
 shape = dict(hidden_size=256, intermediate_size=768, num_attention_heads=8, num_hidden_layers=2, vocab_size=1024,
              partial_rotary_factor=0.5, rope_scaling=None)
 save("config", "phi3", b.config(**shape))
+# Lines of the families' tables, fused on one side and in parts on the other (fuzz_align.c).
+save("align", "rows", bytes([2, 4, 2, 1, 8, 2, 0, 25, 2, 1, 4, 2, 0, 27, 2, 1, 2, 2, 0, 29, 2, 1, 2, 2, 0]))
+save("align", "experts", bytes([4, 34, 4, 2, 2, 3, 2, 29, 4, 1, 3, 2, 0, 29, 20, 1, 3, 2, 0]))
+save("align", "head", bytes([3, 0, 2, 1, 4, 4, 0, 1, 2, 1, 4, 4, 0, 17, 2, 1, 4, 4, 0]))
 save("config", "phi2", b.config(**{**shape, "intermediate_size": 1024}, architectures=["PhiForCausalLM"], model_type="phi",
                                 hidden_act="gelu_new", num_key_value_heads=None, layer_norm_eps=1e-5))
 save("config", "phimoe", b.config(**{**shape, "partial_rotary_factor": 1.0, "rope_scaling": {
