@@ -111,6 +111,8 @@ check_operands(const struct job *job, struct phi_err *err)
 	struct stat in, out;
 	if (cli->noperands > 1 && !cli->merge)
 		return phi_fail(err, PHI_ARGUMENT, "too many operands (see --help)");
+	if (cli->lossless + cli->keep_codes + cli->search > 1)
+		return phi_fail(err, PHI_ARGUMENT, "--lossless, --keep-codes and --search exclude each other");
 	if (cli->merge && cli->noperands < 2)
 		return phi_fail(err, PHI_ARGUMENT, "--merge: two models or more are needed (see --help)");
 	for (unsigned i = 0; i < cli->noperands && !job_to_stdout(cli); i++)
@@ -220,6 +222,9 @@ run_plan(struct job *job, struct phi_err *err)
 	pump.progress_ctx = &bar;
 	const int result = phi_pump(job->source, job->sink, &pump, err);
 	process_bar_end(&bar);
+	if (!result && cli->keep_codes && !cli->quiet)
+		fprintf(stderr, "%s: scales rounded by %.3g units in the last place at most\n", cli->tool->name,
+			(double)phi_quant_rounded());
 	return result || !cli->report ? result : print_report(job, err);
 }
 

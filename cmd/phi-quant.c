@@ -30,7 +30,7 @@ static bool
 asks_nothing(const struct cli *cli)
 {
 	return !cli->type && !cli->rules.count && !cli->recipe_file && !cli->output_type &&
-		!cli->embedding_type && !cli->target_size && !(cli->target_bpw > 0);
+		!cli->embedding_type && !cli->lossless && !cli->keep_codes && !cli->target_size && !(cli->target_bpw > 0);
 }
 
 /* -t RECIPE or TARGET:RECIPE, in any case of letters. */

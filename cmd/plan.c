@@ -113,7 +113,8 @@ job_recipe(const struct job *job, const struct phi_rule *rules, size_t nrules)
 		.rules = rules, .nrules = nrules, .output_type = cli->output_type,
 		.embedding_type = cli->embedding_type,
 		.importance = job->choice ? job->choice->importance : NULL, .compat = cli->compat,
-		.from_quantized = cli->from_quantized, .group = cli->group, .lenient = cli->dry_run};
+		.from_quantized = cli->from_quantized, .group = cli->group,
+		.keep_codes = cli->lossless || cli->keep_codes, .lenient = cli->dry_run};
 }
 
 /* The recipe's types, or those the model came with, then the rules'. What the target demands stays. */
@@ -123,7 +124,7 @@ choose(struct job *job, struct phi_model *lowered, const char *recipe, struct ph
 	const struct cli_choice none = {.recipe = NULL};
 	const struct cli_choice *const choice = job->choice ? job->choice : &none;
 	const bool chosen = choice->recipe != NULL;
-	if (!job->choice && !recipe)
+	if (!job->choice && !recipe && !job->cli->lossless && !job->cli->keep_codes)
 		return 0;
 	struct phi_rule *const rules = phi_calloc(choice->nrules + 1, sizeof *rules, err);
 	if (!rules)
@@ -162,7 +163,9 @@ job_lower(struct job *job, struct phi_err *err)
 static const struct phi_converters *
 converters(const struct cli *cli)
 {
-	return cli->search ? &phi_quant_searching
+	return cli->lossless	 ? &phi_quant_lossless
+		: cli->keep_codes ? &phi_quant_keeping_codes
+		: cli->search ? &phi_quant_searching
 		: cli->compat  ? &phi_quant_as_llama
 			       : &phi_quant_converters;
 }

@@ -3,6 +3,7 @@
 #include "quant/mlx_recipe.h"
 #include "quant/mixture.h"
 #include "quant/rules.h"
+#include "quant/transcode.h"
 
 #include "formats/core/escape.h"
 
@@ -63,6 +64,14 @@ kept_type(const struct phi_model *model, const struct phi_tensor *t)
 		if (source_type(model, t, i) != first)
 			return t->type;
 	return first;
+}
+
+/* The target's type for the same codes, if that is asked for. */
+static const struct phi_type *
+kept_or_twin(const struct choice *c, const struct phi_tensor *t)
+{
+	const struct phi_type *const type = kept_type(c->model, t);
+	return c->options->keep_codes ? phi_twin(type, c->model->view) : type;
 }
 
 /* Sets the type, or what fits the row in its place. */
@@ -181,7 +190,7 @@ choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 	if (asked)
 		return take(c, t, asked, why, err);
 	if (hit.why)
-		return take(c, t, hit.type ? hit.type : kept_type(c->model, t), hit.why, err);
+		return take(c, t, hit.type ? hit.type : kept_or_twin(c, t), hit.why, err);
 	if (c->for_mlx)
 		return choose_for_mlx(c, t, err);
 	if (!pick.type)
@@ -294,7 +303,7 @@ choose(struct choice *c, struct phi_err *err)
 		return -1;
 	if (warn_fallen(c, err) < 0)
 		return -1;
-	return o->from_quantized ? 0 : warn_requantized(c, err);
+	return o->from_quantized || o->keep_codes ? 0 : warn_requantized(c, err);
 }
 
 int

@@ -247,7 +247,13 @@ e4m3_step(int scale)
 	return exponent ? ldexpf((float)(8 + fraction), exponent - 11) : ldexpf((float)fraction, -10);
 }
 
-/* MLX's have a sign, and a NaN. */
+/* MLX's: the last is no exception; these have a sign, and a NaN. */
+static float
+mlx_e8m0_step(int scale)
+{
+	return scale == 255 ? INFINITY : e8m0_step(scale);
+}
+
 static float
 signed_e4m3_step(int scale)
 {
@@ -294,7 +300,7 @@ static const struct phi_shape shapes[] = {
 	{ ONE_SCALE(MLX##width##_G##n##_##scale, n), .heads = HEADS_##scale, .codes = 1 << width, .lows = PHI_ADDED, \
 		.bits = width },
 #include "formats/core/mlx_types.def"
-	{ .id = PHI_MLX_MXFP4, .groups = 1, .group = 32, .scales = PHI_TABLED, .most = 254, .step = e8m0_step,
+	{ .id = PHI_MLX_MXFP4, .groups = 1, .group = 32, .scales = PHI_TABLED, .most = 254, .step = mlx_e8m0_step,
 		.codes = 15, .values = fp4, .order = fp4_code, .bits = 4 },
 	{ .id = PHI_MLX_NVFP4, .groups = 1, .group = 16, .scales = PHI_TABLED, .most = 126,
 		.step = signed_e4m3_step,

@@ -17,6 +17,17 @@ extern const struct phi_converters phi_quant_searching;
  * spoils those after it. */
 extern const struct phi_converters phi_quant_as_llama;
 
+/* For --lossless: every decoded value stays the same (a zero's sign aside), or the conversion fails at the first block of
+ * which that is not true. Codes of blocks are kept where the other type can hold them (quant/transcode.h). */
+extern const struct phi_converters phi_quant_lossless;
+
+/* For --keep-codes: blocks go only into types that hold their codes; scales are rounded as those are stored. Other numbers
+ * are converted as ever. */
+extern const struct phi_converters phi_quant_keeping_codes;
+
+/* The largest rounding of a scale or a low that --keep-codes made in this process, in units of the last place. */
+float phi_quant_rounded(void);
+
 /* What a type makes of importance. */
 enum phi_importance phi_quant_importance(const struct phi_type *type);
 
@@ -62,6 +73,7 @@ struct phi_recipe_options {
 	enum phi_compat compat;
 	bool from_quantized; /* no warning about what is quantized already */
 	unsigned group;	     /* of MLX: weights that share a scale; 0: as usual */
+	bool keep_codes;     /* what keeps its type where the target has another for the same codes gets that one */
 	bool lenient;	     /* what cannot be made for lack of importance is a warning: for -n */
 };
 

@@ -34,6 +34,8 @@ struct phi_convert {
 	const void *decoder, *encoder; /* the table's own: how each half is done */
 	const void *searcher;	       /* the table's own: how what was made is made better, or NULL */
 	enum phi_importance importance;
+	bool lossless;	   /* run() fails where a decoded value would not stay the same */
+	const char *fault; /* what is wrong with the block of *bad, before the name of `to`; NULL: overflow */
 };
 
 /* The table. find() fills *out; it fails with PHI_UNSUPPORTED and a reason if there is no way. */

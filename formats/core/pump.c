@@ -125,8 +125,14 @@ convert_part(const struct pump *pump, const struct slot *slot, uint64_t i, uint6
 	if (s->convert.run(&s->convert, slot->in + bytes_of(s->type, i), slot->out + bytes_of(s->tensor->type, i), n,
 		    phi_tensor_row(s->tensor), importance, pump->options->overflow, &bad) == 0)
 		return 0;
-	phi_fail(err, PHI_UNSUPPORTED, "element %" PRIu64 " is not finite, or too large for %s (see --on-overflow)",
-		s->first + slot->first + i + bad, s->tensor->type->name);
+	const uint64_t at = s->first + slot->first + i + bad, block = at / s->type->elements;
+	if (s->convert.fault)
+		phi_fail(err, PHI_UNSUPPORTED, "block %" PRIu64 " of %s (from element %" PRIu64 ") %s %s", block,
+			s->type->name, block * s->type->elements, s->convert.fault, s->tensor->type->name);
+	else
+		phi_fail(err, PHI_UNSUPPORTED,
+			"element %" PRIu64 " is not finite, or too large for %s (see --on-overflow)", at,
+			s->tensor->type->name);
 	return in_source(pump, s, err);
 }
 

@@ -36,7 +36,8 @@ class Convert(C.Structure):
 Convert._fields_ = [("from_", C.c_void_p), ("to", C.c_void_p),
                     ("run", C.CFUNCTYPE(C.c_int, C.POINTER(Convert), C.c_void_p, C.c_void_p, C.c_uint64, C.c_uint64,
                                         C.c_void_p, C.c_int, C.POINTER(C.c_uint64))),
-                    ("decoder", C.c_void_p), ("encoder", C.c_void_p), ("searcher", C.c_void_p), ("importance", C.c_int)]
+                    ("decoder", C.c_void_p), ("encoder", C.c_void_p), ("searcher", C.c_void_p), ("importance", C.c_int),
+                    ("lossless", C.c_bool), ("fault", C.c_char_p)]
 
 
 class Type(C.Structure):

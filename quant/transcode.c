@@ -1,0 +1,144 @@
+#include "quant/transcode.h"
+
+#include "quant/fields.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The two shapes of a block on its way. */
+struct way {
+	const struct phi_shape *from, *to;
+	bool lossless;
+};
+
+static bool
+is_linear(const struct phi_shape *shape)
+{
+	return shape->groups == 1 && shape->scales == PHI_ONE && !shape->values && shape->codes >= 16;
+}
+
+/* One byte of scale that means the same on both sides. */
+static bool
+same_tables(const struct phi_shape *a, const struct phi_shape *b)
+{
+	return a->scales == PHI_TABLED && b->scales == PHI_TABLED && a->groups == 1 && b->groups == 1 &&
+		a->group == b->group && a->values == b->values;
+}
+
+bool
+phi_transcodes(const struct phi_type *from, const struct phi_type *to)
+{
+	const struct phi_shape *const a = phi_shape_of(from->id), *const b = phi_shape_of(to->id);
+	if (from == to || !a || !b || a->codes != b->codes || a->group % b->group)
+		return false;
+	return same_tables(a, b) || (is_linear(a) && is_linear(b));
+}
+
+/* MLX's types of other groups and scales go where those of 32 and F16 go. */
+static const struct {
+	enum phi_type_id type, twin;
+	const char *view;
+} twins[] = {
+	{ PHI_Q4_0, PHI_MLX4_G32_F16, "mlx" },
+	{ PHI_Q4_1, PHI_MLX4_G32_F16, "mlx" },
+	{ PHI_Q5_0, PHI_MLX5_G32_F16, "mlx" },
+	{ PHI_Q5_1, PHI_MLX5_G32_F16, "mlx" },
+	{ PHI_Q8_0, PHI_MLX8_G32_F16, "mlx" },
+	{ PHI_MXFP4, PHI_MLX_MXFP4, "mlx" },
+	{ PHI_MLX4_G32_F16, PHI_Q4_1, "gguf" },
+	{ PHI_MLX5_G32_F16, PHI_Q5_1, "gguf" },
+	{ PHI_MLX8_G32_F16, PHI_Q8_0, "gguf" },
+	{ PHI_MLX_MXFP4, PHI_MXFP4, "gguf" },
+};
+
+const struct phi_type *
+phi_twin(const struct phi_type *type, const char *view)
+{
+	struct phi_type_fields fields;
+	const struct phi_type *const mlx = phi_type_fields(type, &fields) && fields.bias
+		? phi_type_mlx(fields.bits, 32, PHI_F16) : type;
+	for (size_t i = 0; view && i < sizeof twins / sizeof *twins; i++)
+		if (mlx && twins[i].type == mlx->id && !strcmp(twins[i].view, view))
+			return phi_type_of(twins[i].twin);
+	return type;
+}
+
+/* How far a number moved when it was stored, in units of its last place there; infinite if it is not finite. */
+static float
+moved(const struct phi_shape *shape, double exact, uint32_t stored)
+{
+	const double value = (double)phi_head_value(shape, stored);
+	const double next = (double)phi_head_value(shape, value == 0 ? 1 : stored ^ 1);
+	if (value == exact)
+		return 0;
+	return isfinite(value) && isfinite(next) ? (float)(fabs(value - exact) / fabs(next - value)) : INFINITY;
+}
+
+/* Scale and low of `to` for those of f. False if it has no low and needs one. */
+static bool
+heads_of(const struct way *w, const struct phi_fields *f, struct phi_fields *out, float *ulp)
+{
+	if (w->from->scales == PHI_TABLED) {
+		out->scale[0] = f->scale[0];
+		return true;
+	}
+	const float step = phi_fields_step(w->from, f, 0);
+	const float shift = w->to->first - w->from->first, was = phi_fields_low(w->from, f, 0);
+	/* Nothing is added to a low that stays, be it a negative zero. */
+	const double low = shift != 0 ? (double)was + (double)step * (double)shift : (double)was;
+	out->d = phi_head_bits(w->to, step);
+	*ulp = fmaxf(*ulp, moved(w->to, step, out->d));
+	if (w->to->lows == PHI_NO_LOW)
+		return low == 0;
+	out->dmin = phi_head_bits(w->to, (float)-low);
+	*ulp = fmaxf(*ulp, moved(w->to, -low, out->dmin));
+	return isfinite(phi_head_value(w->to, out->d)) && isfinite(phi_head_value(w->to, out->dmin));
+}
+
+static bool
+same_values(const float *a, const float *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i])))
+			return false;
+	return true;
+}
+
+/* One block of `from`. */
+static bool
+block(const struct way *w, const uint8_t *src, uint8_t *dst, float *ulp)
+{
+	struct phi_fields f = { 0 }, out = { 0 };
+	float was[PHI_FIELD_CODES], is[PHI_FIELD_CODES];
+	const unsigned n = w->from->group, each = w->to->group, bytes = phi_type_of(w->to->id)->bytes;
+	phi_fields_unpack(w->from, src, &f);
+	if (!heads_of(w, &f, &out, ulp))
+		return false;
+	for (unsigned i = 0; i < n; i += each, dst += bytes) {
+		memcpy(out.code, f.code + i, each);
+		phi_fields_pack(w->to, &out, dst);
+		if (w->lossless)
+			phi_fields_values(w->to, &out, is + i);
+	}
+	if (!w->lossless)
+		return true;
+	phi_fields_values(w->from, &f, was);
+	return same_values(was, is, n);
+}
+
+int
+phi_transcode(const struct phi_type *from, const struct phi_type *to, const void *src, void *dst, uint64_t n,
+	bool lossless, float *ulp, uint64_t *bad)
+{
+	const struct way way = { phi_shape_of(from->id), phi_shape_of(to->id), lossless };
+	const uint8_t *s = src;
+	uint8_t *d = dst;
+	for (uint64_t i = 0; i < n; i += from->elements, s += from->bytes) {
+		if (!block(&way, s, d, ulp)) {
+			*bad = i;
+			return -1;
+		}
+		d += from->elements / to->elements * to->bytes;
+	}
+	return 0;
+}
