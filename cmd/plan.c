@@ -114,7 +114,7 @@ job_recipe(const struct job *job, const struct phi_rule *rules, size_t nrules)
 		.embedding_type = cli->embedding_type,
 		.importance = job->choice ? job->choice->importance : NULL, .compat = cli->compat,
 		.from_quantized = cli->from_quantized, .group = cli->group,
-		.keep_codes = cli->lossless || cli->keep_codes, .lenient = cli->dry_run};
+		.keep_codes = cli->keep_codes, .lossless = cli->lossless, .lenient = cli->dry_run};
 }
 
 /* The recipe's types, or those the model came with, then the rules'. What the target demands stays. */

@@ -53,25 +53,33 @@ settled(const struct phi_model *model, const struct phi_tensor *t)
 	return t->nparts ? NULL : "without data";
 }
 
-/* What --keep gives: the type all parts have, or the one lowering gave; in a checkpoint made of a GGUF the one it had. */
+/* The type all parts have, or the one lowering gave. */
 static const struct phi_type *
-kept_type(const struct phi_model *model, const struct phi_tensor *t)
+common_type(const struct phi_model *model, const struct phi_tensor *t)
 {
 	const struct phi_type *const first = source_type(model, t, 0);
-	if (t->native)
-		return t->native;
 	for (unsigned i = 1; i < t->nparts; i++)
 		if (source_type(model, t, i) != first)
 			return t->type;
 	return first;
 }
 
-/* The target's type for the same codes, if that is asked for. */
+/* What --keep gives: the checkpoint's own type, if it is known; in a checkpoint made of a GGUF the one it had. */
+static const struct phi_type *
+kept_type(const struct phi_model *model, const struct phi_tensor *t)
+{
+	return t->native ? t->native : common_type(model, t);
+}
+
+/* If codes are to be kept, the target's type for those; other numbers as the target wants them, or where nothing may be
+ * lost as they are. */
 static const struct phi_type *
 kept_or_twin(const struct choice *c, const struct phi_tensor *t)
 {
-	const struct phi_type *const type = kept_type(c->model, t);
-	return c->options->keep_codes ? phi_twin(type, c->model->view) : type;
+	if (!c->options->keep_codes && !c->options->lossless)
+		return kept_type(c->model, t);
+	const struct phi_type *const type = common_type(c->model, t);
+	return type->class == PHI_CLASS_FLOAT && !c->options->lossless ? t->type : phi_twin(type, c->model->view);
 }
 
 /* Sets the type, or what fits the row in its place. */
@@ -303,7 +311,7 @@ choose(struct choice *c, struct phi_err *err)
 		return -1;
 	if (warn_fallen(c, err) < 0)
 		return -1;
-	return o->from_quantized || o->keep_codes ? 0 : warn_requantized(c, err);
+	return o->from_quantized || o->keep_codes || o->lossless ? 0 : warn_requantized(c, err);
 }
 
 int

@@ -73,7 +73,9 @@ struct phi_recipe_options {
 	enum phi_compat compat;
 	bool from_quantized; /* no warning about what is quantized already */
 	unsigned group;	     /* of MLX: weights that share a scale; 0: as usual */
-	bool keep_codes;     /* what keeps its type where the target has another for the same codes gets that one */
+	/* What keeps its type where the target has another for the same codes gets that one; lossless: and other numbers
+	 * keep theirs. */
+	bool keep_codes, lossless;
 	bool lenient;	     /* what cannot be made for lack of importance is a warning: for -n */
 };
 
