@@ -257,6 +257,19 @@ add_dtype(struct config *c, struct phi_err *err)
 	return 0;
 }
 
+/* The text of a model with towers is a Phi-3, which is what mlx-lm knows; code of its own has no place beside it. */
+static int
+add_class(struct config *c, struct phi_err *err)
+{
+	if (!c->plan->model->family || !c->plan->model->family->extras)
+		return 0;
+	for (size_t i = 0; i < c->count; i++)
+		if (!strcmp(c->entries[i].key, "auto_map"))
+			c->entries[i] = c->entries[--c->count];
+	return put(c, "model_type", NULL, "\"phi3\"", err) ||
+		put(c, "architectures", NULL, "[\n        \"Phi3ForCausalLM\"\n    ]", err) ? -1 : 0;
+}
+
 static int
 gather(struct config *c, struct phi_err *err)
 {
@@ -265,7 +278,7 @@ gather(struct config *c, struct phi_err *err)
 	json_object_foreach(c->root, key, value)
 		if (!is_dropped(key) && append(c, key, value, NULL, err))
 			return -1;
-	return add_rope(c, err) || add_absent(c, err) || add_dtype(c, err) || add_quantization(c, err) ? -1 : 0;
+	return add_class(c, err) || add_rope(c, err) || add_absent(c, err) || add_dtype(c, err) || add_quantization(c, err) ? -1 : 0;
 }
 
 static int

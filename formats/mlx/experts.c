@@ -1,6 +1,7 @@
 #include "formats/mlx/experts.h"
 
 #include "formats/core/escape.h"
+#include "formats/mlx/mlx.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -61,6 +62,8 @@ phi_mlx_unstack(struct phi_model *model, const struct phi_tensor *stacked, struc
 {
 	struct phi_quoted q;
 	const uint64_t experts = stacked->rank > 1 ? stacked->shape[0] : 0;
+	if (phi_mlx_path(stacked->name) && stacked->rank != 3)
+		return phi_fail(err, PHI_FORMAT, "tensor %s: not a stack of matrices", phi_quote(&q, stacked->name));
 	if (!experts || experts > EXPERTS_MAX)
 		return phi_fail(err, PHI_FORMAT, "tensor %s: %" PRIu64 " experts, expected are 1 to %d",
 			phi_quote(&q, stacked->name), experts, EXPERTS_MAX);
@@ -72,7 +75,7 @@ phi_mlx_unstack(struct phi_model *model, const struct phi_tensor *stacked, struc
 		if (!name)
 			return -1;
 		if (!phi_tensor_slice(stacked, e, 1, true, t))
-			return phi_fail(err, PHI_FORMAT, "tensor %s: not a stack of matrices",
+			return phi_fail(err, PHI_FORMAT, "tensor %s: cannot be cut into experts",
 				phi_quote(&q, stacked->name));
 		t->name = name;
 	}

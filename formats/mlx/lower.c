@@ -111,6 +111,8 @@ lower_family(struct phi_model *lowered, struct phi_err *err)
 			"no known family of models: names stay as they are, and mlx-lm may not load the folder");
 	if (phi_family_hparams(lowered->origin, &h, err) || phi_family_check(lowered->origin, &h, err))
 		return -1;
+	if (phi_family_warn_extras(lowered, err))
+		return -1;
 	pick(lowered, &h);
 	return phi_family_stack_experts(lowered, &h, err) || rename_tensors(lowered, err) ? -1 : 0;
 }

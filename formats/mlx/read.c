@@ -131,9 +131,10 @@ is_taken(const struct view *v, const struct phi_tensor *t, struct phi_err *err)
 		struct phi_quoted q;
 		if (n <= m || strcmp(t->name + n - m, suffixes[i]) != 0)
 			continue;
-		if (!member(v, t->name, n - m, ".weight") || !member(v, t->name, n - m, ".scales"))
+		const bool weight = member(v, t->name, n - m, ".weight") != NULL;
+		if (!weight || !member(v, t->name, n - m, ".scales"))
 			return phi_fail(err, PHI_FORMAT, "tensor %s: its %s missing", phi_quote(&q, t->name),
-				i ? "scales are" : "weight is");
+				weight ? "scales are" : "weight is");
 		return 1;
 	}
 	return 0;

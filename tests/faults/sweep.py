@@ -154,15 +154,18 @@ def make_inputs(folder):
             (folder / name / member).write_bytes(data)
     env = {"PATH": str(bin_)}
     for name, line in {"phi3.gguf": "phi-quant -q -t q8_0 phi3 -o phi3.gguf",
+                       "mlx": "phi-quant -q -t mlx:4 --group 32 phi3 -o mlx/",
                        "s.tar": "phi-repack -q -f stream phi3 -o s.tar",
                        "s.tar.zst": "phi-repack -q -z -f stream phi3 -o s.tar.zst"}.items():
         argv = line.split()
         subprocess.run([bin_ / argv[0], *argv[1:]], cwd=folder, env=env, check=False, capture_output=True)
+    if (folder / "mlx").is_dir():
+        (folder / "mlx.tar").write_bytes(b.tar((p.name, p.read_bytes()) for p in sorted((folder / "mlx").iterdir())))
 
 
 def commands(inputs):
     every_input = ["phi3", "sharded", "a.safetensors", "a.gguf", "phi3.gguf", "f.tar", "s.tar", "s.tar.zst", "a.pt",
-                   "z.pt", "a.npy", "a.npz", "z.npz"]
+                   "z.pt", "a.npy", "a.npz", "z.npz", "mlx", "mlx.tar"]
     readable = [i for i in every_input if (inputs / i).exists() and
                 subprocess.run([bin_ / "phi-inspect", inputs / i], capture_output=True).returncode == 0]
     formats = subprocess.run([bin_ / "phi-repack", "--help"], capture_output=True, text=True).stdout
@@ -189,6 +192,10 @@ def commands(inputs):
     yield Command("phi-repack -q -j1 -f hf-bin --shard-size 20K IN/phi3 -o o/")
     yield Command("phi-repack -q -j1 -f pytorch IN/phi3")
     yield Command("phi-quant -q -j1 -t q8_0 IN/phi3 -o o.gguf")
+    yield Command("phi-quant -q -j1 -t mlx:4 --group 32 --rule *down*=MLX6_G32_F16 IN/phi3 -o o/")
+    if "mlx" in readable:
+        yield Command("phi-repack -q -j1 IN/mlx -f mlx -o o")
+        yield Command("phi-repack -q -j1 IN/mlx.tar -o o/")
     yield Command("phi-quant -q -j3 -t q8_0 --rule *down*=F16 --keep *norm* IN/phi3 -o o.gguf")
     yield Command("phi-quant -q -j1 --pure -t q4_0 -o o.gguf", "phi3.gguf")
     yield Command("phi-quant -q -n --json -t f16 IN/phi3 -o o.gguf")

@@ -27,7 +27,7 @@ fuzz_read(struct phi_source *source)
 	for (size_t i = 0; i < model->ntensors && !source->sequential; i++) {
 		const struct phi_tensor *const t = &model->tensors[i];
 		uint64_t n;
-		if (t->nplanes != 1 || !phi_tensor_elements(t, &n))
+		if ((t->nplanes != 1 && !phi_tensor_is_woven(t)) || !phi_tensor_elements(t, &n))
 			continue;
 		const uint64_t most = sizeof buffer / t->type->bytes * t->type->elements;
 		if (n % t->type->elements == 0)

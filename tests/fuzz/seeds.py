@@ -41,6 +41,13 @@ save("safetensors", "every", b.safetensors({d: (d, [2], bytes(2 * n)) for d, n i
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4, "U32": 4,
     "F32": 4, "F64": 8, "I64": 8, "U64": 8}.items()}))
 
+shared = Path(__file__).parents[2] / "fixtures/small/mlx/shared"
+save("mlx", "shared", parts((shared / "config.json").read_bytes(), (shared / "model.safetensors").read_bytes()))
+save("mlx", "plain", parts(b"{}", b.safetensors(b.plain(), {"format": "mlx"})))
+save("mlx", "null", parts(b'{"quantization": {"group_size": null, "mode": null, "a": false}}', b.safetensors(
+    {"x.weight": ("U32", [2, 8], bytes(64)), "x.scales": ("F16", [2, 1], bytes(4)), "x.biases": ("F16", [2, 1], bytes(4))},
+    {"format": "mlx"})))
+
 # Headers alone: the target puts them into a file.
 for name, text in {
         "plain": b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n",

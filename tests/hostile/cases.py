@@ -5,6 +5,7 @@ A case is (class, path of the operand, {path: content}, regex on the message[, o
 known attacks: one file for each rule a reader must keep, nothing that needs big files or long times to show.
 """
 import json
+import math
 import os
 import struct
 import zlib
@@ -641,6 +642,36 @@ def folder_cases():
         case("folder: tokenizer.model, %s" % name.split("-", 1)[1], name, files, regex, to="gguf", inspect_may_pass=True)
 
 
+# --- MLX ---------------------------------------------------------------------------------------------
+
+
+def mlx_cases():
+    def folder(name, klass, regex, said=None, text=None, **tensors):
+        config = {"model_type": "x", "quantization": {"group_size": 64, "bits": 4, **(said or {})}}
+        sizes = {"U32": 4, "F16": 2, "U8": 1}
+        weights = {k.replace("__", "."): (d, s, bytes(sizes[d] * (0 if 0 in s else math.prod(s)))) for k, (d, s) in tensors.items()}
+        case("mlx: " + klass, name, {name + "/config.json": text or json.dumps(config).encode(),
+                                     name + "/model.safetensors": b.safetensors(weights, {"format": "mlx"})}, regex)
+
+    good = {"x__weight": ("U32", [2, 8]), "x__scales": ("F16", [2, 1]), "x__biases": ("F16", [2, 1])}
+    folder("mlx-rows", "fewer rows of scales than of codes", "do not fit", **{**good, "x__scales": ("F16", [1, 1]), "x__biases": ("F16", [1, 1])})
+    folder("mlx-wrap", "a row of codes whose length wraps around", "do not fit|too large|64 bits",
+           x__weight=("U32", [0, 2**61]), x__scales=("F16", [0, 2**58]), x__biases=("F16", [0, 2**58]))
+    folder("mlx-bits", "a number of bits that no type has", "7 bits", {"bits": 7}, **good)
+    folder("mlx-huge", "bits beyond every number", "1 to 1024", {"bits": 2**62}, **good)
+    folder("mlx-group", "groups of nothing", "1 to 1024", {"group_size": 0}, **good)
+    folder("mlx-mode", "a mode with control bytes", "mode", {"mode": "a\x1b[31m\n"}, **good)
+    folder("mlx-depth", "quantization nested deep", "nest|deep|JSON",
+           text=b'{"quantization":{"group_size":64,"x":' + b'{"a":' * 100000 + b"1" + b"}" * 100001 + b"}", **good)
+    folder("mlx-experts", "a stack of more experts than any model has", "4097 experts|experts, expected",
+           **{"m__block_sparse_moe__switch_mlp__gate_proj__weight": ("F16", [4097, 1, 1])})
+    folder("mlx-flat", "a stack that is none", "not a stack", **{"m__block_sparse_moe__switch_mlp__gate_proj__weight": ("F16", [4, 4])})
+    folder("mlx-twice", "an expert beside the stack that has it", "twice",
+           **{"m__block_sparse_moe__switch_mlp__gate_proj__weight": ("F16", [2, 2, 2]),
+              "m__block_sparse_moe__experts__1__w1__weight": ("F16", [2, 2])})
+    folder("mlx-towers", "a model with towers", "towers", **{"language_model__x__weight": ("F16", [2, 2])})
+
+
 # --- tar, stream, zstd -------------------------------------------------------------------------------
 
 
@@ -755,6 +786,7 @@ def all_cases(stream=None, zstd=None):
     numpy_cases()
     quant_cases()
     folder_cases()
+    mlx_cases()
     tar_cases()
     if stream:
         stream_cases(stream, zstd)

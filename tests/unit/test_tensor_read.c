@@ -185,10 +185,62 @@ test_names_are_checked(void **state)
 	phi_source_close(s);
 }
 
+/* Fields of blocks in planes of their own: whatever stretch is asked for is what the whole has there. */
+static void
+planes_are_woven(void **state)
+{
+	struct phi_source *const source = open_source();
+	const struct phi_type *const type = phi_type_of(PHI_MLX4_G64_BF16);
+	const struct phi_tensor t = { .name = "woven", .type = type, .rank = 2, .shape = { 40, 6400 }, .nplanes = 3,
+		.plane = { { .offset = 6, .dense = true }, { .offset = 200000, .dense = true },
+			{ .offset = 210000, .dense = true } }, .alias = PHI_NONE };
+	enum { BLOCKS = 4000, BYTES = 36 };
+	static uint8_t whole[BLOCKS * BYTES], part[BLOCKS * BYTES];
+	(void)state;
+	assert_int_equal(type->bytes, BYTES);
+	assert_int_equal(phi_tensor_read(source, &t, false, 0, BLOCKS * 64, whole, NULL), 0);
+	const uint8_t *const file = (const uint8_t *)weights;
+	for (size_t i = 0; i < BLOCKS; i++) {
+		assert_memory_equal(whole + i * BYTES, file + 6 + 32 * i, 32);
+		assert_memory_equal(whole + i * BYTES + 32, file + 200000 + 2 * i, 2);
+		assert_memory_equal(whole + i * BYTES + 34, file + 210000 + 2 * i, 2);
+	}
+	for (size_t first = 0; first < BLOCKS; first += 1237)
+		for (size_t n = 1; n <= BLOCKS - first; n *= 3) {
+			assert_int_equal(phi_tensor_read(source, &t, false, first * 64, n * 64, part, NULL), 0);
+			assert_memory_equal(part, whole + first * BYTES, n * BYTES);
+		}
+	assert_int_equal(phi_tensor_read(source, &t, false, 32, 64, part, NULL), -1);
+	assert_int_equal(phi_tensor_read(source, &t, true, 0, 64, part, NULL), -1);
+	phi_source_close(source);
+}
+
+static void
+a_slice_is_one_of_each_plane(void **state)
+{
+	struct phi_source *const source = open_source();
+	const struct phi_tensor t = { .name = "stack", .type = phi_type_of(PHI_MLX_NVFP4), .rank = 3,
+		.shape = { 5, 3, 64 }, .nplanes = 2, .plane = { { .offset = 8, .dense = true },
+			{ .offset = 9000, .dense = true } }, .alias = PHI_NONE };
+	uint8_t whole[5 * 3 * 4 * 9], part[3 * 4 * 9];
+	(void)state;
+	assert_int_equal(phi_tensor_read(source, &t, false, 0, 5 * 3 * 64, whole, NULL), 0);
+	for (uint64_t e = 0; e < 5; e++) {
+		struct phi_tensor one;
+		assert_true(phi_tensor_slice(&t, e, 1, true, &one));
+		assert_int_equal(one.rank, 2);
+		assert_int_equal(phi_tensor_read(source, &one, false, 0, 3 * 64, part, NULL), 0);
+		assert_memory_equal(part, whole + e * sizeof part, sizeof part);
+	}
+	phi_source_close(source);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(planes_are_woven),
+		cmocka_unit_test(a_slice_is_one_of_each_plane),
 		cmocka_unit_test(test_views),
 		cmocka_unit_test(test_transposed_and_swapped),
 		cmocka_unit_test(test_views_outside_are_refused),
