@@ -5,7 +5,8 @@
 #   make check        sets up, runs the tests            (minutes)
 #   make check-san    the tests under ASan+UBSan and TSan, fuzz replay, fault sweeps
 #   make check-peers  against the real runtimes and reference libraries
-#   make bench        ratios against the peers
+#   make bench        ratios against the peers        BENCH='kernels quant=q4_k_m ...' for some of them
+#   make mutants      the quantizers with one constant changed each, which tests must notice
 #   make fuzz         each fuzz target for FUZZ_SECONDS
 #   make deps         installs missing Debian packages when root, else prints the command
 #   make install      PREFIX= DESTDIR=
@@ -67,7 +68,7 @@ CMD_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(wildcard cmd/phi-*.c),$(wildca
 SONAME  := libphitools.so.$(SOMAJOR)
 SO      := $(B)/libphitools.so.$(VERSION)
 
-.PHONY: all lib libs deps demo check check-san check-peers bench fuzz soak install clean units cli layout
+.PHONY: all lib libs deps demo check check-san check-peers bench fuzz soak install clean units cli layout levels mutants
 .SECONDARY:
 all: lib $(TOOLS:%=$(B)/%) completions
 lib: $(B)/libphitools.a $(SO)
@@ -166,9 +167,16 @@ $(SEEDS): tests/fuzz/seeds.py tests/hostile/build.py tests/scan/cases.py $(SEEDE
 replays: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/replay_%) $(SEEDS)
 searches: $(FUZZERS:fuzz_%=$(B)/tests/fuzz/search_%) $(SEEDS)
 
-# What a program is linked with beside the library, for scripts.
+# What a program is linked with beside the library, and the levels of the number types, for scripts.
 libs:
 	@echo $(LIBS)
+levels:
+	@echo $(LEVELS)
+
+# Kernels and search with one constant changed each: the tests must notice. Some ten minutes on two processors; MUTANTS
+# is a pattern of `FILE EDIT` for some of them.
+mutants: lib $(B)/tests/unit/test_quant_vectors $(B)/tests/unit/test_refine
+	$(Q)tests/unit/quant_mutants.sh $(B) $(MUTANTS)
 
 deps:
 	$(Q)tests/deps.sh $(DEPS) $(if $(DEPS_ALL),$(DEPS_TEST))
@@ -193,7 +201,7 @@ check-peers:
 	$(Q)tests/run.sh $(B) peers
 
 bench: all
-	$(Q)tests/bench/run.sh $(B)
+	$(Q)tests/bench/run.sh $(B) $(BENCH)
 
 fuzz:
 	$(Q)$(MAKE) --no-print-directory CC=clang SAN=address,undefined \

@@ -249,6 +249,23 @@ vi_load_u8(const void *p)
 
 #endif
 
+/* 32 bytes, four a lane, whatever the level: for packing codes. A shift moves bits into the next byte: mask them. */
+typedef uint32_t bytes32 __attribute__((vector_size(32)));
+
+static inline bytes32
+bytes32_load(const void *p)
+{
+	bytes32 v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static inline void
+bytes32_store(void *p, bytes32 v)
+{
+	memcpy(p, &v, sizeof v);
+}
+
 /* mask ? a : b */
 static inline vi
 vi_pick(vi mask, vi a, vi b)

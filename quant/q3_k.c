@@ -12,12 +12,13 @@
  */
 #include "quant/codec.h"
 
-/* A sweep is one long chain of divisions. */
-#define PHI_GROUPS (PHI_LANES == 1 ? 1 : 2)
+/* A sweep is one long chain of divisions: more groups of lanes than elsewhere hide it. */
+#define PHI_GROUPS (PHI_LANES == 1 ? 1 : PHI_LANES == 8 ? 4 : 2)
 #include "quant/search.h"
 
+/* Few sub-blocks need many sweeps: the more blocks they are taken from, the fuller the lanes. */
 enum { N = 256, SUBS = 16, SUB = 16, BYTES = 110, HALF = 4, SWEEPS = 5,
-	GROUP = LANES, ALL = GROUP * SUBS };
+	GROUP = LANES == 8 ? 16 : LANES, ALL = GROUP * SUBS, WEIGHTED = LANES * SUBS };
 
 static int
 scale_at(const uint8_t *block, int j)
@@ -262,16 +263,16 @@ scales_of(const float scale[SUBS], struct head *h)
 static void
 pack_codes(const uint8_t codes[N], uint8_t *dst)
 {
-	memset(dst, 0, 32);
+	bytes32 third = { 0 };
 	for (int b = 0; b < 8; b++)
-		for (int l = 0; l < 32; l++)
-			dst[l] |= (uint8_t)(codes[32 * b + l] >> 2 << b);
-	for (int h = 0; h < 2; h++)
-		for (int l = 0; l < 32; l++) {
-			const uint8_t *const q = codes + 128 * h + l;
-			dst[32 + 32 * h + l] =
-				(uint8_t)((q[0] & 3) | (q[32] & 3) << 2 | (q[64] & 3) << 4 | (q[96] & 3) << 6);
-		}
+		third |= (bytes32_load(codes + 32 * b) >> 2 & 0x01010101) << b;
+	bytes32_store(dst, third);
+	for (int h = 0; h < 2; h++) {
+		bytes32 pairs = { 0 };
+		for (int b = 0; b < 4; b++)
+			pairs |= (bytes32_load(codes + 128 * h + 32 * b) & 0x03030303) << 2 * b;
+		bytes32_store(dst + 32 + 32 * h, pairs);
+	}
 }
 
 /* Scales, codes and bytes of one block. `found` has the codes that are to stay where a scale is none. */
@@ -312,13 +313,13 @@ encode(const float *src, uint8_t *dst, size_t blocks)
 	return floats_reach(src, blocks * N);
 }
 
-/* Searches the scales of all sub-blocks where importance is given, and what they count for. */
+/* Searches the scales of the sub-blocks of LANES blocks where importance is given, and what they count for. */
 static void
 search_weighted(const float *src, const float *importance, struct symmetric *found, float *scale, float *sum)
 {
-	float squares[ALL];
+	float squares[WEIGHTED];
 	repeat_across(2 * squares_across(src, N) / N, SUBS, squares);
-	for (int k = 0; k < ALL; k += ACROSS, found++) {
+	for (int k = 0; k < WEIGHTED; k += ACROSS, found++) {
 		vf x[SUB][GROUPS], w[SUB][GROUPS];
 		lay_weighted(src + k * SUB, importance + k * SUB, squares + k, SUB, x, w);
 		sum_across(SUB, w, sum + k);
@@ -327,19 +328,19 @@ search_weighted(const float *src, const float *importance, struct symmetric *fou
 	}
 }
 
-/* The scales of all blocks, searched in their turn. */
+/* The scales of the blocks, searched in their turn. */
 static void
-scales_weighted(const float *scale, const float *sum, struct head h[GROUP])
+scales_weighted(const float *scale, const float *sum, struct head h[LANES])
 {
 	float x[ACROSS * SUBS] = { 0 }, w[ACROSS * SUBS] = { 0 };
 	vf across_x[SUBS][GROUPS], across_w[SUBS][GROUPS];
 	struct symmetric found;
-	memcpy(x, scale, ALL * sizeof *x);
-	memcpy(w, sum, ALL * sizeof *w);
+	memcpy(x, scale, WEIGHTED * sizeof *x);
+	memcpy(w, sum, WEIGHTED * sizeof *w);
 	lay_across(x, SUBS, across_x);
 	lay_across(w, SUBS, across_w);
 	symmetric_search(SUBS, 32, across_x, across_w, &found);
-	for (int k = 0; k < GROUP; k++) {
+	for (int k = 0; k < LANES; k++) {
 		h[k].d = found.scale[k];
 		for (int j = 0; j < SUBS; j++)
 			h[k].six[j] = symmetric_code(&found, k, 32, scale[k * SUBS + j]);
@@ -349,13 +350,13 @@ scales_weighted(const float *scale, const float *sum, struct head h[GROUP])
 static uint32_t
 encode_weighted(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
-	for (size_t b = 0; b < blocks; b += GROUP) {
-		struct symmetric found[ALL / ACROSS];
-		struct head h[GROUP];
-		float scale[ALL], sum[ALL], codes[SUBS][SUB];
+	for (size_t b = 0; b < blocks; b += LANES) {
+		struct symmetric found[WEIGHTED / ACROSS];
+		struct head h[LANES];
+		float scale[WEIGHTED], sum[WEIGHTED], codes[SUBS][SUB];
 		search_weighted(src + b * N, importance + b * N, found, scale, sum);
 		scales_weighted(scale, sum, h);
-		for (size_t k = 0; k < GROUP; k++) {
+		for (size_t k = 0; k < LANES; k++) {
 			const float *const x = src + (b + k) * N;
 			for (int i = 0; i < N; i++) {
 				const int sub = (int)k * SUBS + i / SUB;

@@ -15,21 +15,15 @@
 
 enum { BYTES = 176, MOST = 31 };
 
-/* 32 bytes, four a lane: no shift below moves a bit that is kept into another byte. */
-typedef uint32_t fours __attribute__((vector_size(32)));
-
 static void
 unpack(const uint8_t *src, uint8_t codes[SUPER])
 {
-	fours high, low;
-	memcpy(&high, src + 16, sizeof high);
+	bytes32 high = bytes32_load(src + 16);
 #pragma GCC unroll 4
 	for (int p = 0; p < 4; p++, high >>= 2) {
-		memcpy(&low, src + 48 + 32 * p, sizeof low);
-		const fours a = (low & 0x0F0F0F0F) | (high & 0x01010101) << 4;
-		const fours b = (low >> 4 & 0x0F0F0F0F) | (high & 0x02020202) << 3;
-		memcpy(codes + 64 * p, &a, sizeof a);
-		memcpy(codes + 64 * p + 32, &b, sizeof b);
+		const bytes32 low = bytes32_load(src + 48 + 32 * p);
+		bytes32_store(codes + 64 * p, (low & 0x0F0F0F0F) | (high & 0x01010101) << 4);
+		bytes32_store(codes + 64 * p + 32, (low >> 4 & 0x0F0F0F0F) | (high & 0x02020202) << 3);
 	}
 }
 
@@ -60,14 +54,13 @@ decode(const uint8_t *src, float *dst, size_t blocks)
 static void
 pack(const uint8_t codes[SUPER], uint8_t *dst)
 {
-	uint8_t *const high = dst + 16, *const low = dst + 48;
-	memset(high, 0, 32);
-	for (int p = 0; p < 4; p++)
-		for (int l = 0; l < 32; l++) {
-			const uint8_t a = codes[64 * p + l], b = codes[64 * p + 32 + l];
-			low[32 * p + l] = (uint8_t)((a & 15) | b << 4);
-			high[l] = (uint8_t)(high[l] | (a >> 4 | b >> 4 << 1) << 2 * p);
-		}
+	bytes32 high = { 0 };
+	for (int p = 0; p < 4; p++) {
+		const bytes32 a = bytes32_load(codes + 64 * p), b = bytes32_load(codes + 64 * p + 32);
+		bytes32_store(dst + 48 + 32 * p, (a & 0x0F0F0F0F) | (b & 0x0F0F0F0F) << 4);
+		high |= ((a >> 4 & 0x01010101) | (b >> 3 & 0x02020202)) << 2 * p;
+	}
+	bytes32_store(dst + 16, high);
 }
 
 static uint32_t

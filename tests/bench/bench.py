@@ -1,7 +1,15 @@
 #!/usr/bin/env python3
 """Ratios of our tools and their peers, taken in alternation on one machine, median of five; run by run.sh.
 
+<<<<<<< HEAD
     tests/bench/run.sh build/gcc [header repack legacy kernels mlx quant whole imatrix pipe memory experts scale]
+=======
+    tests/bench/run.sh build/gcc [FIGURE[=ROW,ROW...]...]          make bench BENCH='kernels quant=q4_k_m,iq4_xs threads'
+
+Figures: header repack legacy kernels quant imatrix threads pipe memory experts scale. Rows: recipes of quant and
+imatrix, types of kernels. All of quantization (kernels quant imatrix threads experts) takes about 15 minutes: recipes
+that the peer is slow at are run fewer times, once at least, and those marked below only by name.
+>>>>>>> c676500 (quant: Q3_K is made at 5.2x on AVX2; bench rows, make mutants)
 
 Works in /dev/shm (about 10 GB at most), else in $TMPDIR: set PHI_BENCH to choose. A line a figure, with its bar.
 Other load spoils the times; the ratios bear some of it.
@@ -12,6 +20,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
@@ -21,6 +30,7 @@ import numpy as np  # noqa: E402
 sys.path.insert(0, str(peers.ROOT / "fixtures"))
 import phi3  # noqa: E402
 
+BUDGET = 16  # seconds of a recipe's row, but for what one run takes
 RUNS = int(os.environ.get("PHI_BENCH_RUNS", "5"))
 work = peers.scratch(os.environ.get("PHI_BENCH"))
 measured = work / "measured"
@@ -46,10 +56,20 @@ def seconds(command, clean=None):
     return wall, cpu
 
 
-def ratio(what, bar, ours, theirs, flip=False):
+def alternated(ours, theirs, budget):
+    """The results of both, RUNS times or fewer if that would take more than so many seconds."""
+    pairs, began = [], time.monotonic()
+    while len(pairs) < RUNS:
+        pairs.append((ours(), theirs()))
+        if (time.monotonic() - began) * (len(pairs) + 1) / len(pairs) > budget:
+            break
+    return zip(*pairs)
+
+
+def ratio(what, bar, ours, theirs, flip=False, budget=float("inf")):
     """Alternates two callables that return wall and CPU seconds; the ratio of the medians of the wall times is
     ours/theirs, or with flip how many times faster. CPU time is shown: it suffers less from other load."""
-    a, b = zip(*((ours(), theirs()) for _ in range(RUNS)))
+    a, b = alternated(ours, theirs, budget)
     (x, cx), (y, cy) = (tuple(map(statistics.median, zip(*t))) for t in (a, b))
     r = y / x if flip else x / y
     peers.check(r >= bar if flip else r <= bar,
@@ -158,8 +178,10 @@ def legacy():
 RECIPES = [("q8_0", 8, True), ("q4_0", 6, True), ("q4_1", 6, True), ("q5_0", 6, True), ("q5_1", 6, True),
            ("q4_k_s", 8, True), ("q4_k_m", 8, False), ("q5_k_s", 8, True), ("q5_k_m", 8, False), ("q6_k", 8, True),
            ("q2_k", 5, True), ("q3_k_m", 5, True), ("iq4_nl", 15, True), ("iq4_xs", 15, True), ("iq3_s", 4, True)]
+# With importance; none pure. The peer makes its tables at the start: that is part of the job.
 WEIGHTED = [("q4_0", 5), ("q4_1", 5), ("q5_0", 5), ("q5_1", 5), ("q2_k", 5), ("q3_k_m", 5), ("q4_k_m", 5), ("q5_k_m", 5),
-            ("q6_k", 5), ("iq4_nl", 5), ("iq4_xs", 5), ("iq3_xxs", 5), ("iq2_xs", 5), ("iq1_s", 5)]
+            ("q6_k", 5), ("iq4_nl", 5), ("iq4_xs", 5), ("iq3_s", 5), ("iq2_xxs", 5), ("iq1_s", 5)]
+BY_NAME = [("iq3_xxs", 5), ("iq2_xs", 5), ("iq2_s", 5), ("iq2_m", 5), ("iq1_m", 5)]  # minutes each
 
 # Prints wall and processor time of llama_model_quantize: recipe, pure, importance (an .npz) and its keys as JSON.
 PEER = """
@@ -205,16 +227,18 @@ def quantized(recipe, bar, pure, weights=()):
     with_importance = " with importance" if weights else ""
     ratio(f"{recipe}{with_importance}, {wide():.0f} M F16 weights, whole file, 2 threads, against llama_model_quantize", bar,
           lambda: seconds(f"M phi-quant -q -j 2 --no-sync {options}-t {recipe} wide.gguf -o ours.gguf", "ours.gguf"),
-          theirs, flip=True)
+          theirs, flip=True, budget=BUDGET)
     wrong = peers.first_difference(work / "ours.gguf", work / "theirs.gguf")
     peers.check(not wrong, f"{recipe}{with_importance}: the two files are equal", wrong)
 
 
-def quant():
+def quant(rows):
     for recipe, bar, pure in RECIPES:
-        quantized(recipe, bar, pure)
+        if not rows or recipe in rows:
+            quantized(recipe, bar, pure)
 
 
+<<<<<<< HEAD
 def rounded(path, header, size):
     """The same numbers as gaussian, BF16: the upper halves of floats."""
     rng = np.random.Generator(np.random.PCG64(1))
@@ -258,6 +282,9 @@ def whole():
 
 
 def imatrix():
+=======
+def imatrix(rows):
+>>>>>>> c676500 (quant: Q3_K is made at 5.2x on AVX2; bench rows, make mutants)
     import gguf
     import quantizable
     wide()
@@ -268,14 +295,26 @@ def imatrix():
     np.savez(work / "wide.npz", **{name: quantizable.quotient(v, 3) for name, v in of.items()})
     keys = [("quantize.imatrix.file", "wide.imatrix"), ("quantize.imatrix.dataset", "calibration.txt"),
             ("quantize.imatrix.entries_count", len(of)), ("quantize.imatrix.chunks_count", 9)]
-    for recipe, bar in WEIGHTED:
-        quantized(recipe, bar, False, (str(work / "wide.npz"), json.dumps(keys)))
+    for recipe, bar in WEIGHTED + BY_NAME:
+        if recipe in rows or not rows and (recipe, bar) in WEIGHTED:
+            quantized(recipe, bar, False, (str(work / "wide.npz"), json.dumps(keys)))
 
 
-def kernels():
+def threads():
+    """Best of alternated runs: two threads need both processors, which others may use meanwhile."""
+    weights, best = wide(), {}
+    for _ in range(2 * RUNS):
+        for jobs in (1, 2):
+            wall, _ = seconds(f"M phi-quant -q -j {jobs} --no-sync -t q4_k_m wide.gguf -o ours.gguf", "ours.gguf")
+            best[jobs] = min(wall, best.get(jobs, wall))
+    peers.check(best[1] / best[2] >= 1.85, f"q4_k_m, {weights:.0f} M F16 weights, whole file, best of {2 * RUNS}: "
+                f"one thread {best[1]:.3f} s, two {best[2]:.3f} s, {best[1] / best[2]:.2f}x (bar: at least 1.85x)")
+
+
+def kernels(rows):
     """Each number type against ggml's code for it, one thread; the table says the rest."""
     lib = peers.PEERS / "llama" / "libggml-base.so"
-    done = subprocess.run([peers.TOOLS / "tests-kernels", lib], capture_output=True, text=True)
+    done = subprocess.run([peers.TOOLS / "tests-kernels", lib, *rows], capture_output=True, text=True)
     print(done.stdout, end="")
     peers.check(done.returncode == 0, "kernels: ggml's bytes", done.stderr)
 
@@ -384,10 +423,19 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
+<<<<<<< HEAD
 figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, whole, imatrix, pipe, memory, experts, scale)}
 for name in sys.argv[1:] or figures:
+=======
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, quant, imatrix, threads, pipe, memory, experts, scale)}
+for wanted in sys.argv[1:] or figures:
+    name, _, rows = wanted.partition("=")
+>>>>>>> c676500 (quant: Q3_K is made at 5.2x on AVX2; bench rows, make mutants)
     try:
-        figures[name]()
+        if figures[name].__code__.co_argcount:
+            figures[name](rows.split(",") if rows else [])
+        else:
+            figures[name]()
     except peers.Failure as e:
         peers.check(False, name, str(e))
 peers.finish()
