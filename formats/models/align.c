@@ -44,21 +44,6 @@ find(const struct other *other, const char *name)
 	return i == PHI_NONE ? NULL : &other->model->tensors[i];
 }
 
-static const struct phi_family_split *
-split_of(const struct phi_family *family, const struct phi_tensor *t, struct phi_holes *holes)
-{
-	for (const struct phi_family_split *s = family->splits; s && s->whole; s++)
-		if (t->canonical && phi_family_match(s->whole, t->canonical, holes))
-			return s;
-	return NULL;
-}
-
-static bool
-of_experts(const struct phi_family_split *split)
-{
-	return strstr(strstr(split->parts[0], "{}") + 2, "{}") != NULL;
-}
-
 /* Adds indices [first, first + n) of the whole under a part's name. */
 static int
 add_slice(struct phi_model *model, const struct phi_tensor *whole, uint64_t first, uint64_t n, bool drop,
@@ -143,10 +128,10 @@ static int
 cut(struct phi_model *model, const struct phi_tensor *t, const struct other *other, struct phi_err *err)
 {
 	struct phi_holes holes;
-	const struct phi_family_split *const split = split_of(model->family, t, &holes);
+	const struct phi_family_split *const split = phi_family_split_of(model->family, t, &holes);
 	if (!split || find(other, t->canonical))
 		return 0;
-	return of_experts(split) ? cut_experts(model, *t, split, holes, other, err)
+	return phi_family_split_experts(split) ? cut_experts(model, *t, split, holes, other, err)
 				 : cut_rows(model, *t, split, holes, other, err);
 }
 

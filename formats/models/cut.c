@@ -11,15 +11,6 @@ struct cutting {
 	const struct phi_hparams *hparams;
 };
 
-static const struct phi_family_split *
-split_of(const struct phi_family *family, const struct phi_tensor *t, struct phi_holes *holes)
-{
-	for (const struct phi_family_split *s = family->splits; s && s->whole; s++)
-		if (t->canonical && phi_family_match(s->whole, t->canonical, holes))
-			return s;
-	return NULL;
-}
-
 /* Rows of a part, by the family's table. */
 static uint64_t
 rows_of(const struct cutting *c, const char *part)
@@ -28,13 +19,6 @@ rows_of(const struct cutting *c, const char *part)
 		if (e->canonical && !strcmp(e->canonical, part))
 			return phi_family_extent(e->shape[0], c->hparams);
 	return 0;
-}
-
-static bool
-of_experts(const struct phi_family_split *split)
-{
-	const char *const hole = strstr(split->parts[0], "{}");
-	return hole && strstr(hole + 2, "{}");
 }
 
 static int
@@ -56,7 +40,7 @@ static int
 cut(struct cutting *c, const struct phi_tensor *whole, const struct phi_family_split *split,
 	struct phi_holes holes, struct phi_err *err)
 {
-	const bool experts = of_experts(split);
+	const bool experts = phi_family_split_experts(split);
 	const uint64_t all = whole->rank ? whole->shape[0] : 0;
 	uint64_t at = 0;
 	for (unsigned i = 0; at < all; i++) {
@@ -89,7 +73,7 @@ static int
 take(struct cutting *c, const struct phi_tensor *t, struct phi_err *err)
 {
 	struct phi_holes holes;
-	const struct phi_family_split *const split = split_of(c->model->family, t, &holes);
+	const struct phi_family_split *const split = phi_family_split_of(c->model->family, t, &holes);
 	if (t->role == PHI_ROLE_ROPE_LONG || t->role == PHI_ROLE_ROPE_SHORT)
 		return 0;
 	if (split && is_whole(c->model, t))

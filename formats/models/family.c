@@ -215,6 +215,22 @@ phi_family_entry(const struct phi_model *model, const struct phi_tensor *tensor)
 	return extra_of(model->family, tensor) ? &not_text : NULL;
 }
 
+const struct phi_family_split *
+phi_family_split_of(const struct phi_family *family, const struct phi_tensor *t, struct phi_holes *holes)
+{
+	for (const struct phi_family_split *s = family->splits; s && s->whole; s++)
+		if (t->canonical && phi_family_match(s->whole, t->canonical, holes))
+			return s;
+	return NULL;
+}
+
+bool
+phi_family_split_experts(const struct phi_family_split *split)
+{
+	const char *const hole = strstr(split->parts[0], "{}");
+	return hole && strstr(hole + 2, "{}");
+}
+
 int
 phi_family_expert(const struct phi_model *model, const struct phi_tensor *tensor)
 {

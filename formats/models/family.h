@@ -116,6 +116,11 @@ const char *phi_family_spell(const char *pattern, struct phi_holes holes, struct
  * the family does not know it. */
 const struct phi_family_tensor *phi_family_entry(const struct phi_model *model,
 	const struct phi_tensor *tensor);
+/* The split whose whole the tensor is, and what stands in the holes of its name; or NULL. */
+const struct phi_family_split *phi_family_split_of(const struct phi_family *family,
+	const struct phi_tensor *tensor, struct phi_holes *holes);
+/* Are its parts experts, one for each index of the whole's outermost dimension? */
+bool phi_family_split_experts(const struct phi_family_split *split);
 /* The expert in a tensor's canonical name, or -1. */
 int phi_family_expert(const struct phi_model *model, const struct phi_tensor *tensor);
 
