@@ -122,9 +122,11 @@ PY
 }
 
 @test "the plan" {
-	phi-quant -n -t q8_0 Phi-4-mini -o out.gguf | golden plan.text
+	phi-quant -n -t q8_0 Phi-4-mini -o out.gguf | sed 's/memory [0-9]* KiB/memory 0 KiB/' | golden plan.text
 	phi-quant -n --json -t q8_0 Phi-4-mini -o out.gguf >plan.json
-	golden plan.json <plan.json
+	# What is held is a matter of the library's own structs.
+	sed 's/"memory": [0-9]*/"memory": 0/' plan.json | golden plan.json
+	[ "$(jq .memory plan.json)" -gt 0 ] && [ "$(jq .memory plan.json)" -lt 16000000 ]
 	[ ! -e out.gguf ]
 	phi-quant -t q8_0 Phi-4-mini -o out.gguf
 	[ "$(jq .total plan.json)" -eq "$(stat -c %s out.gguf)" ]
