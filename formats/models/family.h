@@ -15,6 +15,8 @@ struct phi_hparams {
 	uint32_t rotary;		    /* dimensions of a head that rotate */
 	double norm_epsilon, rope_theta, partial_rotary;
 	double attention_factor; /* cos and sin are multiplied by it (longrope); else 1 */
+	/* The same beyond the original context and up to it, where a family says it twice (phimoe). */
+	double long_scale, short_scale;
 	uint32_t sliding_window; /* 0: none */
 	bool has_sliding_window;
 	uint32_t experts, experts_used; /* of a layer, and for a token; 0: no experts */
@@ -78,6 +80,7 @@ struct phi_family_extra {
 };
 
 struct phi_config_rules; /* rules.h */
+struct phi_graph_kind;	 /* graph.h */
 
 struct phi_family {
 	const char *name;		  /* "phi3" */
@@ -89,6 +92,7 @@ struct phi_family {
 	const struct phi_family_extra *extras;	 /* ended by one without a glob; or NULL */
 	const char *wrapper; /* a component of names that says nothing: PEFT's "base_layer"; or NULL */
 	const struct phi_config_rules *rules;
+	const struct phi_graph_kind *graph; /* its decoder */
 };
 
 /* All families, NULL-ended. */

@@ -3,6 +3,7 @@
  *
  * Their first repositories spelled everything otherwise (model_type phi-msft, n_embd, mixer.Wqkv); neither
  * transformers nor the converter reads those. */
+#include "formats/models/graph.h"
 #include "formats/models/hparam.h"
 #include "formats/models/rules.h"
 
@@ -103,6 +104,9 @@ static const struct phi_config_rules rules = {
 	.more = refuse,
 };
 
+static const struct phi_graph_kind graph = { .layer = phi_graph_layer_phi2, .norm = "model.final_layernorm",
+	.norm_bias = true, .head_bias = true };
+
 const struct phi_family phi_family_phi2 = {
 	.name = "phi2",
 	.model_type = "phi",
@@ -111,4 +115,5 @@ const struct phi_family phi_family_phi2 = {
 	.tensors = tensors,
 	.splits = splits,
 	.rules = &rules,
+	.graph = &graph,
 };

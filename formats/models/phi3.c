@@ -1,6 +1,7 @@
 /* Phi-3-mini and -medium, Phi-3.5-mini, Phi-4, Phi-4-mini and their reasoning kin: fused qkv and
  * gate_up, grouped queries, partial rotary, longrope, tied or not. No biases, RMS norms, SiLU.
  * Facts: facts/gguf.md 6.5, facts/pytorch_tf.md 2.2. */
+#include "formats/models/graph.h"
 #include "formats/models/rules.h"
 
 #include <stddef.h>
@@ -83,6 +84,8 @@ const struct phi_config_rules phi_phi3_rules = {
 	.longropes = longropes,
 };
 
+const struct phi_graph_kind phi_graph_phi3 = { .layer = phi_graph_layer_phi3, .norm = "model.norm" };
+
 const struct phi_family phi_family_phi3 = {
 	.name = "phi3",
 	.model_type = "phi3",
@@ -91,4 +94,5 @@ const struct phi_family phi_family_phi3 = {
 	.tensors = phi_phi3_tensors,
 	.splits = phi_phi3_splits,
 	.rules = &phi_phi3_rules,
+	.graph = &phi_graph_phi3,
 };

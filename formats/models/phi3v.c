@@ -1,5 +1,6 @@
 /* The text model of Phi-3-vision, Phi-3.5-vision and Phi-4-reasoning-vision: Phi-3's, with what sees beside it.
  * llama.cpp's converter takes the text of the last; of the others it takes nothing. Facts: facts/gguf.md 6.5. */
+#include "formats/models/graph.h"
 #include "formats/models/rules.h"
 
 #include <stddef.h>
@@ -24,4 +25,5 @@ const struct phi_family phi_family_phi3v = {
 	.splits = phi_phi3_splits,
 	.extras = extras,
 	.rules = &phi_phi3_rules,
+	.graph = &phi_graph_phi3,
 };

@@ -6,6 +6,7 @@
  *     model.embed_tokens_extend.image_embed.*, audio_embed.*
  *
  * Facts: facts/pytorch_tf.md 2.2. */
+#include "formats/models/graph.h"
 #include "formats/models/rules.h"
 
 #include <stddef.h>
@@ -30,4 +31,5 @@ const struct phi_family phi_family_phi4mm = {
 	.extras = extras,
 	.wrapper = "base_layer",
 	.rules = &phi_phi3_rules,
+	.graph = &phi_graph_phi3,
 };

@@ -4,8 +4,11 @@
  *
  * Its longrope has two factors of its own, short_mscale and long_mscale, which no GGUF can say: the
  * converter writes what it writes for Phi-3 (facts/anchors.md). */
+#include "formats/models/graph.h"
 #include "formats/models/hparam.h"
 #include "formats/models/rules.h"
+
+#include <stdio.h>
 
 /* transformers 5 spells the class with a small "moe". */
 static const char *const architectures[] = { "PhiMoEForCausalLM", "PhimoeForCausalLM", NULL };
@@ -86,10 +89,26 @@ static const struct phi_family_split splits[] = {
 	{ .whole = NULL },
 };
 
+/* Longrope's factors of cos and sin; in rope_scaling, or in rope_parameters as transformers 5 writes them. */
+static int
+read_scales(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err)
+{
+	static const char *const groups[] = { "rope_scaling.", "rope_parameters." };
+	char longer[64], shorter[64];
+	for (int i = 0; i < 2 && h->rope == PHI_ROPE_LONGROPE; i++) {
+		snprintf(longer, sizeof longer, "%slong_mscale", groups[i]);
+		snprintf(shorter, sizeof shorter, "%sshort_mscale", groups[i]);
+		if (phi_hparam_real(m, longer, &h->long_scale, &h->long_scale, err) < 0 ||
+			phi_hparam_real(m, shorter, &h->short_scale, &h->short_scale, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 read_biases(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err)
 {
-	if (phi_hparam_flag(m, "attention_bias", false, &h->attention_bias, err) < 0)
+	if (read_scales(m, h, err) < 0 || phi_hparam_flag(m, "attention_bias", false, &h->attention_bias, err) < 0)
 		return -1;
 	return phi_hparam_flag(m, "lm_head_bias", false, &h->head_bias, err);
 }
@@ -125,6 +144,9 @@ static const struct phi_config_rules rules = {
 	.more = read_biases,
 };
 
+static const struct phi_graph_kind graph = { .layer = phi_graph_layer_phimoe, .norm = "model.norm",
+	.norm_bias = true };
+
 const struct phi_family phi_family_phimoe = {
 	.name = "phimoe",
 	.model_type = "phimoe",
@@ -133,4 +155,5 @@ const struct phi_family phi_family_phimoe = {
 	.tensors = tensors,
 	.splits = splits,
 	.rules = &rules,
+	.graph = &graph,
 };

@@ -138,6 +138,7 @@ phi_rope_read(const struct phi_model *model, const struct phi_config_rules *rule
 	const double scale = (double)h->context / h->original_context;
 	h->attention_factor = h->rope == PHI_ROPE_LONGROPE && scale > 1
 		? sqrt(1 + log(scale) / log(h->original_context)) : 1;
+	h->long_scale = h->short_scale = h->attention_factor;
 	if (h->rope == PHI_ROPE_PLAIN)
 		return 0;
 	return agree(m, group, "factor", scale, err) < 0 ||
