@@ -58,14 +58,26 @@ cli_pick(const struct cli *cli, struct phi_model *model, struct phi_err *err)
 	return 0;
 }
 
+static bool
+is_folder(const char *path)
+{
+	const struct phi_format *const format = phi_format_suffix(path);
+	return format && (format->flags & PHI_FORMAT_FOLDER);
+}
+
 /* The folder of the runtime that -t names, where -o is a folder. */
 static const char *
 targets_folder(const struct job *job)
 {
 	const char *const target = job->choice ? job->choice->target : NULL;
-	const struct phi_format *const format = target ? phi_format_named(target) : NULL;
-	const struct phi_format *const by_path = format ? phi_format_suffix(job->cli->output) : NULL;
-	return by_path && (by_path->flags & PHI_FORMAT_FOLDER) && (format->flags & PHI_FORMAT_FOLDER) ? target : NULL;
+	const struct phi_format *const format = target ? phi_format_in_folder(target) : NULL;
+	return format && is_folder(job->cli->output) && (format->flags & PHI_FORMAT_FOLDER) ? target : NULL;
+}
+
+static const struct phi_format *
+format_named(const struct cli *cli, const char *name)
+{
+	return !job_to_stdout(cli) && is_folder(cli->output) ? phi_format_in_folder(name) : phi_format_named(name);
 }
 
 /* The format written: -f, else the suffix of -o, else the stream. */
@@ -74,7 +86,7 @@ find_format(struct job *job, struct phi_err *err)
 {
 	const struct cli *const cli = job->cli;
 	const char *const named = cli->format ? cli->format : job_to_stdout(cli) ? "stream" : targets_folder(job);
-	job->format = named ? phi_format_named(named) : phi_format_suffix(cli->output);
+	job->format = named ? format_named(cli, named) : phi_format_suffix(cli->output);
 	if (!job->format && named)
 		return phi_fail(err, PHI_ARGUMENT, "there is no format %s (see --help)", named);
 	if (!job->format)

@@ -81,10 +81,11 @@ job_find_target(struct job *job, struct phi_err *err)
 		if (check_named(job, err))
 			return -1;
 		const char *const name = stream_target(job);
-		job->target = phi_format_named(name);
+		job->target = phi_format_in_folder(name);
 		if (!job->target)
 			return phi_fail(err, PHI_ARGUMENT, "there is no target %s (see --help)", name);
-	} else if (asked && strcmp(asked, job->format->name)) {
+	} else if (asked && strcmp(asked, job->format->name) &&
+		(!job->format->folder_of || strcmp(asked, job->format->folder_of))) {
 		return phi_fail(err, PHI_ARGUMENT, "-t %s:%s does not go into a %s output", asked,
 			job->choice->recipe, job->format->name);
 	}

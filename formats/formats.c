@@ -39,6 +39,15 @@ phi_format_named(const char *name)
 	return NULL;
 }
 
+const struct phi_format *
+phi_format_in_folder(const char *name)
+{
+	for (size_t i = 0; phi_formats[i]; i++)
+		if (phi_formats[i]->folder_of && !strcmp(phi_formats[i]->folder_of, name))
+			return phi_formats[i];
+	return phi_format_named(name);
+}
+
 static bool
 ends_with(const char *path, const char *suffix)
 {

@@ -50,6 +50,9 @@ int phi_edit_in_place(const char *path, const struct phi_edit *edits, size_t ned
 extern const struct phi_format *const phi_formats[];
 /* By name, or NULL. */
 const struct phi_format *phi_format_named(const char *name);
+/* What such a name means where the output is a folder, as phi_format_suffix sees it: a format of its own, or the
+ * one of that name. */
+const struct phi_format *phi_format_in_folder(const char *name);
 /* By the suffix of an output path; a path ending in a slash, or an existing folder, is "hf". NULL if
  * none fits. */
 const struct phi_format *phi_format_suffix(const char *path);

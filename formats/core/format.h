@@ -85,6 +85,7 @@ enum {
 struct phi_format {
 	const char *name;	      /* "gguf": what -f takes */
 	const char *summary;	      /* one line for --help */
+	const char *folder_of;	      /* what -f takes this for, too, where the output is a folder; or NULL */
 	const char *const *suffixes;  /* NULL-ended: ".gguf"; of outputs; the first is the usual one */
 	unsigned flags;
 	/* Bits of evidence in the probe; 0: not mine. The highest bid opens. */

@@ -26,8 +26,8 @@ tensors() # name, type, shape and digest of each tensor
 }
 
 @test "the matrix covers every format that can be written" {
-	# onnx.bats has those of ONNX, which is made of ONNX only.
-	have=$(phi-repack --help | sed -n '/^Formats:/,$p' | awk '/^  [a-z].* write/ && $1 != "onnx" { print $1 }' | sort | xargs)
+	# onnx.bats has those of ONNX, which is made of ONNX only, and a decoder is built of Phi models only.
+	have=$(phi-repack --help | sed -n '/^Formats:/,$p' | awk '/^  [a-z].* write/ && $1 !~ /^onnx/ { print $1 }' | sort | xargs)
 	[ "$have" = "$(echo $formats | tr ' ' '\n' | sort | xargs)" ]
 }
 

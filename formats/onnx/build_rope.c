@@ -1,0 +1,171 @@
+/* The rotary caches: cos and sin of place * frequency, [places, rotary / 2], made when they are written.
+ *
+ *     frequency[i] = 1 / (factor[i] * theta ^ (2 i / rotary))        factor 1, or longrope's short or long one
+ *     cache[t][i]  = cos(t * frequency[i]) * scale
+ *
+ * A frequency, and the angle too, are numbers of 32 bits, rounded where transformers rounds them: at place 100,000
+ * an angle of more bits would be another one. What follows is computed in doubles and rounded once.
+ *
+ * With longrope there are two of each, and a node If takes the long ones when a sequence is longer than the
+ * original context. Its branches pass on what is outside of them: so the numbers lie beside the graph. */
+#include "formats/onnx/build_decoder.h"
+
+#include "formats/core/bytes.h"
+#include "formats/onnx/data.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROTARY_STEP = 16 }; /* what GroupQueryAttention on the CPU can rotate */
+
+struct cache {
+	const struct phi_type *type;
+	bool sine;
+	uint64_t half;
+	double scale;
+	const float *frequencies;
+};
+
+/* Rounds a double to F16, to even; of what is below 65504 in magnitude. */
+static uint16_t
+half_of(double v)
+{
+	int exponent;
+	const uint16_t sign = signbit(v) ? 0x8000 : 0;
+	frexp(v, &exponent);
+	if (v == 0 || exponent < -24)
+		return sign;
+	if (exponent < -13)
+		return (uint16_t)(sign + (unsigned)lrint(ldexp(fabs(v), 24)));
+	return (uint16_t)(sign + (unsigned)((exponent + 13) * 1024) + (unsigned)lrint(ldexp(fabs(v), 11 - exponent)));
+}
+
+/* Chunks are whole numbers: their size is a multiple of every type's. */
+static void
+generate(const void *state, uint64_t offset, void *dst, size_t n)
+{
+	const struct cache *const c = state;
+	const unsigned width = c->type->bytes;
+	uint8_t *out = dst;
+	for (uint64_t i = offset / width; n >= width; i++, n -= width, out += width) {
+		const float angle = (float)(i / c->half) * c->frequencies[i % c->half];
+		const double v = (c->sine ? sin((double)angle) : cos((double)angle)) * c->scale;
+		if (width == 2)
+			phi_store16(out, half_of(v));
+		else
+			phi_store32(out, phi_bits32((float)v));
+	}
+}
+
+static const float *
+frequencies(struct phi_onnx_decoder *d, const double *factors)
+{
+	const uint32_t rotary = d->h.rotary;
+	float *const f = phi_arena_calloc(d->plan->arena, rotary / 2, sizeof *f, d->b.err);
+	d->b.failed = !f;
+	for (uint32_t i = 0; f && i < rotary / 2; i++) {
+		const float power = (float)pow((float)d->h.rope_theta, (float)(2 * i) / (float)rotary);
+		f[i] = 1.0F / (factors ? (float)factors[i] * power : power);
+	}
+	return f;
+}
+
+/* A tensor of the plan's model that is made here. */
+static const char *
+add_cache(struct phi_onnx_decoder *d, const char *name, uint64_t places, const struct cache *cache)
+{
+	struct phi_plan *const plan = d->plan;
+	struct phi_model *const model = plan->model;
+	struct cache *const state = phi_arena_alloc(plan->arena, sizeof *state, d->b.err);
+	struct phi_part *const part = phi_arena_calloc(plan->arena, 1, sizeof *part, d->b.err);
+	uint64_t *const bytes = phi_arena_calloc(plan->arena, model->ntensors + 1, sizeof *bytes, d->b.err);
+	struct phi_tensor *const t = state && part && bytes ? phi_model_add_tensor(model, d->b.err) : NULL;
+	d->b.failed = d->b.failed || !t;
+	if (d->b.failed)
+		return "";
+	*state = *cache;
+	t->name = name;
+	t->type = cache->type;
+	t->rank = 2;
+	t->shape[0] = places;
+	t->shape[1] = cache->half;
+	t->fixed = true;
+	*part = (struct phi_part){ .kind = PHI_PART_GENERATE, .generate = generate, .state = state,
+		.size = places * cache->half * cache->type->bytes };
+	t->parts = part;
+	t->nparts = 1;
+	memcpy(bytes, plan->bytes, (model->ntensors - 1) * sizeof *bytes);
+	bytes[model->ntensors - 1] = part->size;
+	plan->bytes = bytes;
+	return phi_onnx_place(d, t);
+}
+
+/* Both, "cos_cache" and "sin_cache" before `suffix`. */
+static void
+add_both(struct phi_onnx_decoder *d, const char *suffix, uint64_t places, const double *factors, double scale,
+	const char *names[2])
+{
+	struct cache c = { .type = d->io, .half = d->h.rotary / 2, .scale = scale,
+		.frequencies = frequencies(d, factors) };
+	for (int sine = 0; sine < 2 && !d->b.failed; sine++) {
+		c.sine = sine;
+		names[sine] = add_cache(d, phi_onnx_text(&d->b, "%s_cache%s", sine ? "sin" : "cos", suffix), places, &c);
+	}
+}
+
+/* A branch: its results are what lies outside. */
+static void
+add_branch(struct phi_onnx_decoder *d, const char *attribute, const char *name, const char *const names[2])
+{
+	struct phi_onnx_build branch;
+	phi_onnx_build_init(&branch, d->b.arena, name, d->b.err);
+	for (int i = 0; i < 2; i++) {
+		const char *const path = phi_onnx_text(&branch, "/%s/%s/Identity", name, names[i]);
+		const char *const y = phi_onnx_node(&branch, "Identity", path, (const char *const[]){ names[i], NULL });
+		const struct phi_onnx_dim dims[] = { { "cache_length", 0 }, { NULL, d->h.rotary / 2 } };
+		phi_onnx_build_output(&branch, y, phi_onnx_type_number(d->io), dims, 2);
+	}
+	phi_onnx_subgraph(&d->b, attribute, &branch);
+}
+
+static void
+choose(struct phi_onnx_decoder *d, const char *const longer[2], const char *const shorter[2])
+{
+	struct phi_onnx_build *const b = &d->b;
+	const int64_t original = d->h.original_context;
+	const char *const limit = phi_onnx_ints(b, "/model/constants/INT64/original_context", &original, 1, true);
+	const char *total = phi_onnx_node(b, "Cast", "/model/rope_caches_subgraph/Cast",
+		(const char *const[]){ d->total, NULL });
+	phi_onnx_int(b, "to", phi_onnx_type_number(phi_type_of(PHI_I64)));
+	const char *const is_long = phi_onnx_node(b, "Greater", "/model/rope_caches_subgraph/Greater",
+		(const char *const[]){ total, limit, NULL });
+	phi_onnx_node(b, "If", "/model/rope_caches_subgraph/If", (const char *const[]){ is_long, NULL });
+	phi_onnx_rename(b, "cos_cache");
+	phi_onnx_node_output(b, "sin_cache");
+	add_branch(d, "then_branch", "large_rope_caches_graph", longer);
+	add_branch(d, "else_branch", "small_rope_caches_graph", shorter);
+	d->cos = "cos_cache";
+	d->sin = "sin_cache";
+}
+
+void
+phi_onnx_rope(struct phi_onnx_decoder *d)
+{
+	const struct phi_hparams *const h = &d->h;
+	const char *plain[2], *shorter[2], *longer[2];
+	if (h->rotary % ROTARY_STEP) {
+		phi_onnx_refuse(d, "%u rotary dimensions of a head: ONNX Runtime rotates multiples of %d", h->rotary,
+			ROTARY_STEP);
+		return;
+	}
+	if (h->rope == PHI_ROPE_PLAIN) {
+		add_both(d, "", h->context, NULL, 1, plain);
+		d->cos = plain[0];
+		d->sin = plain[1];
+		return;
+	}
+	add_both(d, "_small", h->original_context, h->short_factor, h->short_scale, shorter);
+	add_both(d, "_large", h->context, h->long_factor, h->long_scale, longer);
+	if (!d->b.failed)
+		choose(d, longer, shorter);
+}

@@ -1,0 +1,24 @@
+/* The folder that ONNX Runtime GenAI loads:
+ *
+ *     model.onnx, model.onnx.data      the decoder
+ *     tokenizer.json, ...              the checkpoint's side files, as they are
+ *     genai_config.json                what the decoder is like, and how it is sampled
+ *
+ * Facts: facts/onnx.md 4 and 5, of onnxruntime-genai 0.18. */
+#ifndef PHI_ONNX_GENAI_H
+#define PHI_ONNX_GENAI_H
+
+#include "formats/core/format.h"
+#include "formats/models/family.h"
+
+/* lower_decoder.c: the weights of the decoder, by the runtime's names, each as the checkpoint has it, or rows of it.
+ * Norms and biases have the type of what flows; the rest is for the recipe. */
+struct phi_model *phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_options *options,
+	struct phi_err *err);
+/* build_decoder.c: the weights' file, the graph, and all the rest. */
+int phi_onnx_decoder_complete(struct phi_plan *plan, struct phi_err *err);
+
+/* Adds the side files and genai_config.json. */
+int phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, struct phi_err *err);
+
+#endif

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""The decoders we build for ONNX Runtime GenAI, against transformers: logits of a prompt, of steps with the cache, past
+the sliding window, below and above the original context; and 16 greedy tokens from onnxruntime-genai."""
+import json
+import sys
+
+import peers
+import numpy as np
+import onnxruntime as ort
+import onnxruntime_genai as genai
+import torch
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
+
+sys.path.insert(0, str(peers.ROOT / "fixtures"))
+import checkpoints  # noqa: E402
+import phi3  # noqa: E402
+
+BAR = 1e-4  # of the spread of the reference's logits
+work = peers.scratch()
+
+
+def end(tok):
+    return phi3.token_id(tok, "<|endoftext|>")
+
+
+def longrope(head, partial, original):
+    return {**phi3.longrope(head, partial, 16), "original_max_position_embeddings": original}
+
+
+def configs():
+    """Name -> tokenizer, config, lengths of prompts. Rotary dimensions are multiples of 16, as the runtime wants."""
+    tok = phi3.plain_tokenizer(500)
+    base = dict(hidden_size=256, intermediate_size=320, num_attention_heads=4, vocab_size=576, partial_rotary_factor=1.0,
+                num_hidden_layers=3, sliding_window=None)
+    plain = dict(max_position_embeddings=4096, original_max_position_embeddings=4096)
+    yield "phi3-mini", phi3.config(tok, **{**base, **plain, "sliding_window": 64}, num_key_value_heads=4,
+                                   tie_word_embeddings=False), [24, 200]
+    yield "phi3-longrope", phi3.config(tok, **base, num_key_value_heads=4, tie_word_embeddings=False,
+                                       rope_scaling=longrope(64, 1.0, 512)), [24, 512, 600]
+    yield "phi4", phi3.config(tok, **{**base, **plain, "hidden_size": 320, "num_attention_heads": 10},
+                              rope_theta=250000.0, num_key_value_heads=2, tie_word_embeddings=False), [24]
+    yield "phi4-mini", phi3.config(tok, **{**base, "hidden_size": 384, "num_attention_heads": 3, "partial_rotary_factor": 0.75},
+                                   num_key_value_heads=1, rope_scaling=longrope(128, 0.75, 512)), [24, 600]
+    yield "phi2", phi3.phi2_config(tok, hidden_size=320, num_attention_heads=4, num_key_value_heads=4,
+                                   partial_rotary_factor=0.4), [24, 100]
+
+
+def write(folder, name, cfg, seed):
+    folder.mkdir()
+    tok = phi3.plain_tokenizer(500)
+    cfg["torch_dtype"] = "float32"
+    phi3.write_json(folder / "config.json", cfg)
+    phi3.write_tokenizer(folder, tok)
+    phi3.write_generation_config(folder, tok)
+    save_file(checkpoints.tensors(cfg, seed, torch.float32), folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+class Runtime:
+    """onnxruntime with the cache kept between steps."""
+
+    def __init__(self, folder):
+        self.session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        self.float = np.float16 if "16" in self.session.get_outputs()[0].type else np.float32
+
+    def start(self):
+        self.past = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), self.float)
+                     for i in self.session.get_inputs() if i.name.startswith("past")}
+        self.length = 0
+
+    def feed(self, ids):
+        self.length += len(ids)
+        out = self.session.run(None, {"input_ids": np.array([ids], np.int64),
+                                      "attention_mask": np.ones((1, self.length), np.int64), **self.past})
+        self.past = dict(zip(self.past, out[1:]))
+        return out[0][0].astype(np.float32)
+
+
+def worst(got, want):
+    return np.abs(got - want).max() / (want.max() - want.min())
+
+
+def reference(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids])).logits[0].float().numpy()
+
+
+def greedy_reference(model, ids, n):
+    ids = list(ids)
+    for _ in range(n):
+        ids.append(int(reference(model, ids)[-1].argmax()))
+    return ids[-n:]
+
+
+def greedy_genai(folder, ids, n):
+    model = genai.Model(str(folder))
+    params = genai.GeneratorParams(model)
+    params.set_search_options(max_length=len(ids) + n, min_length=len(ids) + n, do_sample=False)
+    generator = genai.Generator(model, params)
+    generator.append_tokens(ids)
+    while not generator.is_done():
+        generator.generate_next_token()
+    return list(map(int, generator.get_sequence(0)))[len(ids):]
+
+
+def compare(name, model, folder, lengths, bar=BAR):
+    runtime = Runtime(folder)
+    rng = np.random.default_rng(7)
+    for length in lengths:
+        ids = [int(i) for i in rng.integers(10, model.config.vocab_size - 80, length)]
+        want = reference(model, ids)
+        runtime.start()
+        far = worst(runtime.feed(ids), want)
+        peers.check(far < bar, f"{name}: a prompt of {length}: {far:.2g} of the spread", f"bar {bar}")
+        if length == lengths[0] or length < 300:
+            runtime.start()
+            half = length // 2
+            got = [runtime.feed(ids[:half])] + [runtime.feed([i]) for i in ids[half:]]
+            far = worst(np.concatenate(got), want)
+            peers.check(far < bar, f"{name}: {length} in steps: {far:.2g} of the spread", f"bar {bar}")
+    return ids[:24]
+
+
+def main():
+    for seed, (name, cfg, lengths) in enumerate(configs(), 11):
+        source, out = write(work / name, name, cfg, seed), work / f"{name}-onnx"
+        try:
+            peers.tool("phi-repack", source, "-f", "onnx", "-o", f"{out}/")
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, attn_implementation="eager").eval()
+            ids = compare(name, model, out, lengths)
+            want, got = greedy_reference(model, ids, 16), greedy_genai(out, ids, 16)
+            same = next((i for i, (a, b) in enumerate(zip(want, got)) if a != b), len(got))
+            peers.check(want == got, f"{name}: {same} of 16 greedy tokens from onnxruntime-genai", f"{want} {got}")
+        except Exception as e:
+            peers.check(False, name, f"{type(e).__name__}: {str(e).splitlines()[0]}")
+
+
+main()
+peers.finish()
