@@ -1,15 +1,11 @@
 #!/usr/bin/env python3
 """Ratios of our tools and their peers, taken in alternation on one machine, median of five; run by run.sh.
 
-<<<<<<< HEAD
-    tests/bench/run.sh build/gcc [header repack legacy kernels mlx quant whole imatrix pipe memory experts scale]
-=======
     tests/bench/run.sh build/gcc [FIGURE[=ROW,ROW...]...]          make bench BENCH='kernels quant=q4_k_m,iq4_xs threads'
 
-Figures: header repack legacy kernels quant imatrix threads pipe memory experts scale. Rows: recipes of quant and
+Figures: header repack legacy kernels mlx quant whole imatrix threads pipe memory experts scale. Rows: recipes of quant and
 imatrix, types of kernels. All of quantization (kernels quant imatrix threads experts) takes about 15 minutes: recipes
 that the peer is slow at are run fewer times, once at least, and those marked below only by name.
->>>>>>> c676500 (quant: Q3_K is made at 5.2x on AVX2; bench rows, make mutants)
 
 Works in /dev/shm (about 10 GB at most), else in $TMPDIR: set PHI_BENCH to choose. A line a figure, with its bar.
 Other load spoils the times; the ratios bear some of it.
@@ -238,7 +234,6 @@ def quant(rows):
             quantized(recipe, bar, pure)
 
 
-<<<<<<< HEAD
 def rounded(path, header, size):
     """The same numbers as gaussian, BF16: the upper halves of floats."""
     rng = np.random.Generator(np.random.PCG64(1))
@@ -281,10 +276,7 @@ def whole():
         (work / name).unlink()
 
 
-def imatrix():
-=======
 def imatrix(rows):
->>>>>>> c676500 (quant: Q3_K is made at 5.2x on AVX2; bench rows, make mutants)
     import gguf
     import quantizable
     wide()
@@ -423,14 +415,9 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-<<<<<<< HEAD
-figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, whole, imatrix, pipe, memory, experts, scale)}
-for name in sys.argv[1:] or figures:
-=======
-figures = {f.__name__: f for f in (header, repack, legacy, kernels, quant, imatrix, threads, pipe, memory, experts, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, whole, imatrix, threads, pipe, memory, experts, scale)}
 for wanted in sys.argv[1:] or figures:
     name, _, rows = wanted.partition("=")
->>>>>>> c676500 (quant: Q3_K is made at 5.2x on AVX2; bench rows, make mutants)
     try:
         if figures[name].__code__.co_argcount:
             figures[name](rows.split(",") if rows else [])
