@@ -61,6 +61,28 @@ for method in (0, 8):
         ">f2", (2, 2), b.halves(4), fortran=True)), ("n.npy", b.npy("|u1", (), b"\7")), ("readme", b"hello")], method))
 save("npz", "npy", b.npy("<f4", (2, 3), b.floats(6)))
 
+o = b.onnx
+save("onnx", "small", o.small())
+save("onnx", "typed", o.small(
+    o.tensor("f", o.FLOAT, [2, 2], more=o.floats(4, [1, 2, 3, 4])), o.tensor("i", o.INT64, [3], more=o.packed(7, [1, -2, 300])),
+    o.tensor("h", o.FLOAT16, [2], more=o.packed(5, [15360, 49152])), o.tensor("q", o.INT4, [3], more=o.packed(5, [33, 3])),
+    o.tensor("s", o.STRING, [1], more=o.text(6, "word")), o.tensor("u", o.INT64, [2], more=b.field(7, 5) + b.field(7, 6))))
+save("onnx", "constant", o.small(nodes=[o.node("Constant", [], ["w"], [o.attribute("value", 5, o.tensor(None, o.FLOAT, [8, 8],
+                                                                                                     bytes(256)), 4)])]))
+inner = o.graph([o.node("Identity", ["v"], ["z"])], [o.tensor("v", o.FLOAT, [1], bytes(4))], [], [o.value("z", o.FLOAT, [1])])
+save("onnx", "subgraph", o.small(nodes=[o.node("If", ["c"], ["y"], [o.attribute("then_branch", 6, inner, 5)], "branch")]))
+save("onnx", "sparse", o.model(o.graph([], more=b.field(15, b.field(1, o.tensor("s", o.FLOAT, [1], bytes(4))) + b.field(
+    2, o.tensor("", o.INT64, [1], bytes(8))) + b.field(3, 9)))))
+save("onnx", "function", o.small(more=b.field(25, o.text(1, "f") + o.text(4, "a") + o.text(5, "b") + b.field(7, o.node(
+    "Relu", ["a"], ["b"])) + b.field(9, b.field(2, 21)) + o.text(10, "d"))))
+save("onnx", "unknown", o.small(more=b.field(99, b"kept") + b.field(100, 5) + b.field(14, o.text(1, "k") + o.text(2, "v"))))
+save("onnx", "nbits", o.model(o.graph([o.node("MatMulNBits", ["x", "w_Q4", "w_scales", "w_zp"], ["y"], [
+    o.ints("K", 32), o.ints("N", 2), o.ints("bits", 4), o.ints("block_size", 16)], "", "com.microsoft")], [
+        o.tensor("w_Q4", o.UINT8, [2, 2, 8], bytes(range(32))), o.tensor("w_scales", o.FLOAT, [4], bytes(16)),
+        o.tensor("w_zp", o.UINT8, [2], b"\x88\x88")])))
+save("onnx", "dq", o.model(o.graph([o.node("DequantizeLinear", ["q", "s", "z"], ["w"], [o.ints("axis", 0)])], [
+    o.tensor("q", o.INT8, [2, 3], bytes(6)), o.tensor("s", o.FLOAT, [2], bytes(8)), o.tensor("z", o.INT8, [2], bytes(2))])))
+
 save("imatrix", "two", b.imatrix({"blk.0.attn_v.weight": (3, [1.0, 2.0, 0.5]), "blk.0.ffn_down.weight": (0, [4.0])}))
 save("imatrix", "chunks", b.imatrix({"w": (1, [1.0])}, 12, b"wiki.txt"))
 for i in range(18):

@@ -184,6 +184,81 @@ def np_(name, klass, data, regex, suffix=".npy", **options):
     case("NumPy: " + klass, "np-" + name + suffix, data, regex, **options)
 
 
+def ox(name, klass, data, regex, files=None, **options):
+    files = {name + ".onnx": data, **(files or {})}
+    # What comes through a pipe has no folder, and that is said first.
+    case("ONNX: " + klass, name + ".onnx", files, regex + ("|from no folder" if name.startswith("ext-") else ""), **options)
+
+
+def nested(n):
+    g = b.onnx.graph([])
+    for _ in range(n):
+        g = b.onnx.graph([b.onnx.node("If", ["c"], ["y"], [b.onnx.attribute("then_branch", 6, g, 5)])])
+    return b.onnx.model(g)
+
+
+def onnx_cases():
+    o, field, w = b.onnx, b.field, struct.pack("<4f", 1, 2, 3, 4)
+    good = o.small()
+
+    def one(more=b"", raw=None, dims=(2, 2), kind=o.FLOAT):
+        return o.small(o.tensor("w", kind, dims, raw, more))
+
+    def out(location, offset=None, length=None, more=(), name="w", size=16):
+        return o.tensor(name, o.FLOAT, [size // 4], more=o.external(location, offset, length, more))
+
+    for n in (1, 9, 20, len(good) // 2, len(good) - 1):
+        ox("cut-%d" % n, "cut", good[:n], "")
+    ox("varint", "a number of 11 bytes", b"\x08" + b"\xff" * 10 + b"\1" + good[2:], "more than 64 bits|no model")
+    ox("group", "a group", good + b"\x9b\x06\x9c\x06", "no known form")
+    ox("group-inside", "a group in a tensor", one(b"\xf3\1\xf4\1", w), "no known form")
+    ox("field-0", "field 0", good + b"\0\0", "field 0")
+    ox("form", "a name that is a number", o.model(o.graph([]) + field(2, 5)), "form")
+    ox("deep", "subgraphs 60 deep", nested(60), "within each other")
+    ox("length", "a length beyond its message", o.model(b"\x0a\x7f" + o.graph([])), "bytes")
+    ox("nul", "a NUL in a name", o.small(o.tensor("a\0b", o.FLOAT, [4], w)), "NUL")
+    ox("graphs", "two graphs", good + field(7, o.graph([])), "twice")
+    ox("no-graph", "no graph", field(1, 10) + field(8, field(2, 21)), "without a graph")
+    ox("mark", "our own field", one(field(500000001, 0), w), "500000001")
+    ox("both", "raw and typed data", one(o.floats(4, [1, 2, 3, 4]), w), "more than one way")
+    ox("both-external", "raw and external data", one(o.external("x.bin"), w), "more than one way")
+    ox("two-typed", "numbers in two fields", one(o.floats(4, [1] * 4) + o.packed(5, [1] * 4)), "two fields")
+    ox("wrong-typed", "floats as integers", one(o.packed(5, [1] * 4)), "cannot be")
+    ox("raw-twice", "raw data twice", one(field(9, w), w), "twice")
+    ox("raw-short", "raw data too short", one(raw=w[:12]), "12 bytes")
+    ox("raw-long", "raw data too long", one(raw=w + w), "32 bytes")
+    ox("typed-few", "too few numbers", one(o.packed(7, [1, 2, 3]), kind=o.INT64), "3 numbers")
+    ox("typed-cut", "half a float", one(field(4, w[:10])), "10 bytes")
+    ox("nibbles", "4 bits, one byte too few", one(raw=b"\1", dims=(3,), kind=o.INT4), "1 byte")
+    ox("none", "no numbers", one(), "no numbers")
+    ox("negative", "a negative dimension", one(raw=w, dims=(2**64 - 1,)), "dimension")
+    ox("wrap", "dimensions that wrap", one(raw=w, dims=(2**62, 2**62)), "64 bits")
+    ox("rank", "100 dimensions", one(raw=w, dims=(1,) * 100), "dimensions")
+    ox("type", "an unknown type", one(raw=w, kind=99), "99")
+    ox("segment", "a segment", one(field(3, field(1, 0) + field(2, 1)), w), "segment")
+    ox("name", "no name", o.small(o.tensor(None, o.FLOAT, [4], w)), "name")
+    ox("name-twice", "a name twice", o.small(o.tensor("w", o.FLOAT, [4], w), o.tensor("w", o.FLOAT, [4], w)), "w")
+    for name, location in (("climb", "../x.bin"), ("climb-inside", "a/../../x.bin"), ("absolute", "/etc/passwd"),
+                           ("empty", ""), ("dot", "."), ("slash", "a//b")):
+        ox("ext-" + name, "external data: " + name, o.small(out(location)), "external")
+    eight = {"x.bin": w}
+    ox("ext-missing", "external data that are not there", o.small(out("no.bin")), "no.bin")
+    ox("ext-link", "external data through a link that leads out", o.small(out("l.bin")), "link",
+       {"l.bin": ("link", "/etc/passwd")})
+    ox("ext-fifo", "external data in a FIFO", o.small(out("f.bin")), "regular", {"f.bin": ("fifo",)})
+    ox("ext-folder", "external data in a folder", o.small(out("d.bin")), "regular", {"d.bin": ("folder",)})
+    ox("ext-beyond", "external data beyond the end", o.small(out("x.bin", 8)), "pass the end", eight)
+    ox("ext-wrap", "an offset that wraps", o.small(out("x.bin", 2**64 - 8)), "pass the end", eight)
+    ox("ext-length", "a length that disagrees", o.small(out("x.bin", 0, 12)), "12 bytes", eight)
+    ox("ext-sign", "a negative offset", o.small(out("x.bin", -1)), "number", eight)
+    ox("ext-hex", "an offset in hex", o.small(out("x.bin", "0x1")), "number", eight)
+    ox("ext-big", "an offset beyond 64 bits", o.small(out("x.bin", 2**64)), "64 bits", eight)
+    ox("ext-twice", "two locations", o.small(out("x.bin", more=[("location", "y.bin")])), "twice", eight)
+    ox("ext-overlap", "ranges that overlap", o.small(out("x.bin", 0, 8, size=8), out("x.bin", 4, 8, name="v", size=8)),
+       "overlap", eight)
+    ox("ext-string", "text in another file", o.small(o.tensor("w", o.STRING, [1], more=o.external("x.bin"))), "external", eight)
+
+
 def numpy_cases():
     def head(descr="'<f4'", fortran="False", shape="(2,)", more=""):
         return "{'descr': %s, 'fortran_order': %s, 'shape': %s, %s}" % (descr, fortran, shape, more)
@@ -784,6 +859,7 @@ def all_cases(stream=None, zstd=None):
     gguf_cases()
     pytorch_cases()
     numpy_cases()
+    onnx_cases()
     quant_cases()
     folder_cases()
     mlx_cases()
