@@ -46,6 +46,19 @@ f8_e8m0(unsigned code)
 	return code == 0xFF ? NAN : ldexpf(1, (int)code - 127);
 }
 
+/* bitsandbytes' functional.py: quantiles of the normal distribution, and its own way of 4 bits. */
+static const float nf4[16] = { -1, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
+	-0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0, 0.07958029955625534f,
+	0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f,
+	0.5626170039176941f, 0.7229568362236023f, 1 };
+
+static float
+fp4(unsigned code)
+{
+	static const float values[8] = { 0, 5.208333333e-03f, 0.66666667f, 1, 0.33333333f, 0.5f, 0.16666667f, 0.25f };
+	return code & 8 ? -values[code & 7] : values[code & 7];
+}
+
 /* A cell that is a number by itself. */
 static float
 number(const struct phi_type *type, const uint8_t *cell)
@@ -265,6 +278,12 @@ read_meaning(struct row *r)
 			break;
 		case PHI_CODE_F8_E5M2:
 			r->meaning[i] = half_value((uint16_t)(i << 8));
+			break;
+		case PHI_CODE_NF4:
+			r->meaning[i] = nf4[i & 15];
+			break;
+		case PHI_CODE_FP4:
+			r->meaning[i] = fp4(i & 15);
 			break;
 		case PHI_CODE_TABLE:
 			r->meaning[i] = phi_float32(phi_load32(r->tile->plane[table].cells + 4 * i));

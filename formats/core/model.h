@@ -41,6 +41,9 @@ struct phi_model {
 	/* Things to tell the user once: one line each (what the target has no place for). */
 	const char **warnings;
 	size_t nwarnings, warnings_capacity;
+	/* Of a described model with a graph: which tensors its operators take as one packed weight. In the arena. */
+	const struct phi_packing *packings;
+	size_t npackings;
 	const struct phi_model *origin; /* of a lowered model: what its parts refer to; lent */
 };
 

@@ -33,7 +33,8 @@ settle_plane(const struct phi_packed *packed, struct phi_packed_plane *p, struct
 		const uint64_t rows = (packed->rows + p->block[0] - 1) / p->block[0];
 		const uint64_t columns = (packed->columns + p->block[1] - 1) / p->block[1];
 		p->cells[0] = p->along_rows ? phi_packed_words(p, rows) : rows;
-		p->cells[1] = p->along_rows ? columns : phi_packed_words(p, columns);
+		p->cells[1] = p->along_rows ? columns
+			: phi_packed_words(p, p->padded > columns ? p->padded : columns);
 	}
 	if (!phi_mul(p->cells[0], p->cells[1], &p->bytes) ||
 		!phi_mul(p->bytes, p->type->bytes, &p->bytes) ||

@@ -62,6 +62,7 @@ enum phi_packed_meaning {
 	PHI_CODE_F8_E4M3,
 	PHI_CODE_F8_E5M2,
 	PHI_CODE_TABLE, /* the plane PHI_PACKED_TABLE */
+	PHI_CODE_NF4, PHI_CODE_FP4, /* bitsandbytes' tables */
 };
 
 struct phi_packed_plane {
@@ -73,6 +74,7 @@ struct phi_packed_plane {
 	bool straddle;	      /* one stream of bits from word to word; else only whole codes in a word */
 	const uint8_t *order; /* the place in its word of each code; or NULL: in order */
 	bool transposed;      /* lines of cells run along the rows */
+	uint64_t padded;      /* codes in a line with those that only fill it; 0: there are none such */
 	bool whole;	      /* not by row and column: tables, indices, one number for all */
 	uint64_t block[2];    /* rows and columns that one code or number stands for */
 	uint64_t cells[2];    /* of a matrix: in the direction of the rows, and of the columns */
@@ -108,6 +110,22 @@ struct phi_packed_tile {
 
 /* Decodes a tile to rows * columns floats. Fails for an index beyond the groups, and for memory. */
 typedef int phi_unpack_fn(const struct phi_packed_tile *tile, float *dst, struct phi_err *err);
+
+/* What a format that has a graph says of itself (phi_model.packings): these tensors are one weight, since an
+ * operator takes them so. Names are those of the model's tensors, scales and zeros may be NULL; strings are lent. */
+struct phi_packing {
+	const char *name; /* of the weight to be; that of the codes if it is taken */
+	const char *codes, *scales, *zeros;
+	unsigned rank;
+	uint64_t shape[PHI_RANK_MAX];
+	uint64_t matrices, rows, columns;
+	uint64_t group[2]; /* rows and columns that share a scale */
+	unsigned bits;	   /* of a code */
+	uint64_t padded;   /* as of the plane of codes */
+	bool high_first;   /* the first code of a byte is in its upper half */
+	enum phi_packed_meaning meaning;
+	const char *code, *tag; /* as they are spelt, or NULL */
+};
 
 /* Codes in a word of the plane. */
 static inline unsigned

@@ -4,6 +4,7 @@
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/onnx/external.h"
+#include "formats/onnx/quantized.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -165,7 +166,8 @@ describe(struct opening *o, struct phi_model *model, struct phi_err *err)
 						     "they are not kept") < 0)
 		return -1;
 	return phi_onnx_share(onnx, err) < 0 || add_storages(onnx, model, file, err) < 0 ||
-			       add_tensors(onnx, model, err) < 0 || phi_onnx_keys(model, onnx->graph.model, err) < 0
+			       add_tensors(onnx, model, err) < 0 || phi_onnx_keys(model, onnx->graph.model, err) < 0 ||
+			       phi_onnx_packings(model, onnx->graph.model, err) < 0
 		       ? -1
 		       : 0;
 }

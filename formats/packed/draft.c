@@ -146,7 +146,8 @@ spell(const struct phi_draft *draft, char *dst, size_t size)
 {
 	const struct phi_packed *const p = &draft->packed;
 	static const char *const codes[] = { [PHI_CODE_F4] = "F4", [PHI_CODE_F8_E4M3] = "F8_E4M3",
-		[PHI_CODE_F8_E5M2] = "F8_E5M2", [PHI_CODE_TABLE] = "TABLE" };
+		[PHI_CODE_F8_E5M2] = "F8_E5M2", [PHI_CODE_TABLE] = "TABLE",
+		[PHI_CODE_NF4] = "NF4", [PHI_CODE_FP4] = "FP4" };
 	const int scale = phi_packed_find(p, PHI_PACKED_SCALE);
 	int over = phi_packed_find(p, PHI_PACKED_GLOBAL);
 	char group[64];

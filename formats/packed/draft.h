@@ -47,6 +47,8 @@ phi_recognise_fn phi_recognise_int8; /* X.SCB */
 phi_recognise_fn phi_recognise_weight_packed, phi_recognise_weight_scale,
 	phi_recognise_scale_inv;
 phi_recognise_fn phi_recognise_blocks; /* X_blocks */
+/* What the format says itself; the stem is "". */
+int phi_recognise_packing(struct phi_draft *draft, const struct phi_packing *packing, struct phi_err *err);
 
 /* Says why the weight stays as it is. Returns 0. */
 int phi_left_raw(struct phi_draft *draft, const char *fmt, ...) PHI_PRINTF(2, 3);

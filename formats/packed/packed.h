@@ -6,6 +6,7 @@
  *     bitsandbytes.c  nf4, fp4, nested or not; int8
  *     compressed.c    compressed-tensors, FP8 by tensor, channel and block, NVIDIA's NVFP4
  *     mxfp4.c         the experts of gpt-oss
+ *     operator.c      what the operators of a graph take together (phi_model.packings)
  *
  * What is incomplete, contradicts itself or is packed in another way stays as it is stored, and one
  * warning says so. */

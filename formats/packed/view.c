@@ -47,6 +47,8 @@ trigger_of(const struct phi_tensor *t)
 static bool
 has_triggers(const struct phi_model *model)
 {
+	if (model->npackings)
+		return true;
 	for (size_t i = 0; i < model->ntensors; i++)
 		if (trigger_of(&model->tensors[i]))
 			return true;
@@ -83,6 +85,18 @@ recognise(struct phi_unpacking *u, uint32_t index, struct phi_err *err)
 	if (!trigger->recognise)
 		return phi_left_raw(&draft, "%s is not decoded", trigger->what);
 	const int made = trigger->recognise(&draft, err);
+	return made < 0 || (made && place(u, &draft, err) < 0) ? -1 : 0;
+}
+
+/* Operators may share weights: the first says what they are. */
+static int
+recognise_packing(struct phi_unpacking *u, const struct phi_packing *packing, struct phi_err *err)
+{
+	const uint32_t index = phi_names_find(u->names, packing->codes, strlen(packing->codes));
+	if (index == PHI_NONE || u->taken[index] || u->model->tensors[index].type->class == PHI_CLASS_PACKED)
+		return 0;
+	struct phi_draft draft = { .u = u, .stem = "", .trigger = index };
+	const int made = phi_recognise_packing(&draft, packing, err);
 	return made < 0 || (made && place(u, &draft, err) < 0) ? -1 : 0;
 }
 
@@ -168,7 +182,10 @@ view(struct phi_unpacking *u, struct phi_err *err)
 			return -1;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (recognise(u, (uint32_t)i, err) < 0)
+		if (!u->model->npackings && recognise(u, (uint32_t)i, err) < 0)
+			return -1;
+	for (size_t i = 0; i < u->model->npackings; i++)
+		if (recognise_packing(u, &u->model->packings[i], err) < 0)
 			return -1;
 	return conclude(u, err);
 }
