@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The text models of Phi-3-vision, Phi-4-multimodal and Phi-4-reasoning-vision: towers and LoRA are left out and said, the
-rest is the file that convert_hf_to_gguf makes of the text model alone (of the last: of the folder itself)."""
+rest is the file that convert_hf_to_gguf makes of the text model alone (of the last: of the folder itself). And
+transformers' own Phi4MultimodalForCausalLM: libllama computes of our file what that computes of text."""
 import json
 import shutil
 import subprocess
@@ -9,8 +10,11 @@ import sys
 import peers
 from convert import convert
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+
+import ggml
 
 sys.path.insert(0, str(peers.ROOT / "fixtures"))
 import checkpoints  # noqa: E402
@@ -89,4 +93,38 @@ check("Phi-3-mini-spm", "Phi3VForCausalLM", "phi3_v", phi3v, "vision tower (4 te
 check("Phi-9-tiny-128k-instruct", "Phi4MMForCausalLM", "phi4mm", phi4mm,
       "vision tower (1 tensor), audio tower (1 tensor), LoRA (48 tensors)")
 check("phi-4", "Phi4ForCausalLMV", "phi4-siglip", reasoning, "vision tower (1 tensor), projector (2 tensors)", own=True)
+
+
+def speaks():
+    """A random model of transformers' own class, its longrope factors in force from 512 tokens on."""
+    from transformers import Phi4MultimodalConfig, Phi4MultimodalForCausalLM
+
+    source, folder = folders["Phi-9-tiny-128k-instruct"], work / "Phi-4-multimodal-instruct"
+    rope = json.loads((source / "config.json").read_text())["rope_parameters"]
+    small = {"hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 4}
+    torch.manual_seed(3)
+    model = Phi4MultimodalForCausalLM(Phi4MultimodalConfig(
+        vocab_size=640, hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_attention_heads=8, num_key_value_heads=4,
+        max_position_embeddings=8192, original_max_position_embeddings=512, rope_parameters=rope, tie_word_embeddings=True,
+        bos_token_id=600, eos_token_id=600, pad_token_id=600, attn_implementation="eager", initializer_range=0.1,
+        vision_config={**small, "num_hidden_layers": 2, "image_size": 28, "patch_size": 14, "crop_size": 28},
+        audio_config={**small, "num_blocks": 1, "ext_pw_out_channel": 64, "depthwise_separable_out_channel": 64,
+                      "nemo_conv_channels": 64})).eval()
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(source / name, folder)
+    peers.tool("phi-quant", "-q", "--no-sync", "-t", "f32", folder, "-o", work / "x.gguf")
+    ids = np.random.Generator(np.random.PCG64(5)).integers(0, 600, 700).tolist()
+    for n, n_ctx in ((24, 256), (700, 1024)):
+        with torch.no_grad():
+            want = model(torch.tensor([ids[:n]])).logits[0].float().numpy()
+        have = ggml.Model(work / "x.gguf", n_ctx).logits(ids[:n])
+        worst = float(np.abs(have - want).max() / (want.max() - want.min()))
+        peers.check(worst < 0.002, f"Phi4MultimodalForCausalLM: logits of {n} tokens, largest difference {worst:.1e}")
+
+
+try:
+    speaks()
+except peers.Failure as e:
+    peers.check(False, "Phi4MultimodalForCausalLM", str(e))
 peers.finish()

@@ -301,6 +301,12 @@ reads_text_models(void **state)
 		"only the text model is carried; left out: audio tower (1 tensor), LoRA (1 tensor)");
 	phi_model_free(lowered);
 	phi_model_free(m);
+	struct phi_model *const own = bare("{\"model_type\":\"phi4_multimodal\"}");
+	struct phi_hparams h;
+	assert_int_equal(phi_family_hparams(own, &h, &err), 0);
+	assert_int_equal(h.kv_heads, 8);
+	assert_int_equal(h.context, 131072);
+	phi_model_free(own);
 }
 
 #define MOE "\"model_type\":\"phimoe\",\"hidden_size\":64,\"intermediate_size\":96," \
