@@ -183,6 +183,13 @@ for name, options in {"stream": (), "zstd": ("-z",)}.items():
             save("model_text", "canonical", data[512:end])
         save("convert", name, b"\x01" + data)
 
+# A file that --keep-all made has its config.json with it.
+save("back", "bytes", b.family())
+save("back", "pieces", b.family(spm=True))
+save("back", "kept", b.family(x=b.key("phi.file.tokenizer.json", b.STRING, b.text(b.tokenizer())),
+                              y=b.strings("phi.tensor_types", ["F32 model.norm.weight"])))
+save("back", "longrope", b.family(infos=[("rope_factors_long.weight", [8]), ("rope_factors_short.weight", [8])]))
+
 save("model_text", "files", b"""{"schema": 1, "view": "canonical", "name": "n", "format": "hf", "recipe": null,
 "tensors": {"a": {"type": "F32", "shape": [2], "file": "a.bin"}, "b": {"type": "F32", "shape": [2], "file": "b.bin"}},
 "metadata": {}}

@@ -403,3 +403,56 @@ def sharded():
     return {"model-00001-of-00002.safetensors": safetensors({"a": ("F32", [2], floats(2))}),
             "model-00002-of-00002.safetensors": safetensors({"b": ("F32", [4], floats(4))}),
             "model.safetensors.index.json": index()}
+
+
+# --- a GGUF that could become a folder: one layer of Phi-3, byte-level or SentencePiece ------------------
+
+
+def strings(name, texts):
+    return key(name, ARRAY, struct.pack("<IQ", STRING, len(texts)) + b"".join(text(t) for t in texts))
+
+
+def numbers(name, kind, code, values):
+    return key(name, ARRAY, struct.pack("<IQ", kind, len(values)) + struct.pack("<%d%s" % (len(values), code), *values))
+
+
+def f32(name, value):
+    return key(name, F32, struct.pack("<f", value))
+
+
+def family_keys(spm=False):
+    """The keys of such a file by name, in order."""
+    shape = {"context_length": 64, "rope.scaling.original_context_length": 64, "embedding_length": 32,
+             "feed_forward_length": 32, "block_count": 1, "attention.head_count": 2, "attention.head_count_kv": 1,
+             "rope.dimension_count": 16, "attention.sliding_window": 0}
+    t = "tokenizer.ggml."
+    if spm:
+        tokens = ["<unk>", "<s>", *["<0x%02X>" % i for i in range(256)], "a", "b", "ab", "<|end|>"]
+        kinds, more = [2, 3, *[6] * 256, 1, 1, 1, 3], [numbers(t + "scores", F32, "f", [0.0] * 258 + [-2, -1, 0, -1000])]
+    else:
+        tokens, kinds, more = ["a", "b", "ab", "<|end|>"], [1, 1, 1, 3], [strings(t + "merges", ["a b"])]
+    keys = {"general.architecture": key("general.architecture", STRING, "phi3")}
+    keys.update({k: key("phi3." + k, U32, v) for k, v in shape.items()})
+    keys["epsilon"] = f32("phi3.attention.layer_norm_rms_epsilon", 1e-5)
+    keys.update(model=key(t + "model", STRING, "llama" if spm else "gpt2"), pre=key(t + "pre", STRING, "gpt-4o"),
+                tokens=strings(t + "tokens", tokens), kinds=numbers(t + "token_type", I32, "i", kinds),
+                more=more[0], unk=key(t + "unknown_token_id", U32, 0))
+    return keys, len(tokens)
+
+
+def family(spm=False, rows=0, infos=(), **changes):
+    """The file, with keys changed; rows: of the embedding; infos: further tensors of F32, name and dimensions."""
+    keys, tokens = family_keys(spm)
+    keys.update(changes)
+    rows = rows or tokens
+    shapes = [("token_embd.weight", [32, rows]), ("blk.0.attn_norm.weight", [32]), ("blk.0.attn_qkv.weight", [32, 64]),
+              ("blk.0.attn_output.weight", [32, 32]), ("blk.0.ffn_norm.weight", [32]), ("blk.0.ffn_up.weight", [32, 64]),
+              ("blk.0.ffn_down.weight", [32, 32]), ("output_norm.weight", [32]), *infos]
+    out, at = [], 0
+    for name, dims in shapes:
+        out.append(info(name, dims, 0, at))
+        n = 4
+        for d in dims:
+            n *= d
+        at += n + -n % 32
+    return gguf_raw([k for k in keys.values() if k], out, bytes(at))

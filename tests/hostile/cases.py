@@ -747,6 +747,55 @@ def mlx_cases():
     folder("mlx-towers", "a model with towers", "towers", **{"language_model__x__weight": ("F16", [2, 2])})
 
 
+# --- a GGUF that is to become a folder ---------------------------------------------------------------
+
+
+def back_cases():
+    t = "tokenizer.ggml."
+
+    def back(name, data, regex):
+        case("GGUF to a folder: " + name, "back-%s.gguf" % name, data, regex, to="hf/", inspect_may_pass=True)
+
+    def tokens(*texts):
+        return b.strings(t + "tokens", texts)
+
+    back("rows", b.family(rows=3), "4 tokens, but the embedding has 3 rows")
+    back("kinds-few", b.family(kinds=b.numbers(t + "token_type", b.I32, "i", [1, 1])), "2 elements for 4 tokens")
+    back("kinds-odd", b.family(kinds=b.numbers(t + "token_type", b.I32, "i", [1, 1, 1, -1])), "kind -1")
+    back("kinds-text", b.family(kinds=b.strings(t + "token_type", ["a"] * 4)), "no array of i32")
+    back("text-bytes", b.family(tokens=tokens("a", "b", "ab", b"\xff\xfe")), "token 3 is not valid UTF-8")
+    back("text-twice", b.family(tokens=tokens("a", "b", "ab", "ab")), "tokens 2 and 3 are both ab")
+    back("merge-stranger", b.family(more=b.strings(t + "merges", ["a c"])), "merge 0 .a c. is not of tokens")
+    back("merge-single", b.family(more=b.strings(t + "merges", ["ab"])), "merge 0 .ab. is no pair")
+    back("merge-long", b.family(more=b.strings(t + "merges", ["a " + "b" * 3000])), "no pair of at most")
+    back("merge-none", b.family(more=b""), "merges is missing")
+    back("special-far", b.family(unk=b.key(t + "unknown_token_id", b.U32, 2**32 - 1)), "there are 4 tokens")
+    back("special-text", b.family(unk=b.key(t + "unknown_token_id", b.STRING, "0")), "no token id")
+    back("model-none", b.family(model=b""), "tokenizer.ggml.model")
+    back("pre-none", b.family(pre=b""), "pre-tokenizer")
+    back("pre-nul", b.family(pre=b.key(t + "pre", b.STRING, "gpt\0-4o")), "no text")
+    back("templates", b.family(**{"c%d" % i: b.key("tokenizer.chat_template.n%d" % i, b.STRING, "x") for i in range(65)}),
+         "more than 64 chat templates")
+    back("spm-scores", b.family(spm=True, more=b""), "scores is missing")
+    back("spm-nan", b.family(spm=True, more=b.numbers(t + "scores", b.F32, "f", [0.0] * 261 + [float("nan")])), "finite score")
+    back("spm-bytes", b.family(spm=True, tokens=tokens(*["t%d" % i for i in range(262)]),
+                               kinds=b.numbers(t + "token_type", b.I32, "i", [1] * 262)), "0 tokens for bytes")
+    back("spm-unknown", b.family(spm=True, unk=b""), "unknown_token_id is missing")
+    back("factors-one", b.family(infos=[("rope_factors_long.weight", [8])]), "rope_factors_short.weight is missing")
+    back("factors-long", b.family(infos=[("rope_factors_long.weight", [9]), ("rope_factors_short.weight", [9])]), "shape .9.")
+    back("head", b.family(infos=[("output.weight", [32, 5])]), "shape .5, 32.")
+    back("parts", b.family(infos=[("blk.0.attn_q.weight", [32, 32])]), "attn_q|q_proj")
+    back("stranger", b.family(infos=[("blk.0.exps.weight", [32, 32])]), "no such tensor")
+    back("layers", b.family(block_count=b.key("phi3.block_count", b.U32, 2**20)), "missing")
+    back("heads", b.family(**{"attention.head_count": b.key("phi3.attention.head_count", b.U32, 2**19)}), "heads")
+    back("kept-climbs", b.family(x=b.key("phi.file.../../x.json", b.STRING, "{}")), "not the name of a side file")
+    back("kept-runs", b.family(x=b.key("phi.file.modeling.py", b.STRING, "x")), "not the name of a side file")
+    back("kept-number", b.family(x=b.key("phi.file.config.json", b.U32, 1)), "neither a string nor bytes")
+    back("kept-cut", b.family(x=b.key("phi.file.config.json", b.STRING, "{")), "JSON")
+    back("kept-empty", b.family(x=b.key("phi.file.config.json", b.STRING, "{}")), "not of a phi3 model")
+    back("kept-types", b.family(x=b.strings("phi.tensor_types", ["Q4_K model.norm.weight"])), "names no type of a checkpoint")
+
+
 # --- tar, stream, zstd -------------------------------------------------------------------------------
 
 
@@ -857,6 +906,7 @@ def stream_cases(stream, zstd):
 def all_cases(stream=None, zstd=None):
     safetensors_cases()
     gguf_cases()
+    back_cases()
     pytorch_cases()
     numpy_cases()
     onnx_cases()
