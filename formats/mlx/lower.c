@@ -111,6 +111,10 @@ lower_family(struct phi_model *lowered, struct phi_err *err)
 			"no known family of models: names stay as they are, and mlx-lm may not load the folder");
 	if (phi_family_hparams(lowered->origin, &h, err) || phi_family_check(lowered->origin, &h, err))
 		return -1;
+	/* It would load no such folder. */
+	if (h.experts && (!h.attention_bias || !h.head_bias || h.tied))
+		return phi_fail(err, PHI_UNSUPPORTED,
+			"mlx-lm's models of this family have biases and a head of their own, which this one has not");
 	if (phi_family_warn_extras(lowered, err))
 		return -1;
 	pick(lowered, &h);

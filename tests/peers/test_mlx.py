@@ -9,6 +9,8 @@ are not quantized.
 Where config.json says what mlx-lm does not read (rope_parameters of transformers 5) or leaves out what mlx-lm assumes to
 be otherwise (the heads of keys of Phi-1.5), mlx-lm is given the folder with our config.json: it would rotate wrongly
 without a word, or refuse.
+
+    test_mlx.py [FOLDER | others]...
 """
 import contextlib
 import io
@@ -26,6 +28,7 @@ import numpy as np
 import torch
 import transformers
 from mlx_lm.utils import load_model
+from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(peers.ROOT / "fixtures"))
 import checkpoints  # noqa: E402
@@ -148,10 +151,42 @@ def readable(source, work):
     return copy
 
 
+def refused(name, source, work):
+    """What mlx-lm's class of the model has no place for, or needs: it would not load what we wrote."""
+    run = tool("phi-repack", "-q", source, "-f", "mlx", "-o", work / "none", status=2)
+    check(run == b"" and not (work / "none").exists(), f"{name}: no biases, no head: refused")
+
+
+def towers(source, work):
+    """The text of Phi-3-vision is a Phi-3 for mlx-lm: the same folder as that of the text alone."""
+    vision, plain, out = work / "vision", work / "plain", work / "text"
+    shutil.copytree(source, vision)
+    weights = load_file(vision / "model.safetensors")
+    weights["model.vision_embed_tokens.glb_GN"] = torch.full((1, 1, 64), 0.5, dtype=torch.bfloat16)
+    save_file(weights, vision / "model.safetensors", metadata={"format": "pt"})
+    config = read_json(vision / "config.json")
+    config.update(architectures=["Phi3VForCausalLM"], model_type="phi3_v", auto_map={"AutoConfig": "x.Y"})
+    (vision / "config.json").write_text(json.dumps(config))
+    for folder, made in ((source, plain), (vision, out)):
+        tool("phi-quant", "-q", "-t", "mlx:4", folder, "-o", f"{made}/")
+    why = differing(plain, out) or ("" if read_json(plain / "config.json") == read_json(out / "config.json") else "config.json")
+    check(not why and np.array_equal(logits(plain), logits(out)), "the text of Phi-3-vision: as the text alone", why)
+
+
+def shared(work):
+    """The fixture that stands for folders of others: mlx reads the same numbers out of it (its maker is mlx)."""
+    small = peers.ROOT / "fixtures/small/mlx"
+    tool("phi-repack", "-q", small / "shared", "-f", "safetensors", "-o", work / "shared.safetensors")
+    ours, meant = mx.load(str(work / "shared.safetensors")), mx.load(str(small / "meant.safetensors"))
+    check(ours.keys() == meant.keys() and all(mx.array_equal(meant[k].astype(v.dtype), v) for k, v in ours.items()),
+          "a shared folder: every mode decoded as mlx does")
+
+
 def main():
     work = peers.scratch()
     folders = checkpoints.make(work / "checkpoints")
-    for name in sys.argv[1:] or FOLDERS:
+    chosen = sys.argv[1:] or [*FOLDERS, "others"]
+    for name in [n for n in chosen if n in FOLDERS]:
         try:
             understood = readable(folders[name], work)
             convert_all(name, folders[name], understood, work)
@@ -160,6 +195,10 @@ def main():
             check(False, name, str(failure))
             for folder in ("ours", "theirs", "mlx", "back"):
                 shutil.rmtree(work / folder, ignore_errors=True)
+    if "others" in chosen:
+        refused("phi-tiny-MoE", folders["phi-tiny-MoE"], work)
+        towers(folders["Phi-3-mini-spm"], work)
+        shared(work)
     peers.finish()
 
 
