@@ -10,7 +10,7 @@
 extern const struct phi_converters phi_quant_converters;
 
 /* The same, for --search: block types get scales and codes of lower error than the reference's, never of
- * higher error in any block (quant/refine.h); IQ1 to IQ3 are made as ever. */
+ * higher error in any block (quant/refine.h); IQ1 to IQ3 and MLX_MXFP8 are made as ever. */
 extern const struct phi_converters phi_quant_searching;
 
 /* The same with the defects of llama-quantize's kernels (--compat llama.cpp): a sub-block of zeros in IQ3_S

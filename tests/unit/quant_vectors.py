@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes quant_vectors.def: what ggml encodes and decodes, as the first half of the SHA-256 of its bytes; of types
-that are not ggml's, what NumPy, and ml_dtypes for the small floats, make of the codes.
+"""Makes quant_vectors.def: what ggml and MLX encode and decode, as the first half of the SHA-256 of its bytes; of types
+that are neither's, what NumPy, and ml_dtypes for the small floats, make of the codes.
 
     PHI_PEERS=... tests/unit/quant_vectors.py > tests/unit/quant_vectors.def      (needs ml_dtypes 0.5 as well)
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
 import ggml
+import mlx_blocks
 import numpy as np
 from quant_inputs import codes, importance, inputs
 
@@ -25,6 +26,11 @@ DEMANDING = {"IQ2_XXS": 16, "IQ2_XS": 17, "IQ1_S": 19}  # not made without impor
 IQ = {*DEMANDING, "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_M"}
 ABORTS = {"1E30", "BITS", "BLOCK_SCALES"}  # ggml, where all distances to points of an IQ grid are infinite
 WEIGHTED = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", *IQ}
+
+
+# Of MLX's types: what tells the rules of encoding apart.
+MLX_KINDS = {"GAUSSIAN", "CONSTANT", "1E_7", "SPIKES", "TIES", "GRID_16", "GRID_255", "ZERO_BLOCKS",
+             "POSITIVE", "OFFSET", "BOTH_ZEROS"}
 
 
 def canonical(x):
@@ -77,6 +83,13 @@ def main():
             line(name, "weigh", what, blocks)
         data = codes(N // traits.blck_size * traits.type_size).tobytes()
         line(name, "decode", "CODES", canonical(ggml.dequantize(type_id, data)))
+    for name in mlx_blocks.TYPES:
+        for what, x in inputs(N):
+            if what in MLX_KINDS:
+                line(name, "encode", what, mlx_blocks.quantize(name, x).tobytes())
+        how, own = mlx_blocks.form(name)
+        block = how["bits"] * how["group_size"] // 8 + (2 * (4 if own == "F32" else 2) if own else 1)
+        line(name, "decode", "CODES", canonical(mlx_blocks.dequantize(name, codes(N // how["group_size"] * block).tobytes())))
 
 
 if __name__ == "__main__":
