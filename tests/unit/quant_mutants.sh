@@ -41,6 +41,7 @@ make_anew() {
 	refine* | fields*)
 		compile "$1" fields fields
 		compile "$1" fields_super fields_super
+		compile "$1" fields_stream fields_stream
 		compile "$1" refine refine -O2 -DPHI_LANES=1 -DPHI_LEVEL=scalar
 		echo test_refine$one_for_all
 		;;
