@@ -20,6 +20,7 @@ struct phi_hparams {
 	uint32_t sliding_window; /* 0: none */
 	bool has_sliding_window;
 	uint32_t experts, experts_used; /* of a layer, and for a token; 0: no experts */
+	double router_noise; /* what scores may differ by, relatively, and still share (sparsemixer) */
 	bool attention_bias, head_bias;
 	bool tied; /* lm_head is the embedding */
 	enum phi_rope rope;

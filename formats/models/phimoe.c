@@ -106,9 +106,10 @@ read_scales(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err 
 }
 
 static int
-read_biases(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err)
+read_more(const struct phi_metadata *m, struct phi_hparams *h, struct phi_err *err)
 {
-	if (read_scales(m, h, err) < 0 || phi_hparam_flag(m, "attention_bias", false, &h->attention_bias, err) < 0)
+	static const double noise = 0.01;
+	if (read_scales(m, h, err) < 0 || phi_hparam_real(m, "router_jitter_noise", &noise, &h->router_noise, err) < 0 || phi_hparam_flag(m, "attention_bias", false, &h->attention_bias, err) < 0)
 		return -1;
 	return phi_hparam_flag(m, "lm_head_bias", false, &h->head_bias, err);
 }
@@ -141,7 +142,7 @@ static const struct phi_config_rules rules = {
 	.usual = usual,
 	.mscale = 1.243163121016122, /* Phi-3.5-MoE's and Phi-mini-MoE's */
 	.longropes = longropes,
-	.more = read_biases,
+	.more = read_more,
 };
 
 static const struct phi_graph_kind graph = { .layer = phi_graph_layer_phimoe, .norm = "model.norm",
