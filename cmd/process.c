@@ -151,7 +151,8 @@ is_folder(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-/* The folder an operand's members are opened in later; that a file lies in only if it is not open yet. */
+/* The folder an operand's members are opened in later; that a file lies in only if it is not open yet, or is checked
+ * against the files beside it. */
 static int
 reach_operand(struct reach *r, const char *operand, bool unopened, struct phi_err *err)
 {
@@ -186,7 +187,7 @@ process_confine(const struct cli *cli, const char *output, bool unopened, struct
 	r.folders = phi_calloc(2 * (size_t)cli->noperands + 1, sizeof(const char *), err);
 	int result = r.arena && r.folders ? 0 : -1;
 	for (unsigned i = 0; i < cli->noperands && !result; i++)
-		result = reach_operand(&r, cli->operands[i], unopened, err);
+		result = reach_operand(&r, cli->operands[i], unopened || cli->check, err);
 	if (!result)
 		result = enter(&r, output, err);
 	phi_free(r.folders);

@@ -36,6 +36,10 @@ int phi_check_tied(struct phi_source *source, const struct phi_spool_options *sp
  * spooled. Nothing happens to other models. pre: in place of the pre-tokenizer's name that the file has, or NULL. */
 int phi_source_canonical(struct phi_source *source, const char *pre, const struct phi_spool_options *spool,
 	struct phi_err *err);
+/* The tokenizer: of a GGUF, is it that of the files beside it (kind, pre-tokenizer, tokens, merges, special ids, chat
+ * template), if there is a tokenizer.json or tokenizer.model in its folder? Of a folder of a known family: do its files
+ * make a vocabulary that fits the embedding? */
+int phi_check_tokenizer(struct phi_source *source, const struct phi_findings *findings, struct phi_err *err);
 /* --scan: what in a store would harm who loads it (pytorch/scan.h). Of a folder all files are examined, and
  * those of the folders in it; a finding names its file. Whatever cannot be opened or examined is a
  * finding; a failure is one of ours. The store is spooled if it is a pipe. */

@@ -88,6 +88,7 @@ phi_check_print(struct phi_source *source, const struct phi_inspect_options *opt
 		result = phi_check_format(source, &findings, err);
 	if (!result && !damaged && (check_family(source->model, &findings, err) ||
 			       check_head(source, &findings, err) ||
+			       phi_check_tokenizer(source, &findings, err) ||
 			       phi_check_finite(source, &findings, err) ||
 			       phi_check_importance(source, &findings, err)))
 		result = -1;

@@ -127,7 +127,7 @@ take_vocabulary(const struct phi_tokenizer_json *file, struct phi_vocabulary *v,
 	if (nbytes != 256 || nunknown != 1)
 		return phi_fail(err, PHI_FORMAT, "tokenizer.json: %" PRIu32 " tokens for bytes, not 256, or "
 			"no unknown token", nbytes);
-	v->space_first = 1;
+	v->space_first = file->space_first;
 	return 0;
 }
 

@@ -238,20 +238,52 @@ nothing(const json_t *v)
 	return !v || json_is_null(v) || (json_is_string(v) && !json_string_length(v));
 }
 
-/* Llama's normalizer: "\u2581" is put first, then each space becomes one. */
+#define MARK "\xe2\x96\x81"
+
 static bool
-marks_spaces(const json_t *normalizer)
+is_text(const json_t *v, const char *text)
 {
-	static const char mark[] = "\xe2\x96\x81";
+	const char *const s = json_string_value(v);
+	return s && !strcmp(s, text);
+}
+
+static bool
+replaces_spaces(const json_t *v)
+{
+	return is_type(v, "Replace") && is_text(json_object_get(json_object_get(v, "pattern"), "String"), " ") &&
+		is_text(json_object_get(v, "content"), MARK);
+}
+
+/* Llama's normalizer: "\u2581" is put first, or not, then each space becomes one. */
+static bool
+marks_spaces(const json_t *normalizer, bool *first)
+{
 	const json_t *const list = json_object_get(normalizer, "normalizers");
-	const json_t *const first = json_array_get(list, 0), *const second = json_array_get(list, 1);
-	const char *const put = json_string_value(json_object_get(first, "prepend"));
-	const char *const from =
-		json_string_value(json_object_get(json_object_get(second, "pattern"), "String"));
-	const char *const to = json_string_value(json_object_get(second, "content"));
-	return is_type(normalizer, "Sequence") && json_array_size(list) == 2 &&
-		is_type(first, "Prepend") && is_type(second, "Replace") && put && !strcmp(put, mark) &&
-		from && !strcmp(from, " ") && to && !strcmp(to, mark);
+	const size_t n = json_array_size(list);
+	*first = n == 2;
+	return is_type(normalizer, "Sequence") && (n == 1 || n == 2) && replaces_spaces(json_array_get(list, n - 1)) &&
+		(n == 1 || (is_type(json_array_get(list, 0), "Prepend") &&
+			is_text(json_object_get(json_array_get(list, 0), "prepend"), MARK)));
+}
+
+/* The same by a pre-tokenizer, as transformers 5 writes it. What it does at the beginning, "first" and "always" say; how
+ * they differ (behind special tokens) is the runtime's own way in a GGUF. */
+static bool
+is_metaspace(const json_t *pre, bool *first)
+{
+	const json_t *const scheme = json_object_get(pre, "prepend_scheme");
+	*first = !is_text(scheme, "never");
+	return is_type(pre, "Metaspace") && is_text(json_object_get(pre, "replacement"), MARK) &&
+		json_is_false(json_object_get(pre, "split")) &&
+		(is_text(scheme, "always") || is_text(scheme, "first") || is_text(scheme, "never"));
+}
+
+static bool
+spaces_as_marks(const json_t *root, bool *first)
+{
+	const json_t *const pre = json_object_get(root, "pre_tokenizer");
+	const json_t *const normalizer = json_object_get(root, "normalizer");
+	return nothing(pre) ? marks_spaces(normalizer, first) : nothing(normalizer) && is_metaspace(pre, first);
 }
 
 /* What llama.cpp's vocabulary of this kind does by itself; any other way needs to be known, not guessed. */
@@ -260,10 +292,9 @@ check_form(const json_t *root, const json_t *model, struct phi_arena *arena,
 	struct phi_tokenizer_json *out, struct phi_err *err)
 {
 	const json_t *const unknown = json_object_get(model, "unk_token");
-	if (!nothing(json_object_get(root, "pre_tokenizer")) ||
-		!marks_spaces(json_object_get(root, "normalizer")))
+	if (!spaces_as_marks(root, &out->space_first))
 		return phi_fail(err, PHI_UNSUPPORTED, "neither byte-level BPE nor of Llama's form (U+2581 put "
-			"first and for spaces, no pre-tokenizer); tokenizer.model is missing");
+			"first and for spaces, no pre-tokenizer, or Metaspace alone); tokenizer.model is missing");
 	if (!json_is_true(json_object_get(model, "byte_fallback")) || !json_string_length(unknown) ||
 		json_is_true(json_object_get(model, "ignore_merges")) ||
 		!nothing(json_object_get(model, "continuing_subword_prefix")) ||

@@ -1,7 +1,9 @@
 /* tokenizer.json, read into arrays; its tree (several times the size of the file) is freed before the
  * function returns. Of a tokenizer of the SentencePiece kind whose pieces stand in tokenizer.model it is only
  * the added tokens and the post-processor that count; without that file it must have the form of Llama's
- * and Phi-3's: a space put first, spaces as U+2581, byte fallback, no pre-tokenizer.
+ * and Phi-3's: spaces as U+2581, one put first or not, byte fallback; either by the normalizer, without a
+ * pre-tokenizer, or by a Metaspace that does not split, without a normalizer. (Metaspace puts no space before a text that
+ * has one; llama.cpp and SentencePiece do.)
  *
  *     added_tokens    [{id, content, special, normalized, ...}]
  *     normalizer, pre_tokenizer, post_processor, decoder
@@ -31,6 +33,7 @@ struct phi_tokenizer_json {
 	bool there;
 	bool byte_level; /* else of the SentencePiece kind */
 	struct phi_string unknown; /* of that kind: the text of the unknown token */
+	bool space_first;	   /* of that kind: a space is put before every text */
 	struct phi_string *tokens; /* by id, `rows` of them; data NULL where there is none */
 	uint32_t rows;
 	struct phi_string *merges;

@@ -131,3 +131,43 @@ gguf()
 	[[ "$output" == "phi-repack: b.gguf: tensor model."* ]]
 	[ ! -e back ]
 }
+
+@test "--check looks at the tokenizer beside a GGUF" {
+	gguf
+	mkdir beside
+	mv a.gguf beside
+	phi-inspect --check beside/a.gguf
+	cp Phi-4-mini/{tokenizer.json,tokenizer_config.json,config.json} beside
+	phi-inspect --check beside/a.gguf
+	(cd beside && phi-inspect --check a.gguf)
+	# wrong FILE FILTER RULE TEXT: a file of the folder changed, and what is found
+	wrong()
+	{
+		jq "$2" "Phi-4-mini/$1" >"beside/$1"
+		run phi-inspect --check beside/a.gguf
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"$3"*"$4"* ]] || { echo "$output"; return 1; }
+		cp "Phi-4-mini/$1" beside
+	}
+	wrong tokenizer.json '.model.vocab["zzz"] = .model.vocab["b"] | del(.model.vocab["b"])' tokenizer.tokens "1 tokens are others than in the folder's files, the first is 65, b for zzz"
+	wrong tokenizer.json 'del(.model.merges[-1])' tokenizer.merges "the merges are others"
+	wrong tokenizer.json '.pre_tokenizer = {type: "ByteLevel", add_prefix_space: false}' tokenizer.pre "the pre-tokenizer is gpt-4o, that of tokenizer.json beside it phi-2"
+	wrong tokenizer.json '.model.vocab["zzz"] = 5000' tokenizer.files "token zzz has id 5000, but the embedding has 1024 rows"
+	wrong tokenizer_config.json '.bos_token = "<|end|>"' tokenizer.special "the bos token is 1000, by the folder's files 1003"
+	wrong tokenizer_config.json '.chat_template = "x"' tokenizer.chat-template "the chat template is another than the folder's"
+	# what cannot be read is said, and is no fault of the model's
+	jq '.pre_tokenizer.pretokenizers[0].pattern.Regex = "x+"' Phi-4-mini/tokenizer.json >beside/tokenizer.json
+	phi-inspect --check beside/a.gguf >out
+	has "info.*pattern is not known" out
+	echo '{' >beside/tokenizer.json
+	run phi-inspect --check beside/a.gguf
+	[ "$status" -eq 1 ]
+}
+
+@test "--check of a folder reads its tokenizer" {
+	phi-inspect --check Phi-4-mini
+	jq '.model.vocab["zzz"] = 5000' Phi-4-mini/tokenizer.json >t && mv t Phi-4-mini/tokenizer.json
+	run phi-inspect --check Phi-4-mini
+	[ "$status" -eq 1 ]
+	[[ "$output" == *tokenizer.files*"token zzz has id 5000, but the embedding has 1024 rows"* ]]
+}

@@ -175,6 +175,25 @@ def check_published(name, lost):
 
 
 # Published phi-3: tokens swallow all white space there, that of ASCII in libllama.
+def check_metaspace(folder):
+    """tokenizer.json with Metaspace alone, as transformers 5 writes it, and no tokenizer.model."""
+    import json
+    import shutil
+    import ggml
+    copy = work / "metaspace"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("tokenizer.model", "added_tokens.json"))
+    tok = json.loads((copy / "tokenizer.json").read_text())
+    tok["normalizer"] = None
+    tok["pre_tokenizer"] = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False}
+    (copy / "tokenizer.json").write_text(json.dumps(tok))
+    convert(copy, "-o", work / "metaspace.gguf")
+    from tokenizers import Tokenizer
+    there, have = ggml.Model(work / "metaspace.gguf"), Tokenizer.from_file(str(copy / "tokenizer.json"))
+    plain = [t for t in TEXTS if t and t[0] not in " \u2581" and "<" not in t and "\0" not in t]
+    wrong = [t for t in plain if have.encode(t, add_special_tokens=False).ids != there.tokenize(t)]
+    peers.check(not wrong, f"Metaspace alone: ids of {len(plain)} texts", str(wrong[:4]))
+
+
 # Texts whose ids are others after a GGUF that says only what GGUFs say. phi-2, phi-1_5: their special tokens swallow
 # white space here, which those of the published ones do not.
 LOST = {"phi-2": 8, "phi-1_5": 8}
@@ -186,6 +205,7 @@ for name, folder in folders.items():
     except peers.Failure as e:
         peers.check(False, name, str(e))
 check_quantized(folders["phi-tiny"])
+check_metaspace(folders["Phi-3-mini-spm"])
 for name, lost in (("gpt-2", 0), ("phi-3", 2), ("llama-spm", 0)):
     try:
         check_published(name, lost)

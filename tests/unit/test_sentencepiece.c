@@ -235,22 +235,70 @@ refuses_sizes(void **state)
 	}
 }
 
-/* tokenizer.json of Llama's form: unknown, 256 bytes, then a, b, c, ab, abc, and what is asked for. */
+#define MARK "\xe2\x96\x81"
+#define REPLACE "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"" MARK "\"}"
+#define PREPEND "{\"type\": \"Prepend\", \"prepend\": \"" MARK "\"}"
+#define NORMALIZER(list) "{\"type\": \"Sequence\", \"normalizers\": [" list "]}"
+#define METASPACE(scheme, split) "{\"type\": \"Metaspace\", \"replacement\": \"" MARK "\", \"prepend_scheme\": \"" scheme \
+	"\", \"split\": " split "}"
+
+/* tokenizer.json without tokenizer.model: unknown, 256 bytes, then a, b, c, ab, abc, and what is asked for. */
 static void
-read_alone(struct fixture *f, const char *vocab, const char *merges, const char *flags)
+read_form(struct fixture *f, const char *normalizer, const char *pre, const char *vocab, const char *merges,
+	const char *flags)
 {
 	static char text[16384];
 	size_t n = (size_t)snprintf(text, sizeof text, "{\"added_tokens\": [{\"id\": 0, \"content\": \"<unk>\", "
-		"\"special\": true}], \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": "
-		"\"Prepend\", \"prepend\": \"\xe2\x96\x81\"}, {\"type\": \"Replace\", \"pattern\": {\"String\": "
-		"\" \"}, \"content\": \"\xe2\x96\x81\"}]}, \"pre_tokenizer\": null, \"model\": {\"type\": \"BPE\", "
-		"\"unk_token\": \"<unk>\", \"byte_fallback\": true, %s \"vocab\": {\"<unk>\": 0", flags);
+		"\"special\": true}], \"normalizer\": %s, \"pre_tokenizer\": %s, \"model\": {\"type\": \"BPE\", "
+		"\"unk_token\": \"<unk>\", \"byte_fallback\": true, %s \"vocab\": {\"<unk>\": 0", normalizer, pre, flags);
 	for (unsigned i = 0; i < 256; i++)
 		n += (size_t)snprintf(text + n, sizeof text - n, ", \"<0x%02X>\": %u", i, i + 1);
 	snprintf(text + n, sizeof text - n, ", \"a\": 257, \"b\": 258, \"c\": 259, \"ab\": 260, "
 		"\"abc\": 261 %s}, \"merges\": [%s]}}", vocab, merges);
 	*f = (struct fixture){ .model = phi_model_new("hf", NULL) };
 	side(f, "tokenizer.json", text, strlen(text));
+}
+
+/* Of Llama's form. */
+static void
+read_alone(struct fixture *f, const char *vocab, const char *merges, const char *flags)
+{
+	read_form(f, NORMALIZER(PREPEND ", " REPLACE), "null", vocab, merges, flags);
+}
+
+/* Who marks the spaces, and whether one is put first. */
+static void
+marks_spaces(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *normalizer, *pre;
+		int first; /* -1: refused */
+	} all[] = {
+		{ NORMALIZER(PREPEND ", " REPLACE), "null", 1 },
+		{ NORMALIZER(REPLACE), "null", 0 },
+		{ "null", METASPACE("first", "false"), 1 },
+		{ "null", METASPACE("always", "false"), 1 },
+		{ "null", METASPACE("never", "false"), 0 },
+		{ "null", METASPACE("first", "true"), -1 },
+		{ "null", METASPACE("other", "false"), -1 },
+		{ "null", "{\"type\": \"Metaspace\", \"replacement\": \"_\", \"prepend_scheme\": \"first\", \"split\": false}", -1 },
+		{ "null", "{\"type\": \"Metaspace\", \"replacement\": \"" MARK "\", \"add_prefix_space\": true}", -1 },
+		{ NORMALIZER(REPLACE), METASPACE("first", "false"), -1 },
+		{ NORMALIZER(REPLACE ", " PREPEND), "null", -1 },
+		{ NORMALIZER(PREPEND), "null", -1 },
+		{ "null", "null", -1 },
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct fixture f;
+		read_form(&f, all[i].normalizer, all[i].pre, "", "\"ab c\", \"a b\"", "");
+		const int result = phi_vocabulary_read(f.model, 264, NULL, f.model->arena, &f.v, &f.err);
+		if (all[i].first < 0)
+			assert_true(result == -1 && strstr(f.err.text, "tokenizer.model is missing"));
+		else
+			assert_true(result == 0 && f.v.space_first == all[i].first);
+		phi_model_free(f.model);
+	}
 }
 
 static void
@@ -347,6 +395,7 @@ main(void)
 		cmocka_unit_test(lays_added), cmocka_unit_test(refuses_added),
 		cmocka_unit_test(refuses_pieces), cmocka_unit_test(keeps_two_sets),
 		cmocka_unit_test(refuses_settings), cmocka_unit_test(refuses_sizes),
+		cmocka_unit_test(marks_spaces),
 		cmocka_unit_test(scores_merges), cmocka_unit_test(refuses_merges),
 		cmocka_unit_test(scans_the_wire) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
