@@ -70,9 +70,20 @@ check_group(const struct job *job, struct phi_err *err)
 	return 0;
 }
 
+/* A stream that was made for a runtime's folder goes into that folder, where the path says no more than "folder". */
+static void
+follow_view(struct job *job)
+{
+	const struct phi_format *const made_for = phi_format_named(job->source->model->view);
+	if (!job->cli->format && (job->format->flags & PHI_FORMAT_FOLDER) && made_for &&
+		(made_for->flags & PHI_FORMAT_FOLDER))
+		job->format = made_for;
+}
+
 int
 job_find_target(struct job *job, struct phi_err *err)
 {
+	follow_view(job);
 	job->target = job->format;
 	if (!job->choice)
 		return 0;

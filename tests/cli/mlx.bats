@@ -77,7 +77,7 @@ PY
 	for recipe in mlx:4 mlx:mixed_3_6 mlx:mxfp4; do
 		phi-quant -q -t $recipe -j1 Phi-4-mini -o a/
 		phi-quant -q -t $recipe -j8 Phi-4-mini -o b/
-		phi-repack Phi-4-mini | phi-quant -q -t $recipe | phi-repack -q -f mlx -o c
+		phi-repack Phi-4-mini | phi-quant -q -t $recipe | phi-repack -q -o c/
 		phi-repack Phi-4-mini | phi-quant -q -t $recipe -o d/
 		phi-repack -q a -f mlx -o e
 		for f in b c d; do diff -r a $f; done
@@ -181,6 +181,15 @@ PY
 	mutate q "k = 'model.layers.0.block_sparse_moe.switch_mlp.gate_proj.'
 for n in ('weight', 'scales', 'biases'): t[k + n][1] = [12] + t[k + n][1][2:]"
 	fails 2 "phi-inspect: q: tensor ${down%mlp*}block_sparse_moe.switch_mlp.gate_proj.weight: not a stack of matrices" phi-inspect q
+}
+
+@test "what is wrong with a folder, and where everything is" {
+	phi-quant -q -t mlx:6 Phi-4-mini -o m/
+	phi-inspect -q --check m
+	phi-inspect --layout m >layout
+	has 'model.layers.1.mlp.down_proj.biases' <layout
+	phi-inspect --sum --stats --json m | jq -e 'all(.tensors[]; .sha256|length == 64)'
+	[ "$(phi-inspect --sum --json m | jq -r '.tensors[0].sha256')" = "$(phi-repack -q m | phi-inspect --sum --json | jq -r '.tensors[0].sha256')" ]
 }
 
 @test "mixed recipes are for models with down_proj" {
