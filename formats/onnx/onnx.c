@@ -71,6 +71,7 @@ const struct phi_format phi_format_onnx = {
 	.flags = PHI_FORMAT_FLOWS_OUT | PHI_FORMAT_MEMBERS,
 	.bid = bid,
 	.open = phi_onnx_open,
+	.scan = phi_onnx_scan_store,
 	.lower = phi_onnx_lower,
 	.complete = phi_onnx_complete,
 	.sink = &phi_sink_flat,

@@ -27,7 +27,7 @@ tensor_named(const struct search *s, const char *name)
 static const char *
 weight_name(const struct search *s, const char *codes, struct phi_err *err)
 {
-	static const char *const tails[] = { "_quantized", "_quant", NULL };
+	static const char *const tails[] = { "_quantized", "_quant", "_Bnb4", NULL };
 	size_t n = strlen(codes), end = n;
 	while (end && isdigit((unsigned char)codes[end - 1]))
 		end--;
