@@ -52,6 +52,9 @@ struct phi_codec {
 	/* What takes this codec's place for sources of these types, where the reference computes in the source's
 	 * type. NULL: nothing does. */
 	const struct phi_codec *of_bf16, *of_f16;
+	/* What takes this codec's place where another of ONNX Runtime's algorithms is asked for (--algo). NULL: the
+	 * algorithm does not make this type, or there is but one. */
+	const struct phi_codec *as_rtn, *as_k_quant;
 };
 
 enum { PHI_GROUP_MAX = 4096 };

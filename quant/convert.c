@@ -342,6 +342,41 @@ find_as_llama(const struct phi_type *from, const struct phi_type *to, struct phi
 
 const struct phi_converters phi_quant_as_llama = { .find = find_as_llama, .unpack = phi_unpack };
 
+/* ONNX's types as one of the other algorithms makes them. */
+static int
+find_by(const struct phi_codec *const *other, const struct phi_codec *encoder, const char *algorithm,
+	struct phi_convert *out, struct phi_err *err)
+{
+	if (!encoder || !encoder->as_rtn)
+		return 0;
+	if (!*other)
+		return phi_fail(err, PHI_UNSUPPORTED, "%s does not make %s: it always sets a zero point",
+			algorithm, out->to->name);
+	out->encoder = *other;
+	return 0;
+}
+
+static int
+find_rtn(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out, struct phi_err *err)
+{
+	if (find(from, to, out, err) < 0)
+		return -1;
+	const struct phi_codec *const encoder = out->encoder;
+	return find_by(encoder ? &encoder->as_rtn : NULL, encoder, "rtn", out, err);
+}
+
+static int
+find_k_quant(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out, struct phi_err *err)
+{
+	if (find(from, to, out, err) < 0)
+		return -1;
+	const struct phi_codec *const encoder = out->encoder;
+	return find_by(encoder ? &encoder->as_k_quant : NULL, encoder, "k_quant", out, err);
+}
+
+const struct phi_converters phi_quant_rtn = { .find = find_rtn, .unpack = phi_unpack };
+const struct phi_converters phi_quant_k_quant = { .find = find_k_quant, .unpack = phi_unpack };
+
 static int
 find_searching(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out,
 	struct phi_err *err)

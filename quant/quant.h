@@ -28,6 +28,10 @@ extern const struct phi_converters phi_quant_keeping_codes;
 /* The largest rounding of a scale or a low that --keep-codes made in this process, in units of the last place. */
 float phi_quant_rounded(void);
 
+/* The same with another of ONNX Runtime's algorithms for its types (--algo); k_quant makes only those with a zero
+ * point. */
+extern const struct phi_converters phi_quant_rtn, phi_quant_k_quant;
+
 /* What a type makes of importance. */
 enum phi_importance phi_quant_importance(const struct phi_type *type);
 

@@ -49,7 +49,7 @@ unsigned
 phi_type_nfields(const struct phi_type *type)
 {
 	struct phi_type_fields fields;
-	return !phi_type_fields(type, &fields) ? 0 : fields.bias ? 3 : 2;
+	return !phi_type_fields(type, &fields) ? 0 : fields.bias || fields.zero ? 3 : 2;
 }
 
 unsigned
@@ -58,7 +58,7 @@ phi_type_field_bytes(const struct phi_type *type, unsigned i)
 	struct phi_type_fields fields;
 	if (!phi_type_fields(type, &fields))
 		return 0;
-	return i == 0 ? fields.codes : i == 1 ? fields.scale : fields.bias;
+	return i == 0 ? fields.codes : i == 1 ? fields.scale : fields.bias + fields.zero;
 }
 
 bool

@@ -45,6 +45,10 @@ static const struct {
 	{ PHI_MLX##width##_G##group##_##scale_type, { .bits = width, .codes = group * width / 8, \
 		.scale = size, .bias = size, .scales = PHI_##scale_type } },
 #include "formats/core/mlx_types.def"
+#define ONNX_TYPE(width, mark, block, scale_type, size, point)                                   \
+	{ PHI_ONNX##width##mark##_G##block##_##scale_type, { .bits = width, .codes = block * width / 8, \
+		.scale = size, .zero = point, .scales = PHI_##scale_type } },
+#include "formats/core/onnx_types.def"
 	{ PHI_MLX_MXFP4, { .bits = 4, .codes = 16, .scale = 1, .scales = PHI_F8_E8M0 } },
 	{ PHI_MLX_MXFP8, { .bits = 8, .codes = 32, .scale = 1, .scales = PHI_F8_E8M0 } },
 	{ PHI_MLX_NVFP4, { .bits = 4, .codes = 8, .scale = 1, .scales = PHI_F8_E4M3 } },
@@ -68,6 +72,17 @@ phi_type_mlx(unsigned bits, unsigned group, enum phi_type_id scales)
 	for (size_t i = 0; i < NTORN; i++)
 		if (torn[i].fields.bias && torn[i].fields.bits == bits &&
 			types[torn[i].id].elements == group && torn[i].fields.scales == scales)
+			return &types[torn[i].id];
+	return NULL;
+}
+
+const struct phi_type *
+phi_type_onnx(unsigned bits, unsigned block, enum phi_type_id scales, bool zeros)
+{
+	for (size_t i = 0; i < NTORN; i++)
+		if (!strncmp(types[torn[i].id].name, "ONNX", 4) && torn[i].fields.bits == bits &&
+			types[torn[i].id].elements == block && torn[i].fields.scales == scales &&
+			(torn[i].fields.zero != 0) == zeros)
 			return &types[torn[i].id];
 	return NULL;
 }

@@ -42,17 +42,20 @@ const struct phi_type *phi_type_named(const char *name);
 const struct phi_type *phi_type_ggml(int64_t id);
 
 /* The fields of a block whose format keeps them in planes of their own: one group of a row, its codes (a stream of
- * bits, the lowest first), then its scale, then its bias, nothing between them. A plane has the fields of all blocks
- * one after the other. */
+ * bits, the lowest first), then its scale, then its bias or its zero point, nothing between them. A plane has the fields
+ * of all blocks one after the other; but zero points, a byte each in a block, have no more bits than a code in their
+ * plane: a stream of bits, the lowest first, each row of it filled up to whole bytes with the middle code. */
 struct phi_type_fields {
-	unsigned bits;		   /* of a code */
-	unsigned codes, scale, bias; /* bytes of a block; bias 0: there is none */
+	unsigned bits;		   /* of a code, and of a zero point in its plane */
+	unsigned codes, scale, bias, zero; /* bytes of a block; 0: there is none */
 	enum phi_type_id scales;   /* what scale and bias are: F32, F16, BF16; F8_E8M0, F8_E4M3 */
 };
-/* False if the type's blocks are never torn. The types that are: MLX's. */
+/* False if the type's blocks are never torn. The types that are: MLX's, ONNX's. */
 bool phi_type_fields(const struct phi_type *type, struct phi_type_fields *fields);
 /* MLX's affine type of so many bits a code and elements a group, scales of F32, F16 or BF16; NULL: there is none. */
 const struct phi_type *phi_type_mlx(unsigned bits, unsigned group, enum phi_type_id scales);
+/* ONNX's type of so many bits a code and elements a block, scales of F32 or F16; NULL: there is none. */
+const struct phi_type *phi_type_onnx(unsigned bits, unsigned block, enum phi_type_id scales, bool zeros);
 
 /* Do both store numbers in the same way? Pointers tell for all but packed types of two models. */
 bool phi_type_same(const struct phi_type *a, const struct phi_type *b);
