@@ -300,6 +300,13 @@ static const struct phi_shape shapes[] = {
 	{ ONE_SCALE(MLX##width##_G##n##_##scale, n), .heads = HEADS_##scale, .codes = 1 << width, .lows = PHI_ADDED, \
 		.bits = width },
 #include "formats/core/mlx_types.def"
+#define LOWS_0 PHI_NO_LOW
+#define LOWS_1 PHI_ZEROED
+#define ONNX_TYPE(width, mark, n, scale, size, zero)                                                         \
+	{ ONE_SCALE(ONNX##width##mark##_G##n##_##scale, n), .heads = HEADS_##scale, .codes = 1 << width,     \
+		.first = zero ? 0 : -(1 << (width - 1)), .lows = LOWS_##zero,                                \
+		.most_low = zero ? (1 << width) - 1 : 0, .bits = width },
+#include "formats/core/onnx_types.def"
 	{ .id = PHI_MLX_MXFP4, .groups = 1, .group = 32, .scales = PHI_TABLED, .most = 254, .step = mlx_e8m0_step,
 		.codes = 15, .values = fp4, .order = fp4_code, .bits = 4 },
 	{ .id = PHI_MLX_NVFP4, .groups = 1, .group = 16, .scales = PHI_TABLED, .most = 126,
@@ -373,6 +380,7 @@ phi_fields_low(const struct phi_shape *shape, const struct phi_fields *fields, u
 {
 	switch (shape->lows) {
 	case PHI_NO_LOW:
+	case PHI_ZEROED:
 		return 0;
 	case PHI_ADDED:
 		return -phi_head_value(shape, fields->dmin);
@@ -385,9 +393,10 @@ void
 phi_fields_values(const struct phi_shape *shape, const struct phi_fields *fields, float *dst)
 {
 	float values[PHI_FIELD_CODES] = { 0 };
+	const float zero = shape->lows == PHI_ZEROED ? (float)fields->min[0] : 0;
 	for (unsigned i = 0; i < shape->codes; i++)
 		values[shape->order ? shape->order[i] : i] =
-			shape->values ? shape->values[i] : shape->first + (float)i;
+			shape->values ? shape->values[i] : shape->first + (float)i - zero;
 	for (unsigned g = 0; g < shape->groups; g++) {
 		const float step = phi_fields_step(shape, fields, g);
 		const float low = phi_fields_low(shape, fields, g);

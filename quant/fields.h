@@ -9,6 +9,7 @@
  *   PHI_ONE      d                             PHI_NO_LOW    0
  *   PHI_WHOLE    d * scale[g]                  PHI_ADDED     -dmin
  *   PHI_TABLED   step(scale[g])                PHI_LOWERED   dmin * min[g]
+ *                                              PHI_ZEROED    0, and the value of code i is i - min[0]
  */
 #ifndef PHI_QUANT_FIELDS_H
 #define PHI_QUANT_FIELDS_H
@@ -25,7 +26,7 @@ struct phi_fields {
 
 enum phi_scales { PHI_ONE, PHI_WHOLE, PHI_TABLED };
 enum phi_heads { PHI_HALVES, PHI_BRAINS, PHI_FLOATS }; /* what d and dmin are: F16, BF16, F32 */
-enum phi_lows { PHI_NO_LOW, PHI_ADDED, PHI_LOWERED };
+enum phi_lows { PHI_NO_LOW, PHI_ADDED, PHI_LOWERED, PHI_ZEROED };
 
 struct phi_shape {
 	enum phi_type_id id;
@@ -40,7 +41,7 @@ struct phi_shape {
 	float (*step)(int scale);    /* PHI_TABLED: of 0 .. most, rising */
 	enum phi_lows lows;
 	int most_low;		     /* of min[g]; the least is 0 */
-	unsigned bits;		     /* codes are a stream of so many bits each, scale and low follow (MLX); or: */
+	unsigned bits;		     /* codes are a stream of so many bits each, scale and low or zero follow; or: */
 	void (*unpack)(const uint8_t *block, struct phi_fields *fields);
 	void (*pack)(const struct phi_fields *fields, uint8_t *block);
 };

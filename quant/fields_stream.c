@@ -1,5 +1,5 @@
-/* The fields of MLX's types: codes as a stream of bits, the first in the lowest; then the scale, and the bias of those
- * that have one. */
+/* The fields of MLX's and ONNX's types: codes as a stream of bits, the first in the lowest; then the scale, and the bias
+ * or the zero point of those that have one. */
 #include "quant/fields_bits.h"
 
 #include "formats/core/bytes.h"
@@ -41,7 +41,10 @@ phi_unpack_stream(const struct phi_shape *shape, const uint8_t *block, struct ph
 		return;
 	}
 	f->d = take_head(shape, heads);
-	f->dmin = take_head(shape, heads + head_size(shape));
+	if (shape->lows == PHI_ADDED)
+		f->dmin = take_head(shape, heads + head_size(shape));
+	if (shape->lows == PHI_ZEROED)
+		f->min[0] = heads[head_size(shape)];
 }
 
 void
@@ -60,5 +63,8 @@ phi_pack_stream(const struct phi_shape *shape, const struct phi_fields *f, uint8
 		return;
 	}
 	put_head(shape, f->d, block + size);
-	put_head(shape, f->dmin, block + size + head_size(shape));
+	if (shape->lows == PHI_ADDED)
+		put_head(shape, f->dmin, block + size + head_size(shape));
+	if (shape->lows == PHI_ZEROED)
+		block[size + head_size(shape)] = (uint8_t)f->min[0];
 }

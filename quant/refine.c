@@ -33,9 +33,15 @@ search_load(struct search *s, const struct phi_shape *shape, const float *x, con
 static void
 search_codes(struct search *s)
 {
-	for (unsigned g = 0; g < s->shape->groups; g++)
+	struct phi_shape shape = *s->shape;
+	if (shape.lows == PHI_ZEROED)
+		shape.first = (float)-s->best.min[0];
+	for (unsigned g = 0; g < s->shape->groups; g++) {
+		s->groups[g].shape = &shape;
 		group_codes(&s->groups[g], phi_fields_step(s->shape, &s->best, g),
 			phi_fields_low(s->shape, &s->best, g), s->best.code + g * s->shape->group);
+		s->groups[g].shape = s->shape;
+	}
 }
 
 /* Whole numbers from nearest to x / unit on, one up and down, within bounds. */
@@ -184,6 +190,48 @@ search_one(struct search *s)
 		}
 }
 
+/* Scales about the best fit with this zero point, or with none. */
+static void
+try_zero(struct search *s, int zero, float step)
+{
+	enum { REACH = 2 };
+	struct phi_shape shape = *s->shape;
+	struct group *const group = &s->groups[0];
+	shape.first = (float)-zero;
+	shape.lows = PHI_NO_LOW;
+	group->shape = &shape;
+	struct fit fit = fit_trial(group, step, 0);
+	fit_settle(group, &fit);
+	const uint32_t d = phi_head_bits(&shape, fit.step);
+	for (int i = -REACH; i <= REACH; i++) {
+		const struct phi_fields f = { .d = head_next(&shape, d, i), .min[0] = (int16_t)zero };
+		const float at = phi_fields_step(&shape, &f, 0);
+		const float error = isfinite(at) ? group_error(group, at, 0) : INFINITY;
+		if (error < s->error) {
+			s->error = error;
+			s->best = f;
+		}
+	}
+	group->shape = s->shape;
+}
+
+/* Zero points about that of the best low, and that of the range stretched to zero. */
+static void
+search_zeroed(struct search *s)
+{
+	const struct group *const g = &s->groups[0];
+	const struct fit *const fit = &s->fits[0];
+	const float least = g->least < 0 ? g->least : 0, most = g->most > 0 ? g->most : 0;
+	const float stretched = (most - least) / (float)s->shape->most_low;
+	const struct near zero = near(fit->low, fit->step, 0, s->shape->most_low);
+	for (int z = zero.from; z <= zero.to; z++)
+		try_zero(s, z, fit->step);
+	const struct near other = near(-least, stretched, 0, s->shape->most_low);
+	for (int z = other.from; z <= other.to; z++)
+		for (int i = 0; i < 2; i++)
+			try_zero(s, z, stretched * (1 - 0.06f * (float)i));
+}
+
 /* The first scale of the table whose step is at least x. */
 static int
 scale_from(const struct phi_shape *shape, float x)
@@ -246,7 +294,10 @@ REFINE_LEVEL(const struct phi_shape *shape, const float *src, const float *impor
 		s.reference = s.best = (struct phi_fields){ 0 };
 		phi_fields_unpack(shape, dst, &s.reference);
 		search_load(&s, shape, src, w);
-		ways[shape->scales](&s);
+		if (shape->lows == PHI_ZEROED)
+			search_zeroed(&s);
+		else
+			ways[shape->scales](&s);
 		search_codes(&s);
 		if (block_error(shape, &s.best, src, w) < block_error(shape, &s.reference, src, w))
 			phi_fields_pack(shape, &s.best, dst);

@@ -14,7 +14,8 @@ struct way {
 static bool
 is_linear(const struct phi_shape *shape)
 {
-	return shape->groups == 1 && shape->scales == PHI_ONE && !shape->values && shape->codes >= 16;
+	return shape->groups == 1 && shape->scales == PHI_ONE && !shape->values && shape->codes >= 16 &&
+		shape->lows != PHI_ZEROED;
 }
 
 /* One byte of scale that means the same on both sides. */

@@ -36,9 +36,9 @@ types() {
 
 @test "every number type has its line" {
 	while read -r name elements class bytes; do
-		if [[ $name == MLX?_G*_F32 ]]; then
+		if [[ $name == @(MLX|ONNX)?*_G*_F32 ]]; then
 			line="^\.It ${name%_*} Ta $elements Ta $bytes Ta [0-9]+ Ta [0-9.]+\$"
-		elif [[ $name == MLX?_G* ]]; then
+		elif [[ $name == @(MLX|ONNX)?*_G* ]]; then
 			line="^\.It ${name%_*} Ta $elements Ta [0-9]+ Ta $bytes Ta [0-9.]+\$"
 		elif [ "$class" = BLOCK ]; then
 			line="^\.It $name Ta $elements Ta $bytes Ta [0-9.]+\$"
@@ -54,7 +54,7 @@ types() {
 	made=" $(phi-quant --help | sed -n '/^Types/,/^$/p' | tail -n +2 | xargs) "
 	while read -r name _; do
 		says=no does=no to=x.gguf
-		[[ $name != MLX* ]] || to=x.tar
+		[[ $name != @(MLX|ONNX)* ]] || to=x.tar
 		[[ $made == *" $name "* ]] && says=yes
 		phi-quant -n -q --pure -t "$name" a.safetensors -o $to >/dev/null 2>&1 && does=yes
 		[ $says = $does ] || { echo "$name: says $says, does $does"; return 1; }

@@ -18,9 +18,18 @@ enum { N = 256 * 12, BYTES = N * 2, ROW = 256 };
 static float source[N], decoded[N], importance[N];
 static uint8_t made[BYTES], bytes[BYTES], expected[BYTES];
 
+/* Of ONNX's, which differ in their sizes alone, two blocks will do. */
+static const struct phi_shape *
+shape_of(int id)
+{
+	const struct phi_type *const type = phi_type_of((enum phi_type_id)id);
+	const bool onnx = strncmp(type->name, "ONNX", 4) == 0;
+	return onnx && type->elements != 32 && type->elements != 128 ? NULL : phi_shape_of(type->id);
+}
+
 #define EACH_SHAPE(shape)                                                                                  \
 	for (int id = 0; id < PHI_TYPES; id++)                                                             \
-		for (const struct phi_shape *shape = phi_shape_of((enum phi_type_id)id); shape; shape = NULL)
+		for (const struct phi_shape *shape = shape_of(id); shape; shape = NULL)
 
 static void
 convert(enum phi_type_id from, enum phi_type_id to, const void *src, void *dst)
