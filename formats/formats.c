@@ -76,7 +76,7 @@ leave_fields(struct phi_model *lowered)
 		struct phi_tensor *const t = &lowered->tensors[i];
 		struct phi_type_fields fields;
 		if (phi_type_fields(t->type, &fields))
-			t->type = phi_type_of(fields.bias ? fields.scales : PHI_BF16);
+			t->type = phi_type_of(fields.floats);
 	}
 }
 

@@ -43,15 +43,20 @@ static const struct {
 } torn[] = {
 #define MLX_TYPE(width, group, scale_type, size)                                                \
 	{ PHI_MLX##width##_G##group##_##scale_type, { .bits = width, .codes = group * width / 8, \
-		.scale = size, .bias = size, .scales = PHI_##scale_type } },
+		.scale = size, .bias = size, .scales = PHI_##scale_type, .floats = PHI_##scale_type, \
+		.format = "mlx" } },
 #include "formats/core/mlx_types.def"
 #define ONNX_TYPE(width, mark, block, scale_type, size, point)                                   \
 	{ PHI_ONNX##width##mark##_G##block##_##scale_type, { .bits = width, .codes = block * width / 8, \
-		.scale = size, .zero = point, .scales = PHI_##scale_type } },
+		.scale = size, .zero = point, .scales = PHI_##scale_type, .floats = PHI_##scale_type, \
+		.format = "onnx" } },
 #include "formats/core/onnx_types.def"
-	{ PHI_MLX_MXFP4, { .bits = 4, .codes = 16, .scale = 1, .scales = PHI_F8_E8M0 } },
-	{ PHI_MLX_MXFP8, { .bits = 8, .codes = 32, .scale = 1, .scales = PHI_F8_E8M0 } },
-	{ PHI_MLX_NVFP4, { .bits = 4, .codes = 8, .scale = 1, .scales = PHI_F8_E4M3 } },
+	{ PHI_MLX_MXFP4, { .bits = 4, .codes = 16, .scale = 1, .scales = PHI_F8_E8M0, .floats = PHI_BF16,
+		.format = "mlx" } },
+	{ PHI_MLX_MXFP8, { .bits = 8, .codes = 32, .scale = 1, .scales = PHI_F8_E8M0, .floats = PHI_BF16,
+		.format = "mlx" } },
+	{ PHI_MLX_NVFP4, { .bits = 4, .codes = 8, .scale = 1, .scales = PHI_F8_E4M3, .floats = PHI_BF16,
+		.format = "mlx" } },
 };
 enum { NTORN = sizeof torn / sizeof *torn };
 
@@ -80,7 +85,7 @@ const struct phi_type *
 phi_type_onnx(unsigned bits, unsigned block, enum phi_type_id scales, bool zeros)
 {
 	for (size_t i = 0; i < NTORN; i++)
-		if (!strncmp(types[torn[i].id].name, "ONNX", 4) && torn[i].fields.bits == bits &&
+		if (!strcmp(torn[i].fields.format, "onnx") && torn[i].fields.bits == bits &&
 			types[torn[i].id].elements == block && torn[i].fields.scales == scales &&
 			(torn[i].fields.zero != 0) == zeros)
 			return &types[torn[i].id];

@@ -49,6 +49,8 @@ struct phi_type_fields {
 	unsigned bits;		   /* of a code, and of a zero point in its plane */
 	unsigned codes, scale, bias, zero; /* bytes of a block; 0: there is none */
 	enum phi_type_id scales;   /* what scale and bias are: F32, F16, BF16; F8_E8M0, F8_E4M3 */
+	enum phi_type_id floats;   /* what the weights were before: the scales' type, where that is wide enough */
+	const char *format;	   /* which keeps them so: "mlx", "onnx" */
 };
 /* False if the type's blocks are never torn. The types that are: MLX's, ONNX's. */
 bool phi_type_fields(const struct phi_type *type, struct phi_type_fields *fields);

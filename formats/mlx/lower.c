@@ -48,8 +48,8 @@ float_of(const struct phi_type *type)
 	struct phi_type_fields fields;
 	if (is_float(type))
 		return type;
-	if (phi_type_fields(type, &fields) && fields.bias)
-		return phi_type_of(fields.scales);
+	if (phi_type_fields(type, &fields))
+		return phi_type_of(fields.floats);
 	return phi_type_of(type->id == PHI_F64 ? PHI_F32 : PHI_BF16);
 }
 
@@ -61,7 +61,8 @@ set_types(struct phi_model *lowered, const char *recipe)
 	const struct phi_type *const cast = cast_of(lowered, recipe);
 	for (size_t i = 0; i < lowered->ntensors; i++) {
 		struct phi_tensor *const t = &lowered->tensors[i];
-		const bool kept = phi_type_nfields(t->type) && !recipe;
+		struct phi_type_fields fields;
+		const bool kept = !recipe && phi_type_fields(t->type, &fields) && !strcmp(fields.format, "mlx");
 		if (kept || t->type->class == PHI_CLASS_INTEGER || t->type->class == PHI_CLASS_BOOLEAN ||
 			t->type->class == PHI_CLASS_COMPLEX)
 			continue;

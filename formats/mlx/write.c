@@ -42,9 +42,11 @@ check(const struct phi_plan *plan, uint32_t index, struct phi_err *err)
 {
 	const struct phi_tensor *const t = &plan->model->tensors[index];
 	struct phi_quoted q;
-	if (!phi_type_nfields(t->type) && !phi_st_type_known(t->type))
+	struct phi_type_fields fields;
+	const bool torn = phi_type_fields(t->type, &fields);
+	if (torn ? strcmp(fields.format, "mlx") != 0 : !phi_st_type_known(t->type))
 		return phi_plan_refuse(plan, index, t->type->class == PHI_CLASS_COMPLEX ? NULL : "MLX8_G32_BF16", err);
-	if (phi_type_nfields(t->type) && (t->rank < 2 || !phi_mlx_path(t->name)))
+	if (torn && (t->rank < 2 || !phi_mlx_path(t->name)))
 		return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: only weights of two dimensions or more are quantized",
 			phi_quote(&q, t->name));
 	if (!t->name[0] || !phi_utf8_valid(t->name, strlen(t->name)) || !strcmp(t->name, "__metadata__"))
