@@ -139,7 +139,7 @@ scales_of(const struct phi_type *type)
 {
 	struct phi_type_fields fields;
 	if (phi_type_fields(type, &fields))
-		return fields.bias ? fields.scales : PHI_BF16;
+		return fields.floats;
 	return type->id == PHI_F32 || type->id == PHI_F16 ? type->id : PHI_BF16;
 }
 
