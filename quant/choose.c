@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 struct choice {
 	struct phi_model *model;
@@ -17,6 +18,7 @@ struct choice {
 	const struct phi_recipe *recipe; /* or NULL */
 	const struct phi_type *type;	 /* of --pure, or the recipe's base, or NULL */
 	struct phi_mixture mixture;	 /* of the recipe */
+	bool lowered;			 /* the recipe is one of those that a decoder of ONNX is lowered by */
 	bool for_mlx;			 /* lowered to MLX: */
 	struct phi_mlx_recipe mlx;	 /* its recipe, if it has a name */
 	const char *recipe_why;		 /* "recipe q8_0" */
@@ -193,12 +195,16 @@ choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 		return t->why ? 0 : -1;
 	}
 	const struct phi_type *const asked = asked_for(c, t, &why);
-	const struct phi_pick pick = c->for_mlx ? (struct phi_pick){ .type = NULL }
+	const struct phi_pick pick = c->for_mlx || c->lowered ? (struct phi_pick){ .type = NULL }
 						: recipe_pick(c, t, asked || hit.why);
 	if (asked)
 		return take(c, t, asked, why, err);
 	if (hit.why)
 		return take(c, t, hit.type ? hit.type : kept_or_twin(c, t), hit.why, err);
+	if (c->lowered) {
+		t->why = t->type->class == PHI_CLASS_BLOCK ? c->recipe_why : NULL;
+		return 0;
+	}
 	if (c->for_mlx)
 		return choose_for_mlx(c, t, err);
 	if (!pick.type)
@@ -241,13 +247,21 @@ check_made(const struct phi_type *type, const char *option, struct phi_err *err)
 	return 0;
 }
 
+static bool
+is_lowered(const struct phi_model *model, const char *recipe)
+{
+	return !strcmp(model->view, "onnx") &&
+		(!strcasecmp(recipe, "int2") || !strcasecmp(recipe, "int4") || !strcasecmp(recipe, "int8"));
+}
+
 static int
 read_recipe(struct choice *c, struct phi_err *err)
 {
 	const struct phi_recipe_options *const o = c->options;
 	if (!o->recipe)
 		return 0;
-	if (c->for_mlx && !o->pure ? phi_mlx_recipe_find(o->recipe, o->group, c->model, &c->mlx, err)
+	c->lowered = !o->pure && is_lowered(c->model, o->recipe);
+	if (c->lowered ? 0 : c->for_mlx && !o->pure ? phi_mlx_recipe_find(o->recipe, o->group, c->model, &c->mlx, err)
 				   : phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err))
 		return -1;
 	char *const name = phi_arena_strdup(c->model->arena, c->mlx.name ? c->mlx.name : o->recipe, err);

@@ -44,8 +44,9 @@ const char *phi_onnx_product(struct phi_onnx_decoder *d, const char *path, const
 /* The rows of a weight that the tokens name. */
 const char *phi_onnx_rows(struct phi_onnx_decoder *d, const char *path, const char *tokens,
 	const struct phi_graph_weight *weight);
-/* Places a tensor that was made here, and declares it. */
-const char *phi_onnx_place(struct phi_onnx_decoder *d, const struct phi_tensor *tensor);
+/* Adds a matrix that is made when it is written, and declares it. */
+const char *phi_onnx_generated(struct phi_onnx_decoder *d, const char *name, const struct phi_type *type,
+	uint64_t rows, uint64_t columns, void (*generate)(const void *, uint64_t, void *, size_t), const void *state);
 
 /* build_rope.c. Declares the caches and sets cos and sin; after `total`. */
 void phi_onnx_rope(struct phi_onnx_decoder *d);

@@ -14,7 +14,6 @@
 #include "formats/onnx/data.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { ROTARY_STEP = 16 }; /* what GroupQueryAttention on the CPU can rotate */
 
@@ -70,34 +69,15 @@ frequencies(struct phi_onnx_decoder *d, const double *factors)
 	return f;
 }
 
-/* A tensor of the plan's model that is made here. */
 static const char *
 add_cache(struct phi_onnx_decoder *d, const char *name, uint64_t places, const struct cache *cache)
 {
-	struct phi_plan *const plan = d->plan;
-	struct phi_model *const model = plan->model;
-	struct cache *const state = phi_arena_alloc(plan->arena, sizeof *state, d->b.err);
-	struct phi_part *const part = phi_arena_calloc(plan->arena, 1, sizeof *part, d->b.err);
-	uint64_t *const bytes = phi_arena_calloc(plan->arena, model->ntensors + 1, sizeof *bytes, d->b.err);
-	struct phi_tensor *const t = state && part && bytes ? phi_model_add_tensor(model, d->b.err) : NULL;
-	d->b.failed = d->b.failed || !t;
-	if (d->b.failed)
+	struct cache *const state = d->b.failed ? NULL : phi_arena_alloc(d->plan->arena, sizeof *state, d->b.err);
+	d->b.failed = !state;
+	if (!state)
 		return "";
 	*state = *cache;
-	t->name = name;
-	t->type = cache->type;
-	t->rank = 2;
-	t->shape[0] = places;
-	t->shape[1] = cache->half;
-	t->fixed = true;
-	*part = (struct phi_part){ .kind = PHI_PART_GENERATE, .generate = generate, .state = state,
-		.size = places * cache->half * cache->type->bytes };
-	t->parts = part;
-	t->nparts = 1;
-	memcpy(bytes, plan->bytes, (model->ntensors - 1) * sizeof *bytes);
-	bytes[model->ntensors - 1] = part->size;
-	plan->bytes = bytes;
-	return phi_onnx_place(d, t);
+	return phi_onnx_generated(d, name, cache->type, places, cache->half, generate, state);
 }
 
 /* Both, "cos_cache" and "sin_cache" before `suffix`. */

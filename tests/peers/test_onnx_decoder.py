@@ -6,6 +6,7 @@ import sys
 
 import peers
 import numpy as np
+import onnx
 import onnxruntime as ort
 import onnxruntime_genai as genai
 import torch
@@ -129,6 +130,47 @@ def compare(name, model, folder, lengths, bar=BAR):
     return ids[:24]
 
 
+def decoded(folder):
+    """Canonical name -> what the weights in blocks stand for."""
+    model = onnx.load(folder / "model.onnx")
+    values = {t.name: t for t in model.graph.initializer}
+    out = {}
+    for name, t in values.items():
+        canonical = next((p.value for p in t.metadata_props if p.key == "phi.name"), None)
+        at = name.rfind("_Q")
+        if not canonical or at < 0:
+            continue
+        bits, codes = int(name[at + 2:]), onnx.numpy_helper.to_array(t)
+        scales = onnx.numpy_helper.to_array(values[name[:at] + "_scales"]).astype(np.float32)
+        shifts = np.arange(0, 8, bits)
+        q = ((codes[..., None] >> shifts) & (2 ** bits - 1)).reshape(*codes.shape[:2], -1).astype(np.float32)
+        out[canonical] = ((q - 2 ** (bits - 1)) * scales[..., None]).reshape(codes.shape[0], -1)
+    return out
+
+
+def load_decoded(model, weights):
+    """Puts them into transformers' model, fused where that has them fused."""
+    state = model.state_dict()
+    for name in list(weights):
+        if name.endswith("gate_proj.weight"):
+            up = weights.pop(name.replace("gate_proj", "up_proj"))
+            weights[name.replace("gate_proj", "gate_up_proj")] = np.concatenate([weights.pop(name), up])
+    for name, w in weights.items():
+        state[name].copy_(torch.from_numpy(w))
+    return len(weights)
+
+
+def quantized(name, source, lengths):
+    """The nodes compute what the blocks stand for, and with 8 bits that is near the checkpoint."""
+    for recipe in ("int4", "int8"):
+        out = work / f"{name}-{recipe}"
+        peers.tool("phi-quant", "-t", recipe, "-f", "onnx", source, "-o", f"{out}/")
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, attn_implementation="eager").eval()
+        n = load_decoded(model, decoded(out))
+        peers.check(n > 4, f"{name}: {n} weights in blocks of {recipe}")
+        compare(f"{name} {recipe}", model, out, lengths[:1])
+
+
 def main():
     only = sys.argv[1:]
     for seed, (name, cfg, lengths) in enumerate(configs(), 11):
@@ -141,6 +183,8 @@ def main():
             ids = compare(name, model, out, lengths)
             want, got = greedy_reference(model, ids, 16), greedy_genai(out, ids, 16)
             same = next((i for i, (a, b) in enumerate(zip(want, got)) if a != b), len(got))
+            if cfg["model_type"] != "phimoe":
+                quantized(name, source, lengths)
             peers.check(want == got, f"{name}: {same} of 16 greedy tokens from onnxruntime-genai", f"{want} {got}")
         except Exception as e:
             peers.check(False, name, f"{type(e).__name__}: {str(e).splitlines()[0]}")
