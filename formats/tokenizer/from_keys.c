@@ -43,11 +43,17 @@ parallel(const struct keys *k, const char *key, enum phi_value_kind kind, const 
 	return 0;
 }
 
+/* A NUL can be said in JSON, but readers of JSON end a text there. */
+static bool
+is_text(struct phi_string s)
+{
+	return phi_utf8_valid(s.data, s.size) && !memchr(s.data, '\0', s.size);
+}
+
 static int
 check_text(struct phi_string s, const char *what, uint64_t i, struct phi_err *err)
 {
-	return phi_utf8_valid(s.data, s.size) ? 0
-		: phi_fail(err, PHI_FORMAT, "%s %" PRIu64 " is not valid UTF-8", what, i);
+	return is_text(s) ? 0 : phi_fail(err, PHI_FORMAT, "%s %" PRIu64 " is not valid UTF-8, or holds a NUL", what, i);
 }
 
 static int
@@ -169,7 +175,7 @@ take_templates(struct keys *k, struct phi_err *err)
 		const char *const rest = m->key + strlen(prefix);
 		if (strncmp(m->key, prefix, strlen(prefix)) || (*rest && (*rest != '.' || !rest[1])))
 			continue;
-		if (m->value.kind != PHI_VALUE_STRING || !phi_utf8_valid(m->value.s.data, m->value.s.size))
+		if (m->value.kind != PHI_VALUE_STRING || !is_text(m->value.s))
 			return phi_fail(err, PHI_FORMAT, "a chat template is no text");
 		if (!*rest) {
 			v->chat_template = m->value.s;

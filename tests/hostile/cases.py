@@ -764,6 +764,7 @@ def back_cases():
     back("kinds-odd", b.family(kinds=b.numbers(t + "token_type", b.I32, "i", [1, 1, 1, -1])), "kind -1")
     back("kinds-text", b.family(kinds=b.strings(t + "token_type", ["a"] * 4)), "no array of i32")
     back("text-bytes", b.family(tokens=tokens("a", "b", "ab", b"\xff\xfe")), "token 3 is not valid UTF-8")
+    back("text-nul", b.family(tokens=tokens("a", "b", "ab", "x\0y")), "token 3 is not valid UTF-8, or holds a NUL")
     back("text-twice", b.family(tokens=tokens("a", "b", "ab", "ab")), "tokens 2 and 3 are both ab")
     back("merge-stranger", b.family(more=b.strings(t + "merges", ["a c"])), "merge 0 .a c. is not of tokens")
     back("merge-single", b.family(more=b.strings(t + "merges", ["ab"])), "merge 0 .ab. is no pair")
