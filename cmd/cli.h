@@ -54,7 +54,7 @@ struct cli {
 	bool from_quantized, keep_split, keep_all, lossless, keep_codes;
 	bool pure, search, report, explain, compress, external, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
 	bool jsonl, csv, stats, quick, metadata, tensors, heatmap;
-	bool in_place, undo, check, scan, layout, merge;
+	bool in_place, undo, check, scan, layout, graph, merge;
 	bool quiet, verbose, help, version;
 	struct cli_rules rules;
 	struct cli_list only, exclude, lora;

@@ -28,6 +28,8 @@ print(struct run *run, struct phi_source *source, bool *valid, struct phi_err *e
 	const struct cli *const cli = run->cli;
 	if (cli->check)
 		return phi_check_print(source, &run->options, run->report.out, valid, err);
+	if (cli->graph)
+		return phi_graph_print(source, &run->options, run->report.out, err);
 	return cli->layout ? phi_layout_print(source, &run->options, run->report.out, err)
 			   : phi_inspect_print(source, &run->options, run->report.out, err);
 }
@@ -139,8 +141,9 @@ run_all(struct run *run, struct phi_err *err)
 static int
 refuse(const struct cli *cli, struct phi_err *err)
 {
-	if (cli->check + cli->layout + cli->quick + cli->scan > 1)
-		return phi_fail(err, PHI_ARGUMENT, "one of --check, --quick, --scan and --layout at a time");
+	if (cli->check + cli->layout + cli->quick + cli->scan + cli->graph > 1)
+		return phi_fail(err, PHI_ARGUMENT,
+			"one of --check, --quick, --scan, --layout and --graph at a time");
 	if (cli->quick && cli->style != PHI_STYLE_TEXT)
 		return phi_fail(err, PHI_ARGUMENT, "--quick prints names and nothing else");
 	return 0;

@@ -54,6 +54,11 @@ int phi_scan_print(struct phi_store *store, const struct phi_inspect_options *op
 int phi_layout_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
 	struct phi_err *err);
 
+/* --graph: how often each operator is there, then the nodes; JSON, JSON lines and CSV: the nodes. Fails if the
+ * model has no graph. Not of a sequential source. */
+int phi_graph_print(struct phi_source *source, const struct phi_inspect_options *options, FILE *out,
+	struct phi_err *err);
+
 enum { PHI_BLOCKS_MAX = 64 };
 
 struct phi_importance_list; /* quant/importance.h */

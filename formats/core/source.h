@@ -8,6 +8,19 @@
 
 struct phi_source;
 
+/* A node of a graph, for --graph; lent for the call. */
+struct phi_node_view {
+	const char *graph; /* what leads to the graph it is in; "": the main one */
+	const char *name, *op, *domain;
+	const char *const *inputs, *const *outputs; /* "": one that is left out */
+	size_t ninputs, noutputs;
+};
+
+struct phi_nodes {
+	int (*emit)(void *ctx, const struct phi_node_view *node, struct phi_err *err);
+	void *ctx;
+};
+
 struct phi_source_ops {
 	/* Reads bytes [offset, offset + n) of a storage, exactly. From any thread when random. On a
 	 * sequential source the pairs (storage, offset) never decrease: storages arrive in the order
@@ -24,6 +37,9 @@ struct phi_source_ops {
 	/* --layout: every byte of the files, in order. Random sources only. May be NULL. */
 	int (*layout)(struct phi_source *source, const struct phi_regions *regions,
 		struct phi_err *err);
+	/* --graph: the nodes, in their order; those of a graph within a node follow that node. Random sources
+	 * only. NULL: there is no graph. */
+	int (*graph)(struct phi_source *source, const struct phi_nodes *nodes, struct phi_err *err);
 	/* Sequential sources: becomes random without a spool, if what it reads from is a file; the end is
 	 * checked on the way. Returns 1; 0 if it cannot; -1. May be NULL. */
 	int (*settle)(struct phi_source *source, struct phi_err *err);

@@ -204,6 +204,7 @@ static const struct phi_source_ops ops = {
 	.read = read_storage,
 	.check = phi_onnx_check,
 	.layout = phi_onnx_layout,
+	.graph = phi_onnx_nodes,
 	.close = close_state,
 };
 

@@ -48,8 +48,9 @@ int phi_onnx_keys(struct phi_model *model, const PhiOnnx__Model *proto, struct p
 /* "FLOAT [batch, 3, 224, 224]": a tensor's type as it is declared. */
 int phi_onnx_spell_type(const PhiOnnx__Type *type, struct phi_buffer *out, struct phi_err *err);
 
-/* check.c, layout.c: the source's ops; scan_model.c: the format's. */
+/* check.c, layout.c, nodes.c: the source's ops; scan_model.c: the format's. */
 int phi_onnx_check(struct phi_source *source, const struct phi_findings *findings, struct phi_err *err);
+int phi_onnx_nodes(struct phi_source *source, const struct phi_nodes *nodes, struct phi_err *err);
 int phi_onnx_scan_store(struct phi_store *store, const struct phi_findings *findings, struct phi_err *err);
 int phi_onnx_layout(struct phi_source *source, const struct phi_regions *regions, struct phi_err *err);
 

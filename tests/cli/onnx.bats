@@ -113,3 +113,11 @@ shows() { phi-inspect --json --sum "$1" | jq -c '.tensors[]|[.name,.dtype,.shape
 	model a.onnx 'o.small(o.tensor("w", o.FLOAT, [2, 2], w), o.tensor("v", o.FLOAT, [4], w))'
 	fails 2 "phi-repack: tensor w is not there, but the graph needs it" phi-repack a.onnx --exclude w -o b.onnx
 }
+
+@test "--graph: operators and nodes" {
+	model a.onnx 'o.small(nodes=[o.node("Neg", ["x"], ["a"], [], "first"), o.node("Neg", ["a"], ["b"]), o.node("MatMul", ["b", "w"], ["y"])])'
+	phi-inspect --graph a.onnx | has '^  Neg  *-  *2$'
+	[ "$(phi-inspect --graph --json a.onnx | jq -r '.[2] | "\(.operator) \(.inputs) \(.outputs)"')" = "MatMul b w y" ]
+	safetensors s.safetensors w=F32:2:1,2
+	fails 2 "phi-inspect: s.safetensors: safetensors has no graph to show" phi-inspect --graph s.safetensors
+}

@@ -74,7 +74,7 @@ load common
 	fails 2 "phi-repack: -z compresses the stream only, not gguf" \
 		phi-repack -z -o out.gguf Phi-4-mini
 	fails 2 "phi-inspect: one of -f, --json, --jsonl and --csv is enough" phi-inspect --json --csv Phi-4-mini
-	fails 2 "phi-inspect: one of --check, --quick, --scan and --layout at a time" phi-inspect --check --quick Phi-4-mini
+	fails 2 "phi-inspect: one of --check, --quick, --scan, --layout and --graph at a time" phi-inspect --check --quick Phi-4-mini
 	fails 2 "phi-inspect: --quick prints names and nothing else" phi-inspect --json --quick Phi-4-mini
 	fails 2 "phi-diff: --blocks: at most 64" phi-diff --blocks 65 Phi-4-mini Phi-4-mini
 	fails 2 "phi-diff: --metadata looks at no weights: not with --tensors, --blocks, --heatmap, --stats" \
