@@ -52,7 +52,7 @@ constants(struct phi_onnx_decoder *d, bool first)
 	phi_onnx_ints(b, c.experts, all, d->h.experts, false);
 	phi_onnx_real(b, c.noise, phi_type_of(PHI_F32), 2 * d->h.router_noise);
 	phi_onnx_real(b, c.floor, phi_type_of(PHI_F32), -INFINITY);
-	phi_onnx_real(b, c.nothing, d->io, 0);
+	phi_onnx_real(b, c.nothing, phi_type_of(PHI_F32), 0);
 	return c;
 }
 
@@ -62,6 +62,17 @@ node(struct mixture *m, const char *op, const char *name, const char *a, const c
 {
 	return phi_onnx_node(&m->d->b, op, phi_onnx_text(&m->d->b, "%s/%s", m->path, name),
 		(const char *const[]){ a, b, c, NULL });
+}
+
+/* Sums and scores are F32: the operators that add to rows, and infinity, want it. */
+static const char *
+cast(struct mixture *m, const char *name, const char *x, const struct phi_type *to)
+{
+	if (m->d->io->id == PHI_F32)
+		return x;
+	x = node(m, "Cast", name, x, NULL, NULL);
+	phi_onnx_int(&m->d->b, "to", phi_onnx_type_number(to));
+	return x;
 }
 
 /* The number n of the two choices, of `left`: the scores that may still be chosen. */
@@ -98,10 +109,7 @@ route(struct mixture *m)
 	phi_onnx_int(b, "axis", 1);
 	m->weights = node(m, "Concat", "router/weights/Concat", weight[0], weight[1], NULL);
 	phi_onnx_int(b, "axis", 1);
-	if (m->d->io->id != PHI_F32) {
-		m->weights = node(m, "Cast", "router/weights/Cast", m->weights, NULL, NULL);
-		phi_onnx_int(b, "to", phi_onnx_type_number(m->d->io));
-	}
+	m->weights = cast(m, "router/weights/Cast", m->weights, m->d->io);
 }
 
 static const char *
@@ -128,7 +136,8 @@ expert(struct mixture *m, uint32_t number, const struct phi_graph_weight *w, con
 	const char *const s = node(m, "Mul", "act_fn/Mul", gate, node(m, "Sigmoid", "act_fn/Sigmoid", gate, NULL, NULL), NULL);
 	const char *const down = product(m, "w2", node(m, "Mul", "Mul", s, up, NULL), &w[PHI_EXPERT_DOWN]);
 	const char *const column = node(m, "Unsqueeze", "weights/Unsqueeze", weight, m->c.last, NULL);
-	const char *const y = node(m, "Mul", "weights/Mul", down, column, NULL);
+	const char *const y = cast(m, "weights/Cast", node(m, "Mul", "weights/Mul", down, column, NULL),
+		phi_type_of(PHI_F32));
 	sum = node(m, "ScatterND", "ScatterND", sum, node(m, "Unsqueeze", "rows/Unsqueeze", rows, m->c.last, NULL), y);
 	phi_onnx_string(b, "reduction", "add");
 	m->path = base;
@@ -146,14 +155,12 @@ phi_onnx_experts(struct phi_onnx_decoder *d, const char *path, const struct phi_
 	m.shape = node(&m, "Shape", "Shape", d->values[op->in[0]], NULL, NULL);
 	m.x = node(&m, "Reshape", "Reshape", d->values[op->in[0]], m.c.rows, NULL);
 	m.scores = node(&m, "Reshape", "router/Reshape", d->values[op->in[1]], m.c.scores, NULL);
-	if (d->io->id != PHI_F32) {
-		m.scores = node(&m, "Cast", "router/Cast", m.scores, NULL, NULL);
-		phi_onnx_int(&d->b, "to", phi_onnx_type_number(phi_type_of(PHI_F32)));
-	}
+	m.scores = cast(&m, "router/Cast", m.scores, phi_type_of(PHI_F32));
 	route(&m);
 	const char *const extent = node(&m, "Shape", "sum/Shape", m.x, NULL, NULL);
 	const char *sum = node(&m, "Expand", "sum/Expand", m.c.nothing, extent, NULL);
 	for (uint32_t e = 0; e < d->h.experts && !d->b.failed; e++)
 		sum = expert(&m, e, &op->experts[e * PHI_EXPERT_WEIGHTS], sum);
+	sum = cast(&m, "sum/Cast", sum, d->io);
 	return node(&m, "Reshape", "sum/Reshape", sum, m.shape, NULL);
 }

@@ -183,6 +183,9 @@ def main():
             ids = compare(name, model, out, lengths)
             want, got = greedy_reference(model, ids, 16), greedy_genai(out, ids, 16)
             same = next((i for i, (a, b) in enumerate(zip(want, got)) if a != b), len(got))
+            half = work / f"{name}-f16"
+            peers.tool("phi-quant", "-t", "f16", "-f", "onnx", source, "-o", f"{half}/")
+            compare(f"{name} f16", model, half, lengths[:1], 0.02)
             if cfg["model_type"] != "phimoe":
                 quantized(name, source, lengths)
             peers.check(want == got, f"{name}: {same} of 16 greedy tokens from onnxruntime-genai", f"{want} {got}")
