@@ -284,8 +284,12 @@ prepare(struct phi_onnx_decoder *d, struct phi_err *err)
 	for (size_t i = 0; i < model->ntensors; i++)
 		if (model->tensors[i].role == PHI_ROLE_OUTPUT_NORM && model->tensors[i].type->id == PHI_F16)
 			d->io = model->tensors[i].type;
-	if (phi_family_hparams(model, &d->h, err) || find_names(d, err) ||
-		phi_graph_make(model->family, &d->h, plan->arena, &d->graph, err))
+	if (phi_family_hparams(model, &d->h, err) || find_names(d, err))
+		return -1;
+	if (d->h.layers > model->ntensors || d->h.experts > model->ntensors)
+		return phi_fail(err, PHI_FORMAT, "%zu tensors are too few for the layers of the configuration",
+			model->ntensors);
+	if (phi_graph_make(model->family, &d->h, plan->arena, &d->graph, err))
 		return -1;
 	d->nplaced = model->ntensors;
 	d->placed = phi_arena_calloc(plan->arena, d->nplaced, sizeof *d->placed, err);

@@ -15,7 +15,10 @@
 
 #include <math.h>
 
-enum { ROTARY_STEP = 16 }; /* what GroupQueryAttention on the CPU can rotate */
+enum {
+	ROTARY_STEP = 16,     /* what GroupQueryAttention on the CPU can rotate */
+	PLACES_MAX = 1 << 22, /* of a cache: a number in a configuration must not become terabytes */
+};
 
 struct cache {
 	const struct phi_type *type;
@@ -136,6 +139,10 @@ phi_onnx_rope(struct phi_onnx_decoder *d)
 	if (h->rotary % ROTARY_STEP) {
 		phi_onnx_refuse(d, "%u rotary dimensions of a head: ONNX Runtime rotates multiples of %d", h->rotary,
 			ROTARY_STEP);
+		return;
+	}
+	if (h->context > PLACES_MAX || (h->rope != PHI_ROPE_PLAIN && h->original_context > PLACES_MAX)) {
+		phi_onnx_refuse(d, "a context of more than %d tokens", PLACES_MAX);
 		return;
 	}
 	if (h->rope == PHI_ROPE_PLAIN) {

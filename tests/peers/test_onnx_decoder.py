@@ -185,7 +185,13 @@ def main():
             same = next((i for i, (a, b) in enumerate(zip(want, got)) if a != b), len(got))
             half = work / f"{name}-f16"
             peers.tool("phi-quant", "-t", "f16", "-f", "onnx", source, "-o", f"{half}/")
-            compare(f"{name} f16", model, half, lengths[:1], 0.02)
+            if cfg["model_type"] == "phimoe":  # of two experts of nearly the same score F16 may take the other
+                runtime, logits = Runtime(half), reference(model, ids)
+                runtime.start()
+                far = np.abs(runtime.feed(ids) - logits).max(axis=1) / (logits.max() - logits.min())
+                peers.check(np.median(far) < 0.02, f"{name} f16: {np.median(far):.2g} of the spread at the median token")
+            else:
+                compare(f"{name} f16", model, half, lengths[:1], 0.02)
             if cfg["model_type"] != "phimoe":
                 quantized(name, source, lengths)
             peers.check(want == got, f"{name}: {same} of 16 greedy tokens from onnxruntime-genai", f"{want} {got}")
