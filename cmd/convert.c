@@ -104,16 +104,6 @@ find_format(struct job *job, struct phi_err *err)
 	return 0;
 }
 
-/* A stream that carries a runtime's view goes into that runtime's folder, where -o only says that it is one. */
-static void
-follow_view(struct job *job)
-{
-	const struct phi_format *const format = phi_format_named(job->source->model->view);
-	const bool named = job->cli->format || (job->choice && job->choice->target);
-	if (!named && format && (format->flags & PHI_FORMAT_FOLDER) && (job->format->flags & PHI_FORMAT_FOLDER))
-		job->format = format;
-}
-
 /* An existing input that is also the output would be read while its name goes to another file: legal,
  * but hardly meant. */
 static int
@@ -282,10 +272,7 @@ run(struct job *job, struct phi_err *err)
 	if (!job_to_stdout(cli))
 		job->spool.beside = process_parent(cli->output, job->beside, sizeof job->beside);
 	job->source = open_input(job, err);
-	if (!job->source)
-		return -1;
-	follow_view(job);
-	if (job_find_target(job, err) || settle_names(job, err) ||
+	if (!job->source || job_find_target(job, err) || settle_names(job, err) ||
 		(is_aimed(cli) && job_aim(job, err)) || job_plan(job, err))
 		return -1;
 	cli_warn(cli, job->plan->model);

@@ -191,9 +191,3 @@ PY
 	[ "$(tail -c 2 c.safetensors | od -An -tx1)" = " ff 7b" ]
 	[ "$(tail -c 2 k.safetensors | od -An -tx1)" = " 00 7c" ]
 }
-
-@test "a pipe of three with MLX's view ends in the folder that one process writes" {
-	phi-repack Phi-4-mini | phi-quant -t mlx:4 | phi-repack -o piped/
-	phi-quant -t mlx:4 Phi-4-mini -o direct/
-	diff -r piped direct
-}
