@@ -86,7 +86,10 @@ evil='\x80\x02cposix\nsystem\nX\x01\x00\x00\x00x\x85R.'
 }
 
 @test "the man page has every rule" {
-	sed -nE 's/^RULE\([A-Z_]+, "([^"]+)", .*/\1/p' "$top/formats/pytorch/scan_rules.def" | sort >have
+	{
+		sed -nE 's/^RULE\([A-Z_]+, "([^"]+)", .*/\1/p' "$top/formats/pytorch/scan_rules.def"
+		grep -ohE '"onnx\.[a-z]+"' "$top"/formats/onnx/scan_model.c | tr -d '"'
+	} | sort -u >have
 	sed -nE '/^\.Sh SCAN/,/^\.Sh EXIT/s/^\.It Cm //p' "$top/man/phi-inspect.1" | sort >page
 	[ -s have ] && diff have page
 }
