@@ -161,8 +161,10 @@ check_tensor(struct phi_source *source, const struct phi_tensor *t, void *buffer
 	}
 	struct phi_quoted q;
 	const bool block = type->elements > 1;
+	/* A graph has constants that are so by intent: masks, limits of a clip. */
 	return !count ? 0
-		      : phi_finding_emit(findings, PHI_FINDING_INVALID, "weights.not-finite",
+		      : phi_finding_emit(findings,
+				source->ops->graph ? PHI_FINDING_INFO : PHI_FINDING_INVALID, "weights.not-finite",
 				source->model->storages[t->plane[0].storage].file, NULL, UINT64_MAX,
 				err, "tensor %s: %s%" PRIu64 " of %" PRIu64 " %s, first at %" PRIu64,
 				phi_quote(&q, t->name), block ? "scales of " : "", count,

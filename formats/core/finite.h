@@ -9,7 +9,8 @@
  * not finite; *first is the index of the first, untouched if there is none. Little-endian. */
 uint64_t phi_type_odd(const struct phi_type *type, const void *p, uint64_t n, uint64_t *first);
 
-/* Reads every tensor and emits "weights.not-finite" for each that has any. Random sources only. */
+/* Reads every tensor and emits "weights.not-finite" for each that has any, as information only where there
+ * is a graph, which has such constants. Random sources only. */
 int phi_check_finite(struct phi_source *source, const struct phi_findings *findings,
 	struct phi_err *err);
 
