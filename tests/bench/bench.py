@@ -3,7 +3,7 @@
 
     tests/bench/run.sh build/gcc [FIGURE[=ROW,ROW...]...]          make bench BENCH='kernels quant=q4_k_m,iq4_xs threads'
 
-Figures: header repack legacy kernels mlx quant whole imatrix threads pipe memory experts scale. Rows: recipes of quant and
+Figures: header repack legacy kernels mlx quant imatrix threads whole pipe memory experts scale. Rows: recipes of quant and
 imatrix, types of kernels. All of quantization (kernels quant imatrix threads experts) takes about 15 minutes: recipes
 that the peer is slow at are run fewer times, once at least, and those marked below only by name.
 
@@ -125,7 +125,7 @@ def two_gb():
 def phi_folder(name, fill, dtype="float16", **keys):
     """A phi3 checkpoint folder of a given size with weights of 16 bits; fill is sparse or filled."""
     folder = work / name
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     tok = phi3.plain_tokenizer(600)
     cfg = phi3.config(tok, torch_dtype=dtype, tie_word_embeddings=True, **keys)
     phi3.write_json(folder / "config.json", cfg)
@@ -415,7 +415,7 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, whole, imatrix, threads, pipe, memory, experts, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, imatrix, threads, whole, pipe, memory, experts, scale)}
 for wanted in sys.argv[1:] or figures:
     name, _, rows = wanted.partition("=")
     try:
