@@ -85,8 +85,8 @@ $(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto
 $(B)/%.pb-c.o: $(B)/%.pb-c.c
 	$(Q)$(CC) $(CFLAGS_ALL) -Wno-shadow -c $< -o $@
 
-# Sanitizers make the inlined searches slow to compile, and nobody times them.
-LEVEL_OPT = $(if $(SAN),-O1,-O3)
+# Sanitizers make the inlined searches slow to compile, most of all where variables are, and nobody times them.
+LEVEL_OPT = $(if $(SAN),-O1 -g1,-O3)
 define level_rule
 $(B)/quant/%.$(1).o: quant/%.c
 	@mkdir -p $$(@D)
