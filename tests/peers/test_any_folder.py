@@ -149,10 +149,11 @@ def config(r):
 def weights(r, folder, cfg):
     full = {**cfg, "num_key_value_heads": cfg.get("num_key_value_heads") or cfg["num_attention_heads"],
             "tie_word_embeddings": cfg.get("tie_word_embeddings", False)}
-    if full["tie_word_embeddings"] and r.random() < 0.2:
-        full["tie_word_embeddings"] = False  # the head is there all the same
+    repeated = full["tie_word_embeddings"] and r.random() < 0.2
     dtype = r.choice(DTYPES)
     data = {k: torch.from_numpy(v).to(dtype) for k, v in phi3.random_weights(full, 1).items()}
+    if repeated:  # the head is there all the same, as a copy
+        data["lm_head.weight"] = data["model.embed_tokens.weight"].clone()
     kind = r.choice(["one", "one", "shards", "pickle"])
     if kind == "pickle":
         torch.save(data, folder / "pytorch_model.bin")
