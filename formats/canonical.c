@@ -22,20 +22,11 @@ struct making {
 	bool config, tokenizer; /* were they made up here? */
 };
 
-static const struct phi_tensor *
-tensor_of(const struct phi_model *model, enum phi_role role)
-{
-	for (size_t i = 0; i < model->ntensors; i++)
-		if (model->tensors[i].role == role)
-			return &model->tensors[i];
-	return NULL;
-}
-
 /* The factors of one of the two tensors, in the model's arena. */
 static int
 read_factors(struct making *m, enum phi_role role, const double **factors, size_t *n, struct phi_err *err)
 {
-	const struct phi_tensor *const t = tensor_of(m->model, role);
+	const struct phi_tensor *const t = phi_model_with_role(m->model, role);
 	if (!t)
 		return phi_fail(err, PHI_FORMAT, "tensor rope_factors_%s.weight is missing",
 			role == PHI_ROLE_ROPE_LONG ? "long" : "short");

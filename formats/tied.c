@@ -7,15 +7,6 @@
 
 #include <string.h>
 
-static const struct phi_tensor *
-tensor_of(const struct phi_model *model, enum phi_role role)
-{
-	for (size_t i = 0; i < model->ntensors; i++)
-		if (model->tensors[i].role == role)
-			return &model->tensors[i];
-	return NULL;
-}
-
 static int
 check(struct phi_source *source, const struct phi_tensor *head, const struct phi_tensor *embedding,
 	const struct phi_spool_options *spool, struct phi_err *err)
@@ -38,8 +29,8 @@ phi_check_tied(struct phi_source *source, const struct phi_spool_options *spool,
 	struct phi_hparams h;
 	if (!model->family || strcmp(model->view, "canonical"))
 		return 0;
-	const struct phi_tensor *const head = tensor_of(model, PHI_ROLE_OUTPUT);
-	const struct phi_tensor *const embedding = tensor_of(model, PHI_ROLE_EMBEDDING);
+	const struct phi_tensor *const head = phi_model_with_role(model, PHI_ROLE_OUTPUT);
+	const struct phi_tensor *const embedding = phi_model_with_role(model, PHI_ROLE_EMBEDDING);
 	if (!head || !embedding || phi_family_hparams(model, &h, NULL) < 0 || !h.tied ||
 		head->alias == (uint32_t)(embedding - model->tensors) ||
 		embedding->alias == (uint32_t)(head - model->tensors))

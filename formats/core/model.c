@@ -233,6 +233,15 @@ check_name(struct phi_names *names, const char *name, uint32_t index, struct phi
 	return there;
 }
 
+const struct phi_tensor *
+phi_model_with_role(const struct phi_model *model, enum phi_role role)
+{
+	for (size_t i = 0; i < model->ntensors; i++)
+		if (model->tensors[i].role == role)
+			return &model->tensors[i];
+	return NULL;
+}
+
 int
 phi_model_check(const struct phi_model *model, struct phi_err *err)
 {

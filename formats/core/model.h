@@ -71,6 +71,8 @@ int phi_model_find_aliases(struct phi_model *model, struct phi_err *err);
  * too long nor double, sizes that fit, rows that are multiples of the block, planes inside their
  * storages. Called by the registry after describe; formats check what is theirs. */
 int phi_model_check(const struct phi_model *model, struct phi_err *err);
+/* The first tensor of this role, or NULL. */
+const struct phi_tensor *phi_model_with_role(const struct phi_model *model, enum phi_role role);
 
 /* A model of the same tensors, each one part: the whole tensor of `origin`; metadata, sides, name,
  * family and view shared with it. The start of every lowering. Only the outer arrays are copied:

@@ -8,15 +8,6 @@
 
 enum { KEY_MAX = 96 };
 
-static const struct phi_tensor *
-tensor_of(const struct phi_model *model, enum phi_role role)
-{
-	for (size_t i = 0; i < model->ntensors; i++)
-		if (model->tensors[i].role == role)
-			return &model->tensors[i];
-	return NULL;
-}
-
 /* Is there a tensor of this presence? */
 static bool
 has(const struct phi_model *model, enum phi_presence presence)
@@ -92,7 +83,7 @@ phi_hparams_from_gguf(const struct phi_model *model, const struct phi_config_rul
 	struct phi_hparams *h, struct phi_err *err)
 {
 	const struct phi_metadata *const m = &model->metadata;
-	const struct phi_tensor *const embedding = tensor_of(model, PHI_ROLE_EMBEDDING);
+	const struct phi_tensor *const embedding = phi_model_with_role(model, PHI_ROLE_EMBEDDING);
 	if (read_keys(model, rules, h, err) < 0 || phi_hparams_derive(h, err) < 0)
 		return -1;
 	if (!embedding || embedding->rank != 2 || embedding->shape[0] > PHI_HPARAM_MAX)
@@ -100,10 +91,10 @@ phi_hparams_from_gguf(const struct phi_model *model, const struct phi_config_rul
 	h->vocab = (uint32_t)embedding->shape[0];
 	h->partial_rotary = (double)h->rotary / h->head_dim;
 	h->has_sliding_window = h->sliding_window > 0; /* 0 stands for none: Phi-4 */
-	h->tied = !tensor_of(model, PHI_ROLE_OUTPUT);
+	h->tied = !phi_model_with_role(model, PHI_ROLE_OUTPUT);
 	h->attention_bias = has(model, PHI_ATTENTION_BIAS);
 	h->head_bias = has(model, PHI_HEAD_BIAS);
-	if (tensor_of(model, PHI_ROLE_ROPE_LONG))
+	if (phi_model_with_role(model, PHI_ROLE_ROPE_LONG))
 		h->rope = PHI_ROPE_LONGROPE;
 	h->bos = phi_hparam_token(m, "tokenizer.ggml.bos_token_id");
 	h->eos = phi_hparam_token(m, "tokenizer.ggml.eos_token_id");

@@ -7,11 +7,9 @@ Every level this machine runs is tried, in a process of its own (PHI_CPU). Left 
 MX types below 2^-127 (its byte becomes that of 2^128), and weights beyond 448 * 6 in NVFP4, among which MLX finds no
 nearest; input that is not finite as a half is left out of F16.
 """
-import argparse
-import os
-import subprocess
 import sys
 
+import levels
 import peers
 import mlx_blocks as mlx
 import numpy as np
@@ -65,27 +63,5 @@ def check_input(lib, name, kind, x, dtype):
     return compared
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("library", nargs="?", default=str(peers.TOOLS / "libphitools.so"))
-    parser.add_argument("--weights", type=int, default=1 << 15)
-    parser.add_argument("--here", action="store_true", help="at the level PHI_CPU= names, and no other")
-    args = parser.parse_args()
-    if args.here:
-        lib = Library(os.path.abspath(args.library))
-        if os.environ["PHI_CPU"] != lib.lib.phi_quant_cpu().decode():
-            return  # not on this machine
-        try:
-            check(lib, args.weights // 4096 * 4096)
-        except peers.Failure as failure:
-            peers.check(False, str(failure))
-        peers.finish()
-    for level in ("scalar", "sse2", "avx2", "avx512", "neon"):
-        status = subprocess.run([sys.executable, __file__, args.library, "--here", "--weights", str(args.weights)],
-                                env=dict(os.environ, PHI_CPU=level))
-        peers.check(status.returncode == 0, f"{level}: bytes as MLX's, or not on this machine")
-    peers.finish()
-
-
 if __name__ == "__main__":
-    main()
+    levels.main(Library, check, "MLX's", 1 << 15, 4096)

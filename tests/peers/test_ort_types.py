@@ -8,12 +8,10 @@ Every level this machine runs is tried, in a process of its own (PHI_CPU). Rows 
 with zeros, as ONNX Runtime does; the default then leaves the codes beyond a row 0. Left out is input that is not finite
 as a half of F16, and what k_quant and rtn make of ranges too small or too large to divide by.
 """
-import argparse
 import ctypes as C
-import os
-import subprocess
 import sys
 
+import levels
 import peers
 import onnx_blocks as onnx
 import numpy as np
@@ -96,27 +94,5 @@ def check(lib, weights):
                           f"0 bytes differ in {compared / 1e6:.1f} M weights")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("library", nargs="?", default=str(peers.TOOLS / "libphitools.so"))
-    parser.add_argument("--weights", type=int, default=1 << 14)
-    parser.add_argument("--here", action="store_true", help="at the level PHI_CPU= names, and no other")
-    args = parser.parse_args()
-    if args.here:
-        lib = Library(os.path.abspath(args.library))
-        if os.environ["PHI_CPU"] != lib.lib.phi_quant_cpu().decode():
-            return  # not on this machine
-        try:
-            check(lib, args.weights // 8192 * 8192)
-        except peers.Failure as failure:
-            peers.check(False, str(failure))
-        peers.finish()
-    for level in ("scalar", "sse2", "avx2", "avx512", "neon"):
-        status = subprocess.run([sys.executable, __file__, args.library, "--here", "--weights", str(args.weights)],
-                                env=dict(os.environ, PHI_CPU=level))
-        peers.check(status.returncode == 0, f"{level}: bytes as ONNX Runtime's, or not on this machine")
-    peers.finish()
-
-
 if __name__ == "__main__":
-    main()
+    levels.main(Library, check, "ONNX Runtime's", 1 << 14, 8192)

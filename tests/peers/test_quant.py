@@ -6,12 +6,10 @@
 LIBRARY is libphitools.so (build/gcc/libphitools.so). Every level this machine runs is tried, in a process of its
 own (PHI_CPU). Prints a line a type: weights compared, differing bytes; fails on the first that differs.
 """
-import argparse
 import ctypes as C
-import os
-import subprocess
 import sys
 
+import levels
 import peers
 import ggml
 import numpy as np
@@ -159,27 +157,5 @@ def check_codes(lib, name, weights):
     return weights
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("library", nargs="?", default=str(peers.TOOLS / "libphitools.so"))
-    parser.add_argument("--weights", type=int, default=1 << 17)
-    parser.add_argument("--here", action="store_true", help="at the level PHI_CPU= names, and no other")
-    args = parser.parse_args()
-    if args.here:
-        lib = Library(os.path.abspath(args.library))
-        if os.environ["PHI_CPU"] != lib.lib.phi_quant_cpu().decode():
-            return  # not on this machine
-        try:
-            check(lib, args.weights // 4096 * 4096)
-        except peers.Failure as failure:
-            peers.check(False, str(failure))
-        peers.finish()
-    for level in ("scalar", "sse2", "avx2", "avx512", "neon"):
-        status = subprocess.run([sys.executable, __file__, args.library, "--here", "--weights", str(args.weights)],
-                                env=dict(os.environ, PHI_CPU=level))
-        peers.check(status.returncode == 0, f"{level}: bytes as ggml's, or not on this machine")
-    peers.finish()
-
-
 if __name__ == "__main__":
-    main()
+    levels.main(Library, check, "ggml's", 1 << 17, 4096)
