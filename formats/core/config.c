@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/core/json.h"
+#include "formats/core/json_edit.h"
 #include "formats/core/limits.h"
 
 #include <string.h>
@@ -162,4 +163,21 @@ phi_config_describe(struct phi_model *model, const char *text, size_t size, stru
 						: phi_fail(err, PHI_FORMAT, "not a JSON object");
 	json_decref(json);
 	return result;
+}
+
+int
+phi_config_cut(struct phi_model *model, const char *name, struct phi_err *err)
+{
+	for (size_t i = 0; i < model->nsides; i++) {
+		struct phi_side *const side = &model->sides[i];
+		if (strcmp(side->name, "config.json") != 0)
+			continue;
+		char *const text = phi_arena_copy(model->arena, side->data, side->size, err);
+		if (!text)
+			return -1;
+		side->size = phi_json_cut(text, side->size, name);
+		text[side->size] = '\0';
+		side->data = text;
+	}
+	return 0;
 }

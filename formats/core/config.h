@@ -15,4 +15,7 @@
 int phi_config_describe(
 	struct phi_model *model, const char *text, size_t size, struct phi_err *err);
 
+/* Cuts a member out of the model's config.json, if there is one; the metadata stays. */
+int phi_config_cut(struct phi_model *model, const char *name, struct phi_err *err);
+
 #endif

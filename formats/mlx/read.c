@@ -5,8 +5,8 @@
 #include "formats/mlx/mlx.h"
 #include "formats/mlx/quantization.h"
 
+#include "formats/core/config.h"
 #include "formats/core/escape.h"
-#include "formats/core/json_edit.h"
 #include "formats/core/memory.h"
 
 #include <inttypes.h>
@@ -213,19 +213,7 @@ forget(struct phi_model *model, struct phi_err *err)
 			model->metadata.items[n++] = model->metadata.items[i];
 	}
 	model->metadata.count = n;
-	for (size_t i = 0; i < model->nsides; i++) {
-		struct phi_side *const side = &model->sides[i];
-		if (strcmp(side->name, "config.json") != 0)
-			continue;
-		char *const text = phi_arena_copy(model->arena, side->data, side->size, err);
-		if (!text)
-			return -1;
-		side->size = phi_json_cut(text, side->size, "quantization");
-		side->size = phi_json_cut(text, side->size, "quantization_config");
-		text[side->size] = '\0';
-		side->data = text;
-	}
-	return 0;
+	return phi_config_cut(model, "quantization", err) || phi_config_cut(model, "quantization_config", err) ? -1 : 0;
 }
 
 static int

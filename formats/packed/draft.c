@@ -55,6 +55,20 @@ phi_draft_absorb(struct phi_draft *draft, const char *suffix)
 }
 
 struct phi_packed_plane *
+phi_draft_add(struct phi_draft *draft, enum phi_packed_role role, uint32_t index)
+{
+	const struct phi_tensor *const t = &draft->u->model->tensors[index];
+	const unsigned i = draft->tensor.nplanes++;
+	draft->members[draft->nmembers++] = draft->member_of[i] = index;
+	draft->tensor.plane[i] = t->plane[0];
+	draft->packed.nplanes = draft->tensor.nplanes;
+	struct phi_packed_plane *const p = &draft->packed.plane[i];
+	*p = (struct phi_packed_plane){ .role = role,
+		.type = t->type->elements > 1 ? phi_type_of(PHI_U8) : t->type, .block = { 1, 1 } };
+	return p;
+}
+
+struct phi_packed_plane *
 phi_draft_plane(struct phi_draft *draft, enum phi_packed_role role, const char *suffix)
 {
 	const uint32_t index = member_index(draft, suffix);
@@ -63,13 +77,7 @@ phi_draft_plane(struct phi_draft *draft, enum phi_packed_role role, const char *
 		phi_left_raw(draft, "%s is not stored in a row", suffix);
 		return NULL;
 	}
-	const unsigned i = draft->tensor.nplanes++;
-	draft->members[draft->nmembers++] = draft->member_of[i] = index;
-	draft->tensor.plane[i] = t->plane[0];
-	draft->packed.nplanes = draft->tensor.nplanes;
-	struct phi_packed_plane *const p = &draft->packed.plane[i];
-	*p = (struct phi_packed_plane){ .role = role, .type = t->type, .block = { 1, 1 } };
-	return p;
+	return phi_draft_add(draft, role, index);
 }
 
 int

@@ -56,6 +56,9 @@ int phi_left_raw(struct phi_draft *draft, const char *fmt, ...) PHI_PRINTF(2, 3)
 const struct phi_tensor *phi_draft_member(const struct phi_draft *draft, const char *suffix);
 /* Takes a member that is no plane of the result (a shape, an activation's scale), if it is there. */
 void phi_draft_absorb(struct phi_draft *draft, const char *suffix);
+/* Appends tensor `index`, dense and little-endian, as a plane of blocks of 1 x 1; its cells are of its own type, or bytes
+ * if several elements lie in one. */
+struct phi_packed_plane *phi_draft_add(struct phi_draft *draft, enum phi_packed_role role, uint32_t index);
 /* Appends the member as a plane, with its own type of cells, blocks of 1 x 1; returns it. The member is
  * there. NULL after phi_left_raw: it is no dense little-endian tensor. */
 struct phi_packed_plane *phi_draft_plane(struct phi_draft *draft, enum phi_packed_role role,

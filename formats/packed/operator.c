@@ -24,14 +24,7 @@ add_plane(struct phi_draft *draft, enum phi_packed_role role, const char *name)
 		phi_left_raw(draft, "%s is not there as it is stored", name);
 		return NULL;
 	}
-	const unsigned i = draft->tensor.nplanes++;
-	draft->members[draft->nmembers++] = draft->member_of[i] = index;
-	draft->tensor.plane[i] = t->plane[0];
-	draft->packed.nplanes = draft->tensor.nplanes;
-	struct phi_packed_plane *const p = &draft->packed.plane[i];
-	*p = (struct phi_packed_plane){ .role = role,
-		.type = t->type->elements > 1 ? phi_type_of(PHI_U8) : t->type, .block = { 1, 1 } };
-	return p;
+	return phi_draft_add(draft, role, index);
 }
 
 static bool

@@ -1,7 +1,7 @@
 #include "formats/packed/draft.h"
 
+#include "formats/core/config.h"
 #include "formats/core/escape.h"
-#include "formats/core/json_edit.h"
 #include "formats/core/memory.h"
 
 #include <stdio.h>
@@ -137,18 +137,7 @@ forget_config(struct phi_model *model, struct phi_err *err)
 			model->metadata.items[kept++] = model->metadata.items[i];
 	}
 	model->metadata.count = kept;
-	for (size_t i = 0; i < model->nsides; i++) {
-		struct phi_side *const side = &model->sides[i];
-		if (strcmp(side->name, "config.json") != 0)
-			continue;
-		char *const text = phi_arena_copy(model->arena, side->data, side->size, err);
-		if (!text)
-			return -1;
-		side->size = phi_json_cut(text, side->size, key);
-		text[side->size] = '\0';
-		side->data = text;
-	}
-	return 0;
+	return phi_config_cut(model, key, err);
 }
 
 static int

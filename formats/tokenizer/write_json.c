@@ -27,6 +27,22 @@ write_added(struct phi_json_writer *w, const struct phi_vocabulary *v, const str
 	phi_json_write_close(w, ']');
 }
 
+/* Steps done one after the other; write them between the two. */
+static void
+begin_steps(struct phi_json_writer *w, const char *key, const char *steps)
+{
+	phi_json_write_open(w, key, '{');
+	phi_json_write_text(w, "type", "Sequence");
+	phi_json_write_open(w, steps, '[');
+}
+
+static void
+end_steps(struct phi_json_writer *w)
+{
+	phi_json_write_close(w, ']');
+	phi_json_write_close(w, '}');
+}
+
 static void
 write_byte_level(struct phi_json_writer *w, const char *key, bool prefix, bool regex)
 {
@@ -41,9 +57,7 @@ write_byte_level(struct phi_json_writer *w, const char *key, bool prefix, bool r
 static void
 write_split(struct phi_json_writer *w, const char *regex)
 {
-	phi_json_write_open(w, "pre_tokenizer", '{');
-	phi_json_write_text(w, "type", "Sequence");
-	phi_json_write_open(w, "pretokenizers", '[');
+	begin_steps(w, "pre_tokenizer", "pretokenizers");
 	phi_json_write_open(w, NULL, '{');
 	phi_json_write_text(w, "type", "Split");
 	phi_json_write_open(w, "pattern", '{');
@@ -53,8 +67,7 @@ write_split(struct phi_json_writer *w, const char *regex)
 	phi_json_write_flag(w, "invert", true);
 	phi_json_write_close(w, '}');
 	write_byte_level(w, NULL, false, false);
-	phi_json_write_close(w, ']');
-	phi_json_write_close(w, '}');
+	end_steps(w);
 }
 
 static void
@@ -72,9 +85,7 @@ write_replace(struct phi_json_writer *w, const char *from, const char *to)
 static void
 write_normalizer(struct phi_json_writer *w, bool space_first)
 {
-	phi_json_write_open(w, "normalizer", '{');
-	phi_json_write_text(w, "type", "Sequence");
-	phi_json_write_open(w, "normalizers", '[');
+	begin_steps(w, "normalizer", "normalizers");
 	if (space_first) {
 		phi_json_write_open(w, NULL, '{');
 		phi_json_write_text(w, "type", "Prepend");
@@ -82,8 +93,7 @@ write_normalizer(struct phi_json_writer *w, bool space_first)
 		phi_json_write_close(w, '}');
 	}
 	write_replace(w, " ", MARK);
-	phi_json_write_close(w, ']');
-	phi_json_write_close(w, '}');
+	end_steps(w);
 }
 
 static void
@@ -97,9 +107,7 @@ write_type(struct phi_json_writer *w, const char *type)
 static void
 write_decoder(struct phi_json_writer *w, bool space_first)
 {
-	phi_json_write_open(w, "decoder", '{');
-	phi_json_write_text(w, "type", "Sequence");
-	phi_json_write_open(w, "decoders", '[');
+	begin_steps(w, "decoder", "decoders");
 	write_replace(w, MARK, " ");
 	write_type(w, "ByteFallback");
 	write_type(w, "Fuse");
@@ -111,8 +119,7 @@ write_decoder(struct phi_json_writer *w, bool space_first)
 		phi_json_write_count(w, "stop", 0);
 		phi_json_write_close(w, '}');
 	}
-	phi_json_write_close(w, ']');
-	phi_json_write_close(w, '}');
+	end_steps(w);
 }
 
 static void
