@@ -92,6 +92,34 @@ set_overflow(struct cli *cli, const struct cli_option *option, const char *argum
 }
 
 static int
+set_algorithm(struct cli *cli, const struct cli_option *option, const char *argument, void *field)
+{
+	enum phi_algorithm *const algorithm = field;
+	if (!strcmp(argument, "default"))
+		*algorithm = PHI_ALGORITHM_DEFAULT;
+	else if (!strcmp(argument, "rtn"))
+		*algorithm = PHI_ALGORITHM_RTN;
+	else if (!strcmp(argument, "k_quant"))
+		*algorithm = PHI_ALGORITHM_K_QUANT;
+	else
+		return refuse(cli, option, argument, "default, rtn or k_quant is expected");
+	return 0;
+}
+
+static int
+set_device(struct cli *cli, const struct cli_option *option, const char *argument, void *field)
+{
+	static const char *const names[] = {[PHI_DEVICE_CPU] = "cpu", [PHI_DEVICE_CUDA] = "cuda",
+		[PHI_DEVICE_DML] = "dml", [PHI_DEVICE_QNN] = "qnn"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(argument, names[i])) {
+			*(enum phi_device *)field = (enum phi_device)i;
+			return 0;
+		}
+	return refuse(cli, option, argument, "cpu, cuda, dml or qnn is expected");
+}
+
+static int
 set_compat(struct cli *cli, const struct cli_option *option, const char *argument, void *field)
 {
 	enum phi_compat *const compat = field;
@@ -219,6 +247,10 @@ set(struct cli *cli, const struct cli_option *option, char *argument)
 		return set_color(cli, option, argument, field);
 	case CLI_KIND_COMPAT:
 		return set_compat(cli, option, argument, field);
+	case CLI_KIND_ALGORITHM:
+		return set_algorithm(cli, option, argument, field);
+	case CLI_KIND_DEVICE:
+		return set_device(cli, option, argument, field);
 	case CLI_KIND_TYPE:
 		return set_type(cli, option, argument, field);
 	case CLI_KIND_JOBS:

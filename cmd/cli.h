@@ -51,6 +51,8 @@ struct cli {
 	const char *output, *format, *type, *pre, *name, *recipe_file, *write_recipe, *imatrix;
 	const struct phi_type *output_type, *embedding_type;
 	enum phi_compat compat;
+	struct phi_graph_options asked_graph;
+	bool sym, asym;
 	bool from_quantized, keep_split, keep_all, lossless, keep_codes;
 	bool pure, search, report, explain, compress, external, sum, full, brief, strict, dry_run, json, force, no_sync, no_spool;
 	bool jsonl, csv, stats, quick, metadata, tensors, heatmap;

@@ -113,8 +113,8 @@ check_operands(const struct job *job, struct phi_err *err)
 	struct stat in, out;
 	if (cli->noperands > 1 && !cli->merge)
 		return phi_fail(err, PHI_ARGUMENT, "too many operands (see --help)");
-	if (cli->lossless + cli->keep_codes + cli->search > 1)
-		return phi_fail(err, PHI_ARGUMENT, "--lossless, --keep-codes and --search exclude each other");
+	if (cli->lossless + cli->keep_codes + cli->search + (cli->asked_graph.algorithm != PHI_ALGORITHM_DEFAULT) > 1)
+		return phi_fail(err, PHI_ARGUMENT, "--lossless, --keep-codes, --search and --algo exclude each other");
 	if (cli->merge && cli->noperands < 2)
 		return phi_fail(err, PHI_ARGUMENT, "--merge: two models or more are needed (see --help)");
 	for (unsigned i = 0; i < cli->noperands && !job_to_stdout(cli); i++)

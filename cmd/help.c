@@ -56,6 +56,9 @@ print_recipes(FILE *out)
 	fputs("\nRecipes of MLX (also int4 for 4 with -f mlx):\n", out);
 	for (size_t i = 0; phi_recipes_mlx[i].name; i++)
 		fprintf(out, "  mlx:%-14s%s\n", phi_recipes_mlx[i].name, phi_recipes_mlx[i].summary);
+	fputs("\nRecipes of ONNX:\n", out);
+	for (size_t i = 0; phi_recipes_onnx[i].name; i++)
+		fprintf(out, "  onnx:%-13s%s\n", phi_recipes_onnx[i].name, phi_recipes_onnx[i].summary);
 }
 
 /* What --pure and --rule may name, in lines of 76 columns. */

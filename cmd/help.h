@@ -18,6 +18,8 @@ enum cli_kind {
 	CLI_KIND_OVERFLOW,  /* enum phi_overflow */
 	CLI_KIND_COLOR,	    /* enum cli_color */
 	CLI_KIND_COMPAT,    /* enum phi_compat */
+	CLI_KIND_ALGORITHM, /* enum phi_algorithm */
+	CLI_KIND_DEVICE,    /* enum phi_device */
 	CLI_KIND_TYPE,	    /* const struct phi_type * */
 	CLI_KIND_JOBS,	    /* unsigned */
 	CLI_KIND_SIZE,	    /* uint64_t */

@@ -62,11 +62,23 @@ check_named(const struct job *job, struct phi_err *err)
 	return 0;
 }
 
+/* Options that not every target has. */
 static int
-check_group(const struct job *job, struct phi_err *err)
+check_target(const struct job *job, struct phi_err *err)
 {
-	if (job->cli->group && strcmp(job->target->name, "mlx"))
-		return phi_fail(err, PHI_ARGUMENT, "--group is for MLX, not %s", job->target->name);
+	const struct cli *const cli = job->cli;
+	const struct phi_graph_options *const g = &cli->asked_graph;
+	const char *const name = job->target->name;
+	const bool onnx = !strncmp(name, "onnx", 4);
+	if (cli->group && strcmp(name, "mlx") && !onnx)
+		return phi_fail(err, PHI_ARGUMENT, "--group is for MLX and ONNX, not %s", name);
+	if (cli->sym && cli->asym)
+		return phi_fail(err, PHI_ARGUMENT, "--sym and --asym exclude each other");
+	if (!onnx && (cli->sym || cli->asym || g->qdq || g->accuracy || g->algorithm || g->device))
+		return phi_fail(err, PHI_ARGUMENT, "--algo, --sym, --asym, --qdq, --accuracy-level and --for are for "
+			"ONNX, not %s", name);
+	if (g->accuracy > 4)
+		return phi_fail(err, PHI_ARGUMENT, "--accuracy-level is 1 to 4, not %u", g->accuracy);
 	return 0;
 }
 
@@ -85,8 +97,11 @@ job_find_target(struct job *job, struct phi_err *err)
 {
 	follow_view(job);
 	job->target = job->format;
+	job->graph = job->cli->asked_graph;
+	job->graph.group = job->cli->group;
+	job->graph.symmetry = job->cli->sym ? PHI_SYMMETRY_YES : job->cli->asym ? PHI_SYMMETRY_NO : PHI_SYMMETRY_OWN;
 	if (!job->choice)
-		return 0;
+		return check_target(job, err);
 	const char *const asked = job->choice->target;
 	if (!strcmp(job->format->name, "stream")) {
 		if (check_named(job, err))
@@ -100,7 +115,7 @@ job_find_target(struct job *job, struct phi_err *err)
 		return phi_fail(err, PHI_ARGUMENT, "-t %s:%s does not go into a %s output", asked,
 			job->choice->recipe, job->format->name);
 	}
-	return check_group(job, err);
+	return check_target(job, err);
 }
 
 /* What the target is told to make. A canonical stream says which recipe made it, so that "f32, asked for"
@@ -125,7 +140,7 @@ job_recipe(const struct job *job, const struct phi_rule *rules, size_t nrules)
 		.rules = rules, .nrules = nrules, .output_type = cli->output_type,
 		.embedding_type = cli->embedding_type,
 		.importance = job->choice ? job->choice->importance : NULL, .compat = cli->compat,
-		.from_quantized = cli->from_quantized, .group = cli->group,
+		.from_quantized = cli->from_quantized, .group = cli->group, .graph = &job->graph,
 		.keep_codes = cli->keep_codes, .lossless = cli->lossless, .lenient = cli->dry_run};
 }
 
@@ -161,7 +176,7 @@ job_lower(struct job *job, struct phi_err *err)
 		.pre = cli->pre, .recipe = recipe_of(job), .pure = cli->pure,
 		.importance = job->choice && job->choice->importance ? &job->choice->note : NULL,
 		.faults = cli->compat != PHI_COMPAT_NONE, .keep_order = cli->keep_split,
-		.keep_all = cli->keep_all};
+		.keep_all = cli->keep_all, .graph = &job->graph};
 	struct phi_model *const lowered = phi_lower(job->source->model, job->target, &options, err);
 	if (!lowered) {
 		phi_source_blame(job->source, PHI_NONE, err);
@@ -175,6 +190,9 @@ job_lower(struct job *job, struct phi_err *err)
 static const struct phi_converters *
 converters(const struct cli *cli)
 {
+	const enum phi_algorithm algorithm = cli->asked_graph.algorithm;
+	if (algorithm != PHI_ALGORITHM_DEFAULT)
+		return algorithm == PHI_ALGORITHM_RTN ? &phi_quant_rtn : &phi_quant_k_quant;
 	return cli->lossless	 ? &phi_quant_lossless
 		: cli->keep_codes ? &phi_quant_keeping_codes
 		: cli->search ? &phi_quant_searching
@@ -201,7 +219,7 @@ job_plan_of(const struct job *job, struct phi_model *lowered, const struct phi_f
 	const struct phi_plan_options options = {.size = sizeof options,
 		.output = job_to_stdout(cli) ? NULL : slash ? slash + 1 : cli->output,
 		.compress = cli->compress, .external = cli->external, .shard_size = cli->shard_size,
-		.shard_count = cli->shard_count, .keep_parts = cli->keep_split,
+		.shard_count = cli->shard_count, .keep_parts = cli->keep_split, .graph = &job->graph,
 		.faults = cli->compat != PHI_COMPAT_NONE};
 	return phi_plan_make(lowered, format, &options, err);
 }

@@ -1,7 +1,8 @@
 /* Chooses types: the target's demands first, then the user's rules, then the recipe. */
 #include "quant/attach.h"
-#include "quant/mlx_recipe.h"
 #include "quant/mixture.h"
+#include "quant/mlx_recipe.h"
+#include "quant/onnx_recipe.h"
 #include "quant/rules.h"
 #include "quant/transcode.h"
 
@@ -18,9 +19,10 @@ struct choice {
 	const struct phi_recipe *recipe; /* or NULL */
 	const struct phi_type *type;	 /* of --pure, or the recipe's base, or NULL */
 	struct phi_mixture mixture;	 /* of the recipe */
-	bool lowered;			 /* the recipe is one of those that a decoder of ONNX is lowered by */
 	bool for_mlx;			 /* lowered to MLX: */
 	struct phi_mlx_recipe mlx;	 /* its recipe, if it has a name */
+	bool for_onnx;			 /* lowered to ONNX: */
+	struct phi_onnx_recipe onnx;	 /* its recipe, if it has a name */
 	const char *recipe_why;		 /* "recipe q8_0" */
 	struct phi_rules *rules;
 	size_t fallen; /* tensors whose rows do not fit the type they were to have */
@@ -90,8 +92,8 @@ take(struct choice *c, struct phi_tensor *t, const struct phi_type *type, const 
 	struct phi_err *err)
 {
 	const uint64_t row = phi_tensor_row(t);
-	/* MLX leaves such a weight as it is. */
-	if (row % type->elements == 0 || !c->for_mlx)
+	/* MLX and ONNX leave such a weight as it is. */
+	if (row % type->elements == 0 || (!c->for_mlx && !c->for_onnx))
 		t->type = phi_type_fitting(type, row);
 	t->why = why;
 	if (t->type == type)
@@ -166,13 +168,22 @@ recipe_pick(struct choice *c, const struct phi_tensor *t, bool ruled)
 	return phi_mixture_pick(&c->mixture, t);
 }
 
-/* What a recipe of MLX gives, or --pure. */
+/* What a recipe of MLX or ONNX gives, or --pure. */
+static const struct phi_type *
+pick_for_runtime(const struct choice *c, const struct phi_tensor *t, const char **why)
+{
+	if (c->mlx.name)
+		return phi_mlx_recipe_pick(&c->mlx, t, why);
+	if (c->onnx.name)
+		return phi_onnx_recipe_pick(&c->onnx, t, !c->mixture.facts.untied, why);
+	return (c->for_onnx && t->rank == 2) || (c->for_mlx && phi_mlx_is_module(t)) ? c->type : NULL;
+}
+
 static int
-choose_for_mlx(struct choice *c, struct phi_tensor *t, struct phi_err *err)
+choose_for_runtime(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 {
 	const char *why = NULL;
-	const struct phi_type *const type = c->mlx.name ? phi_mlx_recipe_pick(&c->mlx, t, &why)
-		: phi_mlx_is_module(t) ? c->type : NULL;
+	const struct phi_type *const type = pick_for_runtime(c, t, &why);
 	if (!type) {
 		t->why = why;
 		return 0;
@@ -195,18 +206,14 @@ choose_one(struct choice *c, struct phi_tensor *t, struct phi_err *err)
 		return t->why ? 0 : -1;
 	}
 	const struct phi_type *const asked = asked_for(c, t, &why);
-	const struct phi_pick pick = c->for_mlx || c->lowered ? (struct phi_pick){ .type = NULL }
+	const struct phi_pick pick = c->for_mlx || c->for_onnx ? (struct phi_pick){ .type = NULL }
 						: recipe_pick(c, t, asked || hit.why);
 	if (asked)
 		return take(c, t, asked, why, err);
 	if (hit.why)
 		return take(c, t, hit.type ? hit.type : kept_or_twin(c, t), hit.why, err);
-	if (c->lowered) {
-		t->why = t->type->class == PHI_CLASS_BLOCK ? c->recipe_why : NULL;
-		return 0;
-	}
-	if (c->for_mlx)
-		return choose_for_mlx(c, t, err);
+	if (c->for_mlx || c->for_onnx)
+		return choose_for_runtime(c, t, err);
 	if (!pick.type)
 		return 0;
 	/* A target says itself which of its vectors are which; a checkpoint keeps them. */
@@ -247,11 +254,16 @@ check_made(const struct phi_type *type, const char *option, struct phi_err *err)
 	return 0;
 }
 
-static bool
-is_lowered(const struct phi_model *model, const char *recipe)
+/* A name of a recipe, of those of the runtime. */
+static int
+find_recipe(struct choice *c, struct phi_err *err)
 {
-	return !strcmp(model->view, "onnx") &&
-		(!strcasecmp(recipe, "int2") || !strcasecmp(recipe, "int4") || !strcasecmp(recipe, "int8"));
+	const struct phi_recipe_options *const o = c->options;
+	if (c->for_mlx && !o->pure)
+		return phi_mlx_recipe_find(o->recipe, o->group, c->model, &c->mlx, err);
+	if (c->for_onnx && !o->pure)
+		return phi_onnx_recipe_find(o, &c->onnx, err);
+	return phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err);
 }
 
 static int
@@ -260,9 +272,7 @@ read_recipe(struct choice *c, struct phi_err *err)
 	const struct phi_recipe_options *const o = c->options;
 	if (!o->recipe)
 		return 0;
-	c->lowered = !o->pure && is_lowered(c->model, o->recipe);
-	if (c->lowered ? 0 : c->for_mlx && !o->pure ? phi_mlx_recipe_find(o->recipe, o->group, c->model, &c->mlx, err)
-				   : phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err))
+	if (find_recipe(c, err))
 		return -1;
 	char *const name = phi_arena_strdup(c->model->arena, c->mlx.name ? c->mlx.name : o->recipe, err);
 	if (!name)
@@ -331,7 +341,8 @@ choose(struct choice *c, struct phi_err *err)
 int
 phi_choose(struct phi_model *lowered, const struct phi_recipe_options *options, struct phi_err *err)
 {
-	struct choice c = { .model = lowered, .options = options, .for_mlx = !strcmp(lowered->view, "mlx") };
+	struct choice c = { .model = lowered, .options = options, .for_mlx = !strcmp(lowered->view, "mlx"),
+		.for_onnx = !strcmp(lowered->view, "onnx") };
 	c.rules = phi_rules_read(options->rules, options->nrules, lowered->arena, err);
 	const int result = c.rules ? choose(&c, err) : -1;
 	phi_rules_free(c.rules);

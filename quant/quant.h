@@ -3,6 +3,7 @@
 #define PHI_QUANT_H
 
 #include "formats/core/convert.h"
+#include "formats/core/graph_options.h"
 #include "formats/core/model.h"
 
 /* The table the pump is given: every pair of types that has a way, through F32 where there is no
@@ -77,6 +78,7 @@ struct phi_recipe_options {
 	enum phi_compat compat;
 	bool from_quantized; /* no warning about what is quantized already */
 	unsigned group;	     /* of MLX: weights that share a scale; 0: as usual */
+	const struct phi_graph_options *graph; /* of ONNX; or NULL */
 	/* What keeps its type where the target has another for the same codes gets that one; lossless: and other numbers
 	 * keep theirs. */
 	bool keep_codes, lossless;
@@ -90,6 +92,8 @@ struct phi_recipe_info {
 extern const struct phi_recipe_info phi_recipes[];
 /* Those of MLX, which phi_choose takes for models that were lowered to it. */
 extern const struct phi_recipe_info phi_recipes_mlx[];
+/* Those of ONNX, for models that were lowered to it. */
+extern const struct phi_recipe_info phi_recipes_onnx[];
 /* Is it a name that says nothing of the runtime it is for (int4, mixed_4_6)? */
 bool phi_recipe_needs_target(const char *name);
 

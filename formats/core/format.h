@@ -64,6 +64,7 @@ struct phi_lower_options {
 	/* --compat: the faults of the target's own converter, too (quant.h has the list). */
 	bool faults;
 	bool keep_all; /* --keep-all: what the target has no place for is kept beside (core/kept.h) */
+	const struct phi_graph_options *graph; /* or NULL */
 	bool keep_order; /* tensors stay in the source's order, to be cut where its files were */
 };
 

@@ -6,6 +6,7 @@
 #define PHI_CORE_PLAN_H
 
 #include "formats/core/convert.h"
+#include "formats/core/graph_options.h"
 #include "formats/core/model.h"
 
 /* How an item is made; for people. The parts of its tensor say it exactly. */
@@ -50,6 +51,7 @@ struct phi_plan_options {
 	uint32_t shard_count; /* cut into that many files; 0: by shard_size */
 	bool keep_parts; /* cut where one of the source's files ends */
 	bool external; /* weights in a file of their own, where the format has one file otherwise */
+	const struct phi_graph_options *graph; /* or NULL */
 	bool faults;	 /* those of the target's own tools, too (phi_lower_options) */
 	const struct phi_registry *registry; /* set by phi_plan_make, for folders */
 };

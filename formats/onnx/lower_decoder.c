@@ -11,11 +11,8 @@ struct lowering {
 	struct phi_names *names; /* canonical name -> tensor of the origin */
 	struct phi_onnx_decoder d; /* for the names */
 	const struct phi_type *io;
-	const struct phi_type *blocks; /* of matrices that are multiplied with; or NULL */
 	struct phi_err *err;
 };
-
-enum { GROUP = 32 };
 
 const char *
 phi_onnx_weight_name(struct phi_onnx_decoder *d, const struct phi_op *op, const struct phi_graph_weight *weight)
@@ -76,16 +73,13 @@ add_weight(struct lowering *l, const struct phi_op *op, const struct phi_graph_w
 	t->nplanes = 0;
 	t->packed = NULL;
 	t->type = l->io;
-	t->fixed = t->rank < 2;
+	t->fixed = t->rank < 2 || w->role == PHI_ROLE_FFN_ROUTER;
 	*part = (struct phi_part){ .kind = PHI_PART_TENSOR, .tensor = (uint32_t)(from - l->origin->tensors),
 		.rows = from->shape[0] };
 	t->parts = part;
 	t->nparts = 1;
 	if (!own && set_slice(l, t, part, from, w))
 		return -1;
-	if (l->blocks && t->rank == 2 && (w->role != PHI_ROLE_EMBEDDING || l->d.h.tied) &&
-		w->role != PHI_ROLE_FFN_ROUTER && t->shape[1] % GROUP == 0)
-		t->type = l->blocks;
 	return 0;
 }
 
@@ -142,13 +136,6 @@ phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_opt
 	struct lowering l = { .origin = model, .err = err, .model = phi_model_lower_same(model, err) };
 	if (!l.model || lowered_already)
 		return l.model;
-	static const struct {
-		const char *name;
-		unsigned bits;
-	} recipes[] = { { "int2", 2 }, { "int4", 4 }, { "int8", 8 } };
-	for (size_t i = 0; recipe && i < sizeof recipes / sizeof *recipes; i++)
-		if (!strcmp(recipe, recipes[i].name))
-			l.blocks = phi_type_onnx(recipes[i].bits, GROUP, PHI_F32, false);
 	l.io = phi_type_of(recipe && !strcmp(recipe, "f16") ? PHI_F16 : PHI_F32);
 	phi_onnx_build_init(&l.d.b, l.model->arena, "", err);
 	l.model->ntensors = 0;
