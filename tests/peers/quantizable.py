@@ -13,7 +13,7 @@ class Model:
 
     def __init__(self, name, arch="llama", layers=8, heads=8, kv=8, row=256, ff=512, experts=0, tied=False, fused=False,
                  kv_b=False, dtype=np.float16, seed=1, extra=(), file_type=1, alignment=None, text=None, texts=None, zeros=False):
-        self.path, self.name = work / f"{name}.gguf", name
+        self.path, self.name, self.layers = work / f"{name}.gguf", name, layers
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.dtype, self.shapes, self.zeros = dtype, {}, zeros
         self.w = w = gguf.GGUFWriter(self.path, arch)
