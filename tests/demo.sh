@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The main job on the shipped fixture, each command shown before it runs: tests/demo.sh BUILD. Where the peers are installed
-# (make check-peers does that), llama.cpp and mlx-lm speak with what was made.
+# (make check-peers does that), llama.cpp, mlx-lm and onnxruntime-genai speak with what was made.
 set -eu -o pipefail
 PATH=$(cd "$1" && pwd):$PATH
 top=$(pwd)
@@ -27,7 +27,10 @@ run 'phi-diff --heatmap phi-tiny phi-tiny-q4_k_m.gguf || test $? -eq 1'
 run 'phi-quant -t mlx:4 phi-tiny -o phi-tiny-mlx/'
 run 'phi-inspect phi-tiny-mlx | sed -n 1,8p'
 run 'phi-diff --brief phi-tiny-q4_k_m.gguf phi-tiny-mlx || test $? -eq 1'
+run 'phi-quant -t int4 -f onnx phi-tiny -o phi-tiny-onnx/'
+run 'ls -l phi-tiny-onnx'
+run 'phi-inspect --graph phi-tiny-onnx/model.onnx | sed -n 1,16p'
 if [ -f "${PHI_PEERS:-$top/build/peers}/stamp" ]; then
 	speak=$top/tests/peers/speak.py
-	run '"$speak" phi-tiny-q4_k_m.gguf phi-tiny-mlx "The lighthouse" "stands on a small rock"'
+	run '"$speak" "The lighthouse" "stands on a small rock" phi-tiny-q4_k_m.gguf phi-tiny-mlx phi-tiny-onnx'
 fi

@@ -168,6 +168,30 @@ phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, const
 		.size = plan->bytes[tensor] / t->type->bytes * phi_type_field_bytes(t->type, field) }, err);
 }
 
+/* A list's copy with room for one more, zero. */
+static void *
+longer(struct phi_plan *plan, const void *list, size_t n, size_t size, struct phi_err *err)
+{
+	void *const copy = phi_arena_calloc(plan->arena, n + 1, size, err);
+	if (copy && n)
+		memcpy(copy, list, n * size);
+	return copy;
+}
+
+struct phi_tensor *
+phi_plan_make_tensor(struct phi_plan *plan, uint64_t bytes, struct phi_err *err)
+{
+	const size_t n = plan->model->ntensors;
+	uint64_t *const sizes = longer(plan, plan->bytes, n, sizeof *sizes, err);
+	size_t **const torn = plan->torn && sizes ? longer(plan, plan->torn, n, sizeof *torn, err) : NULL;
+	if (!sizes || (plan->torn && !torn))
+		return NULL;
+	sizes[n] = bytes;
+	plan->bytes = sizes;
+	plan->torn = torn;
+	return phi_model_add_tensor(plan->model, err);
+}
+
 int
 phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,
 	unsigned file, uint64_t offset, struct phi_err *err)

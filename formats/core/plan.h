@@ -89,6 +89,10 @@ int phi_plan_add_tensor(struct phi_plan *plan, uint32_t tensor, unsigned file, u
 int phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, const char *name, unsigned file,
 	uint64_t offset, struct phi_err *err);
 
+/* A tensor that the format adds to the plan's model, of so many bytes, empty but for that; those found before may have
+ * moved. It gets an item as others do. */
+struct phi_tensor *phi_plan_make_tensor(struct phi_plan *plan, uint64_t bytes, struct phi_err *err);
+
 /* The same as phi_plan_add_tensor with, instead of a tensor that is a copy, the run of a storage that it is a view of: rank 1,
  * in the tensor's type, in the plan's arena. */
 int phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,

@@ -40,10 +40,10 @@ make(struct phi_graph *g, const struct phi_graph_kind *kind, struct phi_err *err
 }
 
 int
-phi_graph_make(const struct phi_family *family, const struct phi_hparams *hparams, struct phi_arena *arena,
-	struct phi_graph *out, struct phi_err *err)
+phi_graph_make(const struct phi_family *family, const struct phi_hparams *hparams, bool apart,
+	struct phi_arena *arena, struct phi_graph *out, struct phi_err *err)
 {
-	*out = (struct phi_graph){ .arena = arena, .hparams = hparams };
+	*out = (struct phi_graph){ .arena = arena, .hparams = hparams, .apart = apart };
 	if (!family->graph)
 		return phi_fail(err, PHI_UNSUPPORTED, "the decoder of family %s is not known", family->name);
 	if (make(out, family->graph, err) == 0)

@@ -52,14 +52,15 @@ struct phi_op {
 struct phi_graph {
 	struct phi_arena *arena; /* lent */
 	const struct phi_hparams *hparams;
+	bool apart; /* queries, keys and values are values of their own, also where the checkpoint has one matrix for all */
 	struct phi_op *ops; /* each after what it needs; the last one gives the logits */
 	size_t nops, capacity;
 };
 
 /* The graph of a family with these hyper-parameters, which are lent; all in the arena, but for ops, which
- * phi_graph_free frees. A family without a graph is refused. */
-int phi_graph_make(const struct phi_family *family, const struct phi_hparams *hparams, struct phi_arena *arena,
-	struct phi_graph *out, struct phi_err *err);
+ * phi_graph_free frees; `apart` as above. A family without a graph is refused. */
+int phi_graph_make(const struct phi_family *family, const struct phi_hparams *hparams, bool apart,
+	struct phi_arena *arena, struct phi_graph *out, struct phi_err *err);
 void phi_graph_free(struct phi_graph *graph);
 /* How many operations need the result of this one. */
 unsigned phi_graph_uses(const struct phi_graph *graph, uint32_t op);

@@ -104,14 +104,29 @@ gated(struct layer *l, uint32_t n)
 	return linear(l, m, MLP "down_proj", false, PHI_ROLE_FFN_DOWN);
 }
 
+/* Of one matrix: all beside each other, or by its rows. */
+static uint32_t
+fused_attention(struct layer *l, uint32_t n)
+{
+	static const char whole[] = ATTN "qkv_proj.weight";
+	const struct phi_hparams *const h = l->graph->hparams;
+	const uint64_t rows = (uint64_t)h->heads * h->head_dim, kv = (uint64_t)h->kv_heads * h->head_dim;
+	if (!l->graph->apart) {
+		const uint32_t qkv = linear(l, n, ATTN "qkv_proj", false, PHI_ROLE_ATTN_QKV);
+		return plain(l, PHI_OP_ATTENTION, LAYER "self_attn", qkv, PHI_NONE, PHI_NONE);
+	}
+	const uint32_t q = linear_part(l, n, ATTN "q_proj", whole, 0, rows, PHI_ROLE_ATTN_Q);
+	const uint32_t k = linear_part(l, n, ATTN "k_proj", whole, rows, kv, PHI_ROLE_ATTN_K);
+	const uint32_t v = linear_part(l, n, ATTN "v_proj", whole, rows + kv, kv, PHI_ROLE_ATTN_V);
+	return plain(l, PHI_OP_ATTENTION, LAYER "self_attn", q, k, v);
+}
+
 int
 phi_graph_layer_phi3(struct phi_graph *graph, int layer, uint32_t *x, struct phi_err *err)
 {
 	struct layer l = { .graph = graph, .number = layer, .err = err };
 	uint32_t n = norm(&l, *x, LAYER "input_layernorm", false, PHI_ROLE_ATTN_NORM);
-	const uint32_t qkv = linear(&l, n, ATTN "qkv_proj", false, PHI_ROLE_ATTN_QKV);
-	const uint32_t a = plain(&l, PHI_OP_ATTENTION, LAYER "self_attn", qkv, PHI_NONE, PHI_NONE);
-	const uint32_t o = linear(&l, a, ATTN "o_proj", false, PHI_ROLE_ATTN_OUTPUT);
+	const uint32_t o = linear(&l, fused_attention(&l, n), ATTN "o_proj", false, PHI_ROLE_ATTN_OUTPUT);
 	*x = plain(&l, PHI_OP_ADD, LAYER "attn_residual", *x, o, PHI_NONE);
 	n = norm(&l, *x, LAYER "post_attention_layernorm", false, PHI_ROLE_FFN_NORM);
 	*x = plain(&l, PHI_OP_ADD, LAYER "mlp_residual", *x, gated(&l, n), PHI_NONE);

@@ -13,7 +13,6 @@
 #include "formats/onnx/genai.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,8 +32,8 @@ phi_onnx_refuse(struct phi_onnx_decoder *d, const char *fmt, ...)
 	d->b.failed = true;
 }
 
-static const char *
-value(const struct phi_onnx_decoder *d, const struct phi_op *op, int i)
+const char *
+phi_onnx_value(const struct phi_onnx_decoder *d, const struct phi_op *op, int i)
 {
 	return op->in[i] == PHI_NONE || !d->values[op->in[i]] ? "" : d->values[op->in[i]];
 }
@@ -58,7 +57,7 @@ norm_of_sum(struct phi_onnx_decoder *d, const struct phi_op *op, const char *mod
 	const char *const path = phi_onnx_text(&d->b, "%s/SkipLayerNorm", phi_onnx_path(d, module));
 	const char *const y = phi_onnx_node(&d->b, beta ? "com.microsoft:SkipLayerNormalization"
 							: "com.microsoft:SkipSimplifiedLayerNormalization",
-		path, (const char *const[]){ value(d, add, 0), value(d, add, 1), gamma, beta, NULL });
+		path, (const char *const[]){ phi_onnx_value(d, add, 0), phi_onnx_value(d, add, 1), gamma, beta, NULL });
 	phi_onnx_float(&d->b, "epsilon", d->h.norm_epsilon);
 	if (phi_graph_uses(&d->graph, op->in[0]) > 1) {
 		const char *const sum = phi_onnx_text(&d->b, "%s/output_3", path);
@@ -79,7 +78,7 @@ norm(struct phi_onnx_decoder *d, const struct phi_op *op, const char *module)
 		return norm_of_sum(d, op, module, gamma, beta);
 	const char *const path = phi_onnx_text(&d->b, "%s/LayerNorm", phi_onnx_path(d, module));
 	const char *const y = phi_onnx_node(&d->b, beta ? "LayerNormalization" : "SimplifiedLayerNormalization", path,
-		(const char *const[]){ value(d, op, 0), gamma, beta, NULL });
+		(const char *const[]){ phi_onnx_value(d, op, 0), gamma, beta, NULL });
 	phi_onnx_int(&d->b, "axis", -1);
 	phi_onnx_float(&d->b, "epsilon", d->h.norm_epsilon);
 	phi_onnx_int(&d->b, "stash_type", 1);
@@ -90,7 +89,7 @@ static const char *
 linear(struct phi_onnx_decoder *d, const struct phi_op *op, const char *module)
 {
 	const char *const path = phi_onnx_path(d, module);
-	const char *const y = phi_onnx_product(d, phi_onnx_text(&d->b, "%s/MatMul", path), value(d, op, 0), &op->weight);
+	const char *const y = phi_onnx_product(d, phi_onnx_text(&d->b, "%s/MatMul", path), phi_onnx_value(d, op, 0), &op->weight);
 	if (!op->bias.name)
 		return y;
 	return phi_onnx_node(&d->b, "Add", phi_onnx_text(&d->b, "%s/Add", path),
@@ -98,32 +97,9 @@ linear(struct phi_onnx_decoder *d, const struct phi_op *op, const char *module)
 }
 
 static const char *
-attention(struct phi_onnx_decoder *d, const struct phi_op *op, const char *module)
-{
-	struct phi_onnx_build *const b = &d->b;
-	const struct phi_hparams *const h = &d->h;
-	const char *const past_key = phi_onnx_text(b, "past_key_values.%d.key", op->layer);
-	const char *const past_value = phi_onnx_text(b, "past_key_values.%d.value", op->layer);
-	const char *const y = phi_onnx_node(b, "com.microsoft:GroupQueryAttention",
-		phi_onnx_text(b, "%s/GroupQueryAttention", phi_onnx_path(d, module)),
-		(const char *const[]){ value(d, op, 0), value(d, op, 1), value(d, op, 2), past_key, past_value,
-			d->lengths, d->total, d->cos, d->sin, NULL });
-	phi_onnx_node_output(b, phi_onnx_text(b, "present.%d.key", op->layer));
-	phi_onnx_node_output(b, phi_onnx_text(b, "present.%d.value", op->layer));
-	phi_onnx_int(b, "num_heads", h->heads);
-	phi_onnx_int(b, "kv_num_heads", h->kv_heads);
-	phi_onnx_float(b, "scale", 1 / sqrt(h->head_dim));
-	phi_onnx_int(b, "local_window_size",
-		h->sliding_window && h->sliding_window < h->context ? (int64_t)h->sliding_window : -1);
-	phi_onnx_int(b, "do_rotary", 1);
-	phi_onnx_int(b, "rotary_interleaved", 0);
-	return y;
-}
-
-static const char *
 silu(struct phi_onnx_decoder *d, const struct phi_op *op, const char *path)
 {
-	const char *const x = value(d, op, 0);
+	const char *const x = phi_onnx_value(d, op, 0);
 	const char *const s = phi_onnx_node(&d->b, "Sigmoid", phi_onnx_text(&d->b, "%s/Sigmoid", path),
 		(const char *const[]){ x, NULL });
 	return phi_onnx_node(&d->b, "Mul", phi_onnx_text(&d->b, "%s/Mul", path), (const char *const[]){ x, s, NULL });
@@ -134,7 +110,7 @@ lower_op(struct phi_onnx_decoder *d, const struct phi_op *op)
 {
 	struct phi_onnx_build *const b = &d->b;
 	const char *const module = phi_onnx_module(d, op), *const path = phi_onnx_path(d, module);
-	const char *const two[] = { value(d, op, 0), value(d, op, 1), NULL };
+	const char *const two[] = { phi_onnx_value(d, op, 0), phi_onnx_value(d, op, 1), NULL };
 	const char *y;
 	switch (op->kind) {
 	case PHI_OP_EMBED:
@@ -144,7 +120,7 @@ lower_op(struct phi_onnx_decoder *d, const struct phi_op *op)
 	case PHI_OP_LINEAR:
 		return linear(d, op, module);
 	case PHI_OP_ATTENTION:
-		return attention(d, op, module);
+		return phi_onnx_attention(d, op, module);
 	case PHI_OP_ADD:
 		return is_fused(d, (uint32_t)(op - d->graph.ops)) ? NULL
 			: phi_onnx_node(b, "Add", phi_onnx_text(b, "%s/Add", path), two);
@@ -154,35 +130,13 @@ lower_op(struct phi_onnx_decoder *d, const struct phi_op *op)
 		return silu(d, op, path);
 	case PHI_OP_GELU:
 		y = phi_onnx_node(b, "Gelu", phi_onnx_text(b, "%s/Gelu", path),
-			(const char *const[]){ value(d, op, 0), NULL });
+			(const char *const[]){ phi_onnx_value(d, op, 0), NULL });
 		phi_onnx_string(b, "approximate", "tanh");
 		return y;
 	case PHI_OP_EXPERTS:
 		return phi_onnx_experts(d, path, op);
 	}
 	return NULL;
-}
-
-/* What attention is told of lengths: of each sequence its last place, and the longest. */
-static void
-lengths(struct phi_onnx_decoder *d)
-{
-	struct phi_onnx_build *const b = &d->b;
-#define MASK "/model/attn_mask_reformat/attn_mask_subgraph/"
-	const char *const axes = phi_onnx_ints(b, "/model/constants/INT64/[1]", (const int64_t[]){ 1 }, 1, false);
-	const char *const one = phi_onnx_ints(b, "/model/constants/INT64/1", (const int64_t[]){ 1 }, 1, true);
-	const char *v = phi_onnx_node(b, "ReduceSum", MASK "ReduceSum",
-		(const char *const[]){ "attention_mask", axes, NULL });
-	phi_onnx_int(b, "keepdims", 0);
-	v = phi_onnx_node(b, "Sub", MASK "Sub", (const char *const[]){ v, axes, NULL });
-	d->lengths = phi_onnx_node(b, "Cast", MASK "Sub/Cast", (const char *const[]){ v, NULL });
-	phi_onnx_int(b, "to", phi_onnx_type_number(phi_type_of(PHI_I32)));
-	v = phi_onnx_node(b, "Shape", MASK "Shape", (const char *const[]){ "attention_mask", NULL });
-	v = phi_onnx_node(b, "Gather", MASK "Gather", (const char *const[]){ v, one, NULL });
-	phi_onnx_int(b, "axis", 0);
-	d->total = phi_onnx_node(b, "Cast", MASK "Gather/Cast", (const char *const[]){ v, NULL });
-	phi_onnx_int(b, "to", phi_onnx_type_number(phi_type_of(PHI_I32)));
-#undef MASK
 }
 
 static void
@@ -212,6 +166,8 @@ declare(struct phi_onnx_decoder *d)
 	const struct phi_onnx_dim logits[] = { { "batch_size", 0 }, { "sequence_length", 0 }, { NULL, d->h.vocab } };
 	phi_onnx_build_input(b, "input_ids", integers, ids, 2);
 	phi_onnx_build_input(b, "attention_mask", integers, mask, 2);
+	if (d->rotates_outside)
+		phi_onnx_build_input(b, "position_ids", integers, ids, 2);
 	declare_cache(d, false);
 	phi_onnx_build_output(b, "logits", phi_onnx_type_number(d->io), logits, 3);
 	declare_cache(d, true);
@@ -221,7 +177,7 @@ static void
 lower_graph(struct phi_onnx_decoder *d)
 {
 	declare(d);
-	lengths(d);
+	phi_onnx_lengths(d);
 	phi_onnx_rope(d);
 	for (size_t i = 0; i < d->graph.nops && !d->b.failed; i++) {
 		const char *const y = lower_op(d, &d->graph.ops[i]);
@@ -274,6 +230,14 @@ find_names(struct phi_onnx_decoder *d, struct phi_err *err)
 	return d->names ? 0 : -1;
 }
 
+/* Are the queries of the first layer a tensor of their own, not rows of one for all three? */
+static bool
+has_queries(const struct phi_onnx_decoder *d)
+{
+	static const char name[] = "model.layers.0.self_attn.q_proj.weight";
+	return phi_names_find(d->names, name, sizeof name - 1) != PHI_NONE;
+}
+
 /* What flows is what the norms are: they are fixed when the model is lowered. */
 static int
 prepare(struct phi_onnx_decoder *d, struct phi_err *err)
@@ -286,10 +250,11 @@ prepare(struct phi_onnx_decoder *d, struct phi_err *err)
 			d->io = model->tensors[i].type;
 	if (phi_family_hparams(model, &d->h, err) || find_names(d, err))
 		return -1;
+	d->rotates_outside = phi_onnx_rotates_outside(&d->h, plan->options.graph);
 	if (d->h.layers > model->ntensors || d->h.experts > model->ntensors)
 		return phi_fail(err, PHI_FORMAT, "%zu tensors are too few for the layers of the configuration",
 			model->ntensors);
-	if (phi_graph_make(model->family, &d->h, plan->arena, &d->graph, err))
+	if (phi_graph_make(model->family, &d->h, has_queries(d), plan->arena, &d->graph, err))
 		return -1;
 	d->nplaced = model->ntensors;
 	d->placed = phi_arena_calloc(plan->arena, d->nplaced, sizeof *d->placed, err);
@@ -315,7 +280,7 @@ phi_onnx_decoder_complete(struct phi_plan *plan, struct phi_err *err)
 	phi_onnx_build_init(&d.b, plan->arena, "main_graph", err);
 	int result = build(&d, err);
 	if (!result)
-		result = phi_onnx_genai_complete(plan, &d.h, err);
+		result = phi_onnx_genai_complete(plan, &d.h, d.rotates_outside, err);
 	phi_names_free(d.names);
 	phi_graph_free(&d.graph);
 	phi_onnx_build_free(&d.b);

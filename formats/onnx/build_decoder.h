@@ -23,8 +23,12 @@ struct phi_onnx_decoder {
 	unsigned file; /* the one with the weights */
 	uint64_t at;   /* where it ends so far */
 	const char **values; /* of each operation: its result */
-	const char *lengths, *total, *cos, *sin; /* inputs of attention */
+	bool rotates_outside; /* of attention, by an operator before it, which is told places */
+	const char *lengths, *total, *cos, *sin, *places; /* inputs of attention, and of that operator */
 };
+
+/* What input i of an operation is called. */
+const char *phi_onnx_value(const struct phi_onnx_decoder *d, const struct phi_op *op, int i);
 
 /* "model.layers.0.attn.o_proj" of an operation: the module as the runtime's own builder names it; and the node
  * "/model/layers.0/attn/o_proj". */
@@ -48,8 +52,13 @@ const char *phi_onnx_rows(struct phi_onnx_decoder *d, const char *path, const ch
 const char *phi_onnx_generated(struct phi_onnx_decoder *d, const char *name, const struct phi_type *type,
 	uint64_t rows, uint64_t columns, void (*generate)(const void *, uint64_t, void *, size_t), const void *state);
 
-/* build_rope.c. Declares the caches and sets cos and sin; after `total`. */
+/* build_attention.c. Sets lengths and total; then a layer's. */
+void phi_onnx_lengths(struct phi_onnx_decoder *d);
+const char *phi_onnx_attention(struct phi_onnx_decoder *d, const struct phi_op *op, const char *module);
+/* build_rope.c. Declares the caches and sets cos, sin and places; after `total`. */
 void phi_onnx_rope(struct phi_onnx_decoder *d);
+/* Must an operator of its own rotate? Then queries, keys and values are apart. */
+bool phi_onnx_rotates_outside(const struct phi_hparams *h, const struct phi_graph_options *options);
 /* build_experts.c */
 const char *phi_onnx_experts(struct phi_onnx_decoder *d, const char *path, const struct phi_op *op);
 

@@ -7,7 +7,9 @@
  * an angle of more bits would be another one. What follows is computed in doubles and rounded once.
  *
  * With longrope there are two of each, and a node If takes the long ones when a sequence is longer than the
- * original context. Its branches pass on what is outside of them: so the numbers lie beside the graph. */
+ * original context. Its branches pass on what is outside of them: so the numbers lie beside the graph. Where rotating is
+ * an operator's of its own, the two are one table, the short ones first, and places beyond the original context begin
+ * behind those. */
 #include "formats/onnx/build_decoder.h"
 
 #include "formats/core/bytes.h"
@@ -16,16 +18,21 @@
 #include <math.h>
 
 enum {
-	ROTARY_STEP = 16,     /* what GroupQueryAttention on the CPU can rotate */
+	ROTARY_STEP = 16,     /* GroupQueryAttention on the CPU rotates multiples of it */
 	PLACES_MAX = 1 << 22, /* of a cache: a number in a configuration must not become terabytes */
+};
+
+struct table {
+	uint64_t places;
+	double scale;
+	const float *frequencies;
 };
 
 struct cache {
 	const struct phi_type *type;
 	bool sine;
 	uint64_t half;
-	double scale;
-	const float *frequencies;
+	struct table tables[2]; /* one after the other; the second has no places if there is one only */
 };
 
 /* Rounds a double to F16, to even; of what is below 65504 in magnitude. */
@@ -50,8 +57,10 @@ generate(const void *state, uint64_t offset, void *dst, size_t n)
 	const unsigned width = c->type->bytes;
 	uint8_t *out = dst;
 	for (uint64_t i = offset / width; n >= width; i++, n -= width, out += width) {
-		const float angle = (float)(i / c->half) * c->frequencies[i % c->half];
-		const double v = (c->sine ? sin((double)angle) : cos((double)angle)) * c->scale;
+		const bool second = i / c->half >= c->tables[0].places;
+		const struct table *const t = &c->tables[second];
+		const float angle = (float)(i / c->half - (second ? c->tables[0].places : 0)) * t->frequencies[i % c->half];
+		const double v = (c->sine ? sin((double)angle) : cos((double)angle)) * t->scale;
 		if (width == 2)
 			phi_store16(out, half_of(v));
 		else
@@ -72,27 +81,32 @@ frequencies(struct phi_onnx_decoder *d, const double *factors)
 	return f;
 }
 
+static struct table
+table(struct phi_onnx_decoder *d, uint64_t places, const double *factors, double scale)
+{
+	return (struct table){ .places = places, .scale = scale, .frequencies = frequencies(d, factors) };
+}
+
 static const char *
-add_cache(struct phi_onnx_decoder *d, const char *name, uint64_t places, const struct cache *cache)
+add_cache(struct phi_onnx_decoder *d, const char *name, const struct cache *cache)
 {
 	struct cache *const state = d->b.failed ? NULL : phi_arena_alloc(d->plan->arena, sizeof *state, d->b.err);
 	d->b.failed = !state;
 	if (!state)
 		return "";
 	*state = *cache;
-	return phi_onnx_generated(d, name, cache->type, places, cache->half, generate, state);
+	return phi_onnx_generated(d, name, cache->type, cache->tables[0].places + cache->tables[1].places, cache->half,
+		generate, state);
 }
 
 /* Both, "cos_cache" and "sin_cache" before `suffix`. */
 static void
-add_both(struct phi_onnx_decoder *d, const char *suffix, uint64_t places, const double *factors, double scale,
-	const char *names[2])
+add_both(struct phi_onnx_decoder *d, const char *suffix, struct table first, struct table second, const char *names[2])
 {
-	struct cache c = { .type = d->io, .half = d->h.rotary / 2, .scale = scale,
-		.frequencies = frequencies(d, factors) };
+	struct cache c = { .type = d->io, .half = d->h.rotary / 2, .tables = { first, second } };
 	for (int sine = 0; sine < 2 && !d->b.failed; sine++) {
 		c.sine = sine;
-		names[sine] = add_cache(d, phi_onnx_text(&d->b, "%s_cache%s", sine ? "sin" : "cos", suffix), places, &c);
+		names[sine] = add_cache(d, phi_onnx_text(&d->b, "%s_cache%s", sine ? "sin" : "cos", suffix), &c);
 	}
 }
 
@@ -131,28 +145,57 @@ choose(struct phi_onnx_decoder *d, const char *const longer[2], const char *cons
 	d->sin = "sin_cache";
 }
 
+/* Places beyond the original context, if there are any, are those of the second table. */
+static const char *
+shifted(struct phi_onnx_decoder *d)
+{
+	struct phi_onnx_build *const b = &d->b;
+#define IDS "/model/pos_ids_reformat/"
+	const int64_t original = d->h.original_context;
+	const char *const limit = phi_onnx_ints(b, "/model/constants/INT64/original_context", &original, 1, true);
+	const char *v = phi_onnx_node(b, "ReduceMax", IDS "ReduceMax", (const char *const[]){ "position_ids", NULL });
+	phi_onnx_int(b, "keepdims", 0);
+	v = phi_onnx_node(b, "GreaterOrEqual", IDS "GreaterOrEqual", (const char *const[]){ v, limit, NULL });
+	v = phi_onnx_node(b, "Cast", IDS "Cast", (const char *const[]){ v, NULL });
+	phi_onnx_int(b, "to", phi_onnx_type_number(phi_type_of(PHI_I64)));
+	v = phi_onnx_node(b, "Mul", IDS "Mul", (const char *const[]){ v, limit, NULL });
+	return phi_onnx_node(b, "Add", IDS "Add_1", (const char *const[]){ v, "position_ids", NULL });
+#undef IDS
+}
+
+bool
+phi_onnx_rotates_outside(const struct phi_hparams *h, const struct phi_graph_options *options)
+{
+	return h->rotary % ROTARY_STEP || (options && options->device == PHI_DEVICE_DML);
+}
+
 void
 phi_onnx_rope(struct phi_onnx_decoder *d)
 {
 	const struct phi_hparams *const h = &d->h;
-	const char *plain[2], *shorter[2], *longer[2];
-	if (h->rotary % ROTARY_STEP) {
-		phi_onnx_refuse(d, "%u rotary dimensions of a head: ONNX Runtime rotates multiples of %d", h->rotary,
-			ROTARY_STEP);
-		return;
-	}
+	const struct table none = { 0 };
+	const char *names[2] = { "", "" }, *longer[2];
 	if (h->context > PLACES_MAX || (h->rope != PHI_ROPE_PLAIN && h->original_context > PLACES_MAX)) {
 		phi_onnx_refuse(d, "a context of more than %d tokens", PLACES_MAX);
 		return;
 	}
+	d->places = "position_ids";
 	if (h->rope == PHI_ROPE_PLAIN) {
-		add_both(d, "", h->context, NULL, 1, plain);
-		d->cos = plain[0];
-		d->sin = plain[1];
-		return;
+		add_both(d, "", table(d, h->context, NULL, 1), none, names);
+	} else {
+		const struct table small = table(d, h->original_context, h->short_factor, h->short_scale);
+		const struct table large = table(d, h->context, h->long_factor, h->long_scale);
+		if (d->rotates_outside) {
+			add_both(d, "", small, large, names);
+			d->places = shifted(d);
+		} else {
+			add_both(d, "_small", small, none, names);
+			add_both(d, "_large", large, none, longer);
+			if (!d->b.failed)
+				choose(d, longer, names);
+			return;
+		}
 	}
-	add_both(d, "_small", h->original_context, h->short_factor, h->short_scale, shorter);
-	add_both(d, "_large", h->context, h->long_factor, h->long_scale, longer);
-	if (!d->b.failed)
-		choose(d, longer, shorter);
+	d->cos = names[0];
+	d->sin = names[1];
 }

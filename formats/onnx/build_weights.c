@@ -94,10 +94,9 @@ phi_onnx_generated(struct phi_onnx_decoder *d, const char *name, const struct ph
 	uint64_t columns, void (*generate)(const void *, uint64_t, void *, size_t), const void *state)
 {
 	struct phi_plan *const plan = d->plan;
-	struct phi_model *const model = plan->model;
 	struct phi_part *const part = d->b.failed ? NULL : phi_arena_calloc(plan->arena, 1, sizeof *part, d->b.err);
-	uint64_t *const bytes = part ? phi_arena_calloc(plan->arena, model->ntensors + 1, sizeof *bytes, d->b.err) : NULL;
-	struct phi_tensor *const t = bytes ? phi_model_add_tensor(model, d->b.err) : NULL;
+	const uint64_t size = rows * columns * type->bytes;
+	struct phi_tensor *const t = part ? phi_plan_make_tensor(plan, size, d->b.err) : NULL;
 	d->b.failed = !t;
 	if (!t)
 		return "";
@@ -108,12 +107,9 @@ phi_onnx_generated(struct phi_onnx_decoder *d, const char *name, const struct ph
 	t->shape[1] = columns;
 	t->fixed = true;
 	*part = (struct phi_part){ .kind = PHI_PART_GENERATE, .generate = generate, .state = state,
-		.size = rows * columns * type->bytes };
+		.size = size };
 	t->parts = part;
 	t->nparts = 1;
-	memcpy(bytes, plan->bytes, (model->ntensors - 1) * sizeof *bytes);
-	bytes[model->ntensors - 1] = part->size;
-	plan->bytes = bytes;
 	return place(d, t);
 }
 

@@ -53,14 +53,35 @@ put_tokens(struct phi_buffer *out, const struct phi_model *model, const struct p
 	return result ? -1 : 0;
 }
 
+static enum phi_device
+device_of(const struct phi_plan *plan)
+{
+	return plan->options.graph ? plan->options.graph->device : PHI_DEVICE_CPU;
+}
+
+/* As the runtime's own builder has them: what is captured once is replayed, where the device can. */
+static const char *
+provider(enum phi_device device)
+{
+#define OPEN "\n                    {\n                        "
+#define CLOSE "\n                        }\n                    }\n                "
+	return device == PHI_DEVICE_CUDA
+		? OPEN "\"cuda\": {\n                            \"enable_cuda_graph\": \"0\"" CLOSE
+		: device == PHI_DEVICE_DML
+		? OPEN "\"dml\": {\n                            \"enable_graph_capture\": \"1\"" CLOSE : "";
+#undef OPEN
+#undef CLOSE
+}
+
 static int
-put_decoder(struct phi_buffer *out, const struct phi_hparams *h, struct phi_err *err)
+put_decoder(struct phi_buffer *out, const struct phi_hparams *h, enum phi_device device, bool places,
+	struct phi_err *err)
 {
 	return phi_buffer_printf(out, err,
 		"        \"decoder\": {\n"
 		"            \"session_options\": {\n"
 		"                \"log_id\": \"onnxruntime-genai\",\n"
-		"                \"provider_options\": []\n"
+		"                \"provider_options\": [%s]\n"
 		"            },\n"
 		"            \"filename\": \"model.onnx\",\n"
 		"            \"head_size\": %" PRIu32 ",\n"
@@ -68,6 +89,7 @@ put_decoder(struct phi_buffer *out, const struct phi_hparams *h, struct phi_err 
 		"            \"inputs\": {\n"
 		"                \"input_ids\": \"input_ids\",\n"
 		"                \"attention_mask\": \"attention_mask\",\n"
+		"%s"
 		"                \"past_key_names\": \"past_key_values.%%d.key\",\n"
 		"                \"past_value_names\": \"past_key_values.%%d.value\"\n"
 		"            },\n"
@@ -80,7 +102,8 @@ put_decoder(struct phi_buffer *out, const struct phi_hparams *h, struct phi_err 
 		"            \"num_hidden_layers\": %" PRIu32 ",\n"
 		"            \"num_key_value_heads\": %" PRIu32 "\n"
 		"        },\n",
-		h->head_dim, h->hidden, h->heads, h->layers, h->kv_heads);
+		provider(device), h->head_dim, h->hidden,
+		places ? "                \"position_ids\": \"position_ids\",\n" : "", h->heads, h->layers, h->kv_heads);
 }
 
 static double
@@ -131,13 +154,15 @@ kind(const struct phi_family *family)
 }
 
 static int
-write_config(const struct phi_model *model, const struct phi_hparams *h, struct phi_buffer *out, struct phi_err *err)
+write_config(const struct phi_plan *plan, const struct phi_hparams *h, bool places, struct phi_buffer *out,
+	struct phi_err *err)
 {
+	const struct phi_model *const model = plan->model;
 	json_t *const g = generation(model);
 	const int result = phi_buffer_printf(out, err, "{\n    \"model\": {\n") ||
 		put_tokens(out, model, h, g, err) ||
 		phi_buffer_printf(out, err, "        \"context_length\": %" PRIu32 ",\n", h->context) ||
-		put_decoder(out, h, err) ||
+		put_decoder(out, h, device_of(plan), places, err) ||
 		phi_buffer_printf(out, err, "        \"type\": \"%s\",\n        \"vocab_size\": %" PRIu32 "\n    },\n",
 			kind(model->family), h->vocab) ||
 		put_search(out, h, g, err) || phi_buffer_printf(out, err, "}\n");
@@ -157,7 +182,7 @@ add_file(struct phi_plan *plan, const char *name, const void *data, size_t size,
 }
 
 int
-phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, struct phi_err *err)
+phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, bool places, struct phi_err *err)
 {
 	const struct phi_model *const model = plan->model;
 	struct phi_buffer text = { 0 };
@@ -165,7 +190,7 @@ phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, stru
 		if (strcmp(model->sides[i].name, config_name) &&
 			add_file(plan, model->sides[i].name, model->sides[i].data, model->sides[i].size, err))
 			return -1;
-	int result = write_config(model, h, &text, err);
+	int result = write_config(plan, h, places, &text, err);
 	const void *const data = result ? NULL : phi_arena_copy(plan->arena, text.data, text.size, err);
 	result = data ? add_file(plan, config_name, data, text.size, err) : -1;
 	phi_buffer_free(&text);

@@ -11,6 +11,7 @@ struct lowering {
 	struct phi_names *names; /* canonical name -> tensor of the origin */
 	struct phi_onnx_decoder d; /* for the names */
 	const struct phi_type *io;
+	const struct phi_graph_options *options; /* or NULL */
 	struct phi_err *err;
 };
 
@@ -117,7 +118,8 @@ lower(struct lowering *l)
 		if (name && phi_names_add(l->names, name, strlen(name), i, l->err) < 0)
 			return -1;
 	}
-	if (!l->names || phi_graph_make(origin->family, h, l->model->arena, &graph, l->err))
+	if (!l->names || phi_graph_make(origin->family, h, phi_onnx_rotates_outside(h, l->options),
+				l->model->arena, &graph, l->err))
 		return -1;
 	const int result = add_weights(l, &graph);
 	phi_graph_free(&graph);
@@ -133,7 +135,8 @@ phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_opt
 		phi_fail(err, PHI_UNSUPPORTED, "a model that was made for %s cannot be made an ONNX decoder", model->view);
 		return NULL;
 	}
-	struct lowering l = { .origin = model, .err = err, .model = phi_model_lower_same(model, err) };
+	struct lowering l = { .origin = model, .err = err, .model = phi_model_lower_same(model, err),
+		.options = options ? options->graph : NULL };
 	if (!l.model || lowered_already)
 		return l.model;
 	l.io = phi_type_of(recipe && !strcmp(recipe, "f16") ? PHI_F16 : PHI_F32);

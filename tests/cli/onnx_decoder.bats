@@ -1,6 +1,6 @@
 load common
 
-# ONNX Runtime rotates multiples of 16 dimensions: the fixture's 24 become 16.
+# GroupQueryAttention rotates multiples of 16 dimensions itself: the fixture's 24 become 16.
 rotate_16()
 {
 	jq '.partial_rotary_factor = 0.5 | .rope_scaling.long_factor |= .[:8] | .rope_scaling.short_factor |= .[:8]' \
@@ -8,21 +8,40 @@ rotate_16()
 	mv config.json Phi-4-mini/config.json
 }
 
-@test "a decoder is the same from a folder, through a pipe, and with one thread" {
-	rotate_16
-	phi-quant -t int4 -f onnx Phi-4-mini -o a/
-	phi-quant -t onnx:int4 Phi-4-mini | phi-repack -f onnx -o b/
-	phi-quant -j1 -t int4 -f onnx Phi-4-mini -o c/
+# same_ways FOLDER: a decoder is the same from a folder, through a pipe, and with one thread.
+same_ways()
+{
+	phi-quant -t int4 -f onnx Phi-4-mini -o $1a/
+	phi-quant -t onnx:int4 Phi-4-mini | phi-repack -f onnx -o $1b/
+	phi-quant -j1 -t int4 -f onnx Phi-4-mini -o $1c/
 	for f in model.onnx model.onnx.data genai_config.json; do
-		cmp a/$f b/$f
-		cmp a/$f c/$f
+		cmp $1a/$f $1b/$f
+		cmp $1a/$f $1c/$f
 	done
-	cmp Phi-4-mini/tokenizer.json a/tokenizer.json
+	cmp Phi-4-mini/tokenizer.json $1a/tokenizer.json
 }
 
-@test "what no runtime rotates, and what is no decoder, is refused in a line" {
-	fails 2 "phi-repack: 24 rotary dimensions of a head: ONNX Runtime rotates multiples of 16" \
-		phi-repack -f onnx Phi-4-mini -o out/
+@test "a decoder is the same from a folder, through a pipe, and with one thread" {
+	same_ways 24
+	phi-inspect --graph 24a/model.onnx | has RotaryEmbedding
+	jq -e '.model.decoder.inputs.position_ids == "position_ids"' 24a/genai_config.json
+	rotate_16
+	same_ways 16
+	[ "$(phi-inspect --graph 16a/model.onnx | grep -c RotaryEmbedding)" -eq 0 ]
+	jq -e '.model.decoder.inputs | has("position_ids") | not' 16a/genai_config.json
+}
+
+# The embedding's zero points are made, not read: a tensor of the plan that the model had not.
+@test "the zero points of a tied embedding are the middle code" {
+	phi-quant -t int8 -f onnx Phi-4-mini -o out/
+	offset=$(phi-quant -n --json -t int8 -f onnx Phi-4-mini -o n/ |
+		jq '.items[] | select(.name == "model.embed_tokens.weight_zero_points").offset')
+	dd if=out/model.onnx.data of=zeros bs=8192 count=1 iflag=skip_bytes skip="$offset" status=none
+	[ "$(wc -c <zeros)" -eq 8192 ]
+	[ "$(tr -d '\200' <zeros | wc -c)" -eq 0 ]
+}
+
+@test "what is no decoder is refused in a line" {
 	echo '{"model_type": "other"}' >Phi-4-mini/config.json
 	fails 2 "phi-repack: Phi-4-mini: no known family of models: a decoder is built of those only" \
 		phi-repack -f onnx Phi-4-mini -o out/

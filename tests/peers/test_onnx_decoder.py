@@ -30,7 +30,7 @@ def longrope(head, partial, original):
 
 
 def configs():
-    """Name -> tokenizer, config, lengths of prompts. Rotary dimensions are multiples of 16, as the runtime wants."""
+    """Name -> config, lengths of prompts. Rotary dimensions that are no multiple of 16 are rotated outside of attention."""
     tok = phi3.plain_tokenizer(500)
     base = dict(hidden_size=256, intermediate_size=320, num_attention_heads=4, vocab_size=576, partial_rotary_factor=1.0,
                 num_hidden_layers=3, sliding_window=None)
@@ -43,6 +43,10 @@ def configs():
                               rope_theta=250000.0, num_key_value_heads=2, tie_word_embeddings=False), [24]
     yield "phi4-mini", phi3.config(tok, **{**base, "hidden_size": 384, "num_attention_heads": 3, "partial_rotary_factor": 0.75},
                                    num_key_value_heads=1, rope_scaling=longrope(128, 0.75, 512)), [24, 600]
+    yield "rotary-24", phi3.config(tok, **{**base, "num_attention_heads": 8, "partial_rotary_factor": 0.75},
+                                   num_key_value_heads=2, rope_scaling=longrope(32, 0.75, 512)), [24, 512, 600]
+    yield "rotary-10", phi3.config(tok, **{**base, **plain, "num_attention_heads": 16, "partial_rotary_factor": 0.65},
+                                   num_key_value_heads=4, tie_word_embeddings=False), [24]
     yield "phi2", phi3.phi2_config(tok, hidden_size=320, num_attention_heads=4, num_key_value_heads=4,
                                    partial_rotary_factor=0.4), [24, 100]
     yield "phimoe", phi3.phimoe_config(tok, num_local_experts=6, num_key_value_heads=2, rope_scaling={
@@ -67,14 +71,18 @@ class Runtime:
         self.session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
         self.float = np.float16 if "16" in self.session.get_outputs()[0].type else np.float32
 
+        self.places = any(i.name == "position_ids" for i in self.session.get_inputs())
+
     def start(self):
         self.past = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), self.float)
                      for i in self.session.get_inputs() if i.name.startswith("past")}
         self.length = 0
 
     def feed(self, ids):
+        places = np.arange(self.length, self.length + len(ids), dtype=np.int64)[None]
         self.length += len(ids)
-        out = self.session.run(None, {"input_ids": np.array([ids], np.int64),
+        given = {"position_ids": places} if self.places else {}
+        out = self.session.run(None, {"input_ids": np.array([ids], np.int64), **given,
                                       "attention_mask": np.ones((1, self.length), np.int64), **self.past})
         self.past = dict(zip(self.past, out[1:]))
         return out[0][0].astype(np.float32)
@@ -151,10 +159,11 @@ def decoded(folder):
 def load_decoded(model, weights):
     """Puts them into transformers' model, fused where that has them fused."""
     state = model.state_dict()
-    for name in list(weights):
-        if name.endswith("gate_proj.weight"):
-            up = weights.pop(name.replace("gate_proj", "up_proj"))
-            weights[name.replace("gate_proj", "gate_up_proj")] = np.concatenate([weights.pop(name), up])
+    fused = {"gate_up_proj": ["gate_proj", "up_proj"], "qkv_proj": ["q_proj", "k_proj", "v_proj"]}
+    for name in state:
+        parts = next(([name.replace(whole, p) for p in parts] for whole, parts in fused.items() if whole in name), [])
+        if parts and parts[0] in weights:
+            weights[name] = np.concatenate([weights.pop(p) for p in parts])
     for name, w in weights.items():
         state[name].copy_(torch.from_numpy(w))
     return len(weights)
