@@ -1,6 +1,8 @@
 /* Describe, lower, choose, plan: the pure steps of a conversion. */
 #include "cmd/job.h"
+#include "cmd/process.h"
 #include "formats/core/memory.h"
+#include "formats/core/survey_range.h"
 
 #include <string.h>
 
@@ -231,6 +233,20 @@ tied(struct job *job, struct phi_err *err)
 		? phi_source_blame(job->source, PHI_NONE, err) : 0;
 }
 
+/* Scales that are made of all of a tensor. They take as many bytes whatever they are, so -n does without. */
+static int
+survey_ranges(struct job *job, struct phi_model *lowered, struct phi_err *err)
+{
+	struct process_bar bar;
+	const struct phi_reduce_options options = {.size = sizeof options, .jobs = job->cli->jobs,
+		.converters = &phi_quant_converters, .spool = &job->spool, .progress = process_bar_draw,
+		.progress_ctx = &bar};
+	process_bar_begin(&bar, job->cli);
+	const int result = phi_survey_range(job->source, lowered, &options, err);
+	process_bar_end(&bar);
+	return result ? phi_source_blame(job->source, PHI_NONE, err) : 0;
+}
+
 int
 job_plan(struct job *job, struct phi_err *err)
 {
@@ -242,6 +258,10 @@ job_plan(struct job *job, struct phi_err *err)
 	if ((!cli->dry_run && strcmp(lowered->view, "canonical") && tied(job, err)) ||
 		choose(job, lowered, recipe_of(job), err) ||
 		phi_edit_model(lowered, job->format, cli->edits.items, cli->edits.count, err)) {
+		phi_model_free(lowered);
+		return -1;
+	}
+	if (!cli->dry_run && phi_survey_range_needed(lowered) && survey_ranges(job, lowered, err)) {
 		phi_model_free(lowered);
 		return -1;
 	}

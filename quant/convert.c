@@ -12,6 +12,7 @@
 
 #include "formats/core/bytes.h"
 #include "quant/quant.h"
+#include "quant/scale.h"
 #include "quant/unpack.h"
 #include "quant/weigh.h"
 
@@ -320,7 +321,7 @@ find(const struct phi_type *from, const struct phi_type *to, struct phi_convert 
 	return phi_convert_find(phi_level_chosen(), from, to, out, err);
 }
 
-const struct phi_converters phi_quant_converters = { .find = find, .unpack = phi_unpack };
+const struct phi_converters phi_quant_converters = { .find = find, .unpack = phi_unpack, .scale = phi_scale };
 
 void
 phi_convert_as_llama(struct phi_convert *convert)
@@ -340,7 +341,7 @@ find_as_llama(const struct phi_type *from, const struct phi_type *to, struct phi
 	return 0;
 }
 
-const struct phi_converters phi_quant_as_llama = { .find = find_as_llama, .unpack = phi_unpack };
+const struct phi_converters phi_quant_as_llama = { .find = find_as_llama, .unpack = phi_unpack, .scale = phi_scale };
 
 /* ONNX's types as one of the other algorithms makes them. */
 static int
@@ -374,8 +375,8 @@ find_k_quant(const struct phi_type *from, const struct phi_type *to, struct phi_
 	return find_by(encoder ? &encoder->as_k_quant : NULL, encoder, "k_quant", out, err);
 }
 
-const struct phi_converters phi_quant_rtn = { .find = find_rtn, .unpack = phi_unpack };
-const struct phi_converters phi_quant_k_quant = { .find = find_k_quant, .unpack = phi_unpack };
+const struct phi_converters phi_quant_rtn = { .find = find_rtn, .unpack = phi_unpack, .scale = phi_scale };
+const struct phi_converters phi_quant_k_quant = { .find = find_k_quant, .unpack = phi_unpack, .scale = phi_scale };
 
 static int
 find_searching(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out,
@@ -389,4 +390,4 @@ find_searching(const struct phi_type *from, const struct phi_type *to, struct ph
 	return 0;
 }
 
-const struct phi_converters phi_quant_searching = { .find = find_searching, .unpack = phi_unpack };
+const struct phi_converters phi_quant_searching = { .find = find_searching, .unpack = phi_unpack, .scale = phi_scale };

@@ -67,6 +67,8 @@ const struct phi_type *
 phi_onnx_recipe_pick(const struct phi_onnx_recipe *recipe, const struct phi_tensor *t, bool tied, const char **why)
 {
 	*why = NULL;
+	if (t->scaling)
+		return t->scaling->type;
 	if (!recipe->bits || t->rank != 2)
 		return NULL;
 	if (t->role == PHI_ROLE_EMBEDDING && !tied) {

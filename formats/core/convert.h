@@ -5,6 +5,7 @@
 
 #include "formats/core/error.h"
 #include "formats/core/packed.h"
+#include "formats/core/scaling.h"
 #include "formats/core/type.h"
 
 /* What to do with NaN, and with a finite value that becomes infinite, when a conversion narrows. */
@@ -44,6 +45,9 @@ struct phi_converters {
 		struct phi_err *err);
 	/* Decodes packed tensors; NULL: they cannot be read. */
 	phi_unpack_fn *unpack;
+	/* Makes the codes of n numbers, the first of which is number `first` of a tensor that is scaled so; the scales
+	 * are known. Pure. NULL: nothing is scaled. */
+	void (*scale)(const struct phi_scaling *scaling, const float *src, void *dst, uint64_t first, uint64_t n);
 };
 
 #endif

@@ -14,7 +14,7 @@ struct phi_gather {
 static bool
 is_converted(const struct phi_segment *s)
 {
-	return s->from && s->type != s->tensor->type;
+	return s->from && s->type != s->tensor->type && !s->scale;
 }
 
 static int
@@ -71,6 +71,8 @@ void
 phi_gather_take(struct phi_gather *gather, const struct phi_segment *segment, uint64_t ticket, const void *was,
 	const void *made, uint64_t n, const float *importance)
 {
+	if (segment->scale)
+		return;
 	phi_meter_read(&gather->meters[segment - gather->schedule->segments], was, made, n,
 		phi_tensor_row(segment->tensor), importance, &gather->tickets[ticket]);
 }

@@ -31,6 +31,8 @@ struct phi_graph_options {
 	enum phi_symmetry symmetry;
 	unsigned group;	   /* elements of a block; 0: as usual */
 	unsigned accuracy; /* accuracy_level of MatMulNBits, 1 to 4; 0: not said */
+	bool per_channel; /* weights with one scale get one a column */
+	bool reduced;	  /* and codes of 7 bits: core/scaling.h */
 	bool qdq; /* standard operators (DequantizeLinear), not ONNX Runtime's own */
 };
 

@@ -122,6 +122,11 @@ convert_part(const struct pump *pump, const struct slot *slot, uint64_t i, uint6
 {
 	const struct phi_segment *const s = slot->segment;
 	uint64_t bad = 0;
+	if (s->scale) {
+		s->scale(s->tensor->scaling, (const float *)(const void *)slot->in + i,
+			slot->out + bytes_of(s->tensor->type, i), slot->first + i, n);
+		return 0;
+	}
 	if (s->convert.run(&s->convert, slot->in + bytes_of(s->type, i), slot->out + bytes_of(s->tensor->type, i), n,
 		    phi_tensor_row(s->tensor), importance, pump->options->overflow, &bad) == 0)
 		return 0;

@@ -56,6 +56,17 @@ set_importance(struct phi_segment *s)
 	s->chunk = s->chunk < row ? row : s->chunk - s->chunk % row;
 }
 
+static int
+set_scaling(struct phi_segment *s, const struct phi_converters *converters, struct phi_err *err)
+{
+	if (!converters || !converters->scale)
+		return phi_fail(err, PHI_UNSUPPORTED, "%s of one scale is not made so", s->tensor->type->name);
+	if (s->type->id != PHI_F32 || s->tensor->nparts != 1)
+		return phi_fail(err, PHI_UNSUPPORTED, "only a whole tensor of F32 is scaled");
+	s->scale = converters->scale;
+	return 0;
+}
+
 /* A part that is a tensor: which elements, how they are converted, how large a chunk is. */
 static int
 set_tensor(struct phi_segment *s, const struct phi_model *origin,
@@ -80,6 +91,8 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 	}
 	if (s->type == s->tensor->type)
 		return 0;
+	if (phi_tensor_is_scaled(s->tensor))
+		return set_scaling(s, converters, err);
 	if (!converters)
 		return phi_fail(err, PHI_ARGUMENT, "%s to %s: no conversions were given",
 			s->type->name, s->tensor->type->name);

@@ -14,6 +14,8 @@ struct phi_segment {
 	const struct phi_tensor *from; /* of the origin; NULL for literal and generated parts */
 	const struct phi_type *type;   /* that of `from` as it is read */
 	struct phi_convert convert;    /* type to tensor->type; unused when equal */
+	void (*scale)(const struct phi_scaling *, const float *, void *, uint64_t, uint64_t); /* its `convert` if the
+					* tensor is scaled, else NULL */
 	bool weighted;		       /* by tensor->importance; chunks are whole rows then */
 	uint64_t first;		       /* element of `from` (as transposed) where the part begins */
 	uint64_t units;		       /* elements of the part; bytes for literal and generated ones */

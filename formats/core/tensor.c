@@ -74,6 +74,12 @@ phi_tensor_is_readable(const struct phi_tensor *t)
 }
 
 bool
+phi_tensor_is_scaled(const struct phi_tensor *t)
+{
+	return t->scaling && t->type == t->scaling->type;
+}
+
+bool
 phi_tensor_plane_bytes(const struct phi_tensor *t, unsigned i, uint64_t *bytes)
 {
 	uint64_t n;

@@ -6,6 +6,7 @@
 #include "formats/core/limits.h"
 #include "formats/core/packed.h"
 #include "formats/core/role.h"
+#include "formats/core/scaling.h"
 #include "formats/core/type.h"
 
 /* A byte range of a member of the source. Tensors may share storages (tied weights, views). */
@@ -74,6 +75,8 @@ struct phi_tensor {
 	 * (convert.h). A row's length of numbers; of a tensor of rank 3 (experts) as many for each index of the
 	 * outermost dimension, one after the other. Set by choose; lent. NULL: all alike. */
 	const struct phi_columns *importance;
+	/* Of a lowered model: how its numbers are scaled if it gets the integers of that type (scaling.h), or NULL. */
+	struct phi_scaling *scaling;
 	/* Index of an earlier tensor of this model with the same bytes (tied weights), or PHI_NONE. */
 	uint32_t alias;
 	/* The target demands this type (a norm of a GGUF is F32): choose leaves it alone. */
@@ -98,6 +101,8 @@ bool phi_tensor_is_woven(const struct phi_tensor *t);
 bool phi_tensor_is_readable(const struct phi_tensor *t);
 /* Bytes of plane i; false on overflow. */
 bool phi_tensor_plane_bytes(const struct phi_tensor *t, unsigned i, uint64_t *bytes);
+/* Are its numbers the codes of a scale (of its type are they then)? */
+bool phi_tensor_is_scaled(const struct phi_tensor *t);
 /* Elements of a row (the innermost dimension; 1 for rank 0). */
 uint64_t phi_tensor_row(const struct phi_tensor *t);
 /* Indices [first, first + n) of the outermost dimension, as a view of the same bytes; `drop`: the dimension is left out

@@ -6,6 +6,7 @@
 #include "formats/core/memory.h"
 #include "formats/onnx/data.h"
 #include "formats/onnx/graph.h"
+#include "formats/onnx/scaled.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -279,8 +280,9 @@ phi_onnx_complete(struct phi_plan *plan, struct phi_err *err)
 struct phi_model *
 phi_onnx_lower(const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
+	if (options && phi_onnx_is_scaled(options->recipe))
+		return phi_onnx_scaled_lower(model, options, err);
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
-	(void)options;
 	for (size_t i = 0; lowered && i < lowered->ntensors; i++)
 		lowered->tensors[i].fixed = true;
 	return lowered;
