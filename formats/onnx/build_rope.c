@@ -72,7 +72,7 @@ static const float *
 frequencies(struct phi_onnx_decoder *d, const double *factors)
 {
 	const uint32_t rotary = d->h.rotary;
-	float *const f = phi_arena_calloc(d->plan->arena, rotary / 2, sizeof *f, d->b.err);
+	float *const f = d->b.failed ? NULL : phi_arena_calloc(d->plan->arena, rotary / 2, sizeof *f, d->b.err);
 	d->b.failed = !f;
 	for (uint32_t i = 0; f && i < rotary / 2; i++) {
 		const float power = (float)pow((float)d->h.rope_theta, (float)(2 * i) / (float)rotary);

@@ -3,19 +3,21 @@
 #include "formats/core/buffer.h"
 #include "formats/core/escape.h"
 #include "formats/core/json.h"
-#include "formats/core/json_load.h"
+#include "formats/tokenizer/side_json.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 static const char config_name[] = "genai_config.json";
 
-/* generation_config.json as an object, or NULL without one. */
-static json_t *
-generation(const struct phi_model *model)
+/* A side file, or NULL without one. What is no JSON is as good as none; being out of memory is not. */
+static int
+load(const struct phi_model *model, const char *name, json_t **root, struct phi_err *err)
 {
-	const struct phi_side *const side = phi_model_side(model, "generation_config.json");
-	return side ? phi_json_parse(side->data, side->size, PHI_JSON_KEEP_DUPLICATES, NULL) : NULL;
+	const struct phi_side *const side = phi_model_side(model, name);
+	struct phi_err why = { .kind = PHI_OK };
+	*root = side ? phi_side_json(side, PHI_JSON_KEEP_DUPLICATES, PHI_SETTINGS_VALUES_MAX, &why) : NULL;
+	return why.kind == PHI_MEMORY || why.kind == PHI_LIMIT ? phi_fail(err, why.kind, "%s: %s", name, why.text) : 0;
 }
 
 static int
@@ -39,8 +41,9 @@ static int
 put_tokens(struct phi_buffer *out, const struct phi_model *model, const struct phi_hparams *h, const json_t *g,
 	struct phi_err *err)
 {
-	const struct phi_side *const side = phi_model_side(model, "config.json");
-	json_t *const config = side ? phi_json_parse(side->data, side->size, PHI_JSON_KEEP_DUPLICATES, NULL) : NULL;
+	json_t *config;
+	if (load(model, "config.json", &config, err))
+		return -1;
 	const json_t *eos = json_object_get(g, "eos_token_id");
 	if (!eos)
 		eos = json_object_get(config, "eos_token_id");
@@ -158,7 +161,9 @@ write_config(const struct phi_plan *plan, const struct phi_hparams *h, bool plac
 	struct phi_err *err)
 {
 	const struct phi_model *const model = plan->model;
-	json_t *const g = generation(model);
+	json_t *g;
+	if (load(model, "generation_config.json", &g, err))
+		return -1;
 	const int result = phi_buffer_printf(out, err, "{\n    \"model\": {\n") ||
 		put_tokens(out, model, h, g, err) ||
 		phi_buffer_printf(out, err, "        \"context_length\": %" PRIu32 ",\n", h->context) ||
