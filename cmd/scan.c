@@ -27,6 +27,8 @@ open_all(struct job *job, const struct cli *cli, const struct phi_spool_options 
 			"no input: name a file or pipe one in (see --help)");
 	for (unsigned i = 0; i < job->count; i++) {
 		job->stores[i] = phi_store_open(cli->noperands ? cli->operands[i] : NULL, spool, err);
+		if (!job->stores[i] && err->kind == PHI_MEMORY)
+			return -1;
 		if (!job->stores[i])
 			job->unknown = cli_trouble(cli, err);
 	}
