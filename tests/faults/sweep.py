@@ -136,7 +136,32 @@ def sweep(command, inputs, scratch):
     print("%6d calls  %s" % (calls, command.name), flush=True)
 
 
+def graphs(folder):
+    """ONNX models, and folders that a decoder of ONNX Runtime GenAI can be made of."""
+    o = b.onnx
+    inner = o.graph([o.node("Identity", ["v"], ["z"])], [o.tensor("v", o.FLOAT, [64], b.floats(64))], [], [o.value("z", o.FLOAT, [64])])
+    function = o.text(1, "f") + o.text(4, "a") + o.text(5, "b") + b.field(7, o.node("Relu", ["a"], ["b"])) + o.text(10, "d")
+    nodes = [o.node("If", ["c"], ["y"], [o.attribute("then_branch", 6, inner, 5)], "branch"), o.node("Neg", ["y"], ["x2"]),
+             o.node("MatMulNBits", ["x", "w_Q4", "w_scales"], ["n"], [o.ints("K", 32), o.ints("N", 2), o.ints("bits", 4),
+                                                                     o.ints("block_size", 16)], "", "com.microsoft")]
+    wide = o.tensor("w", o.FLOAT, [512], more=o.external("w.bin", 0, 2048))
+    files = {"g.onnx": o.small(o.tensor("i", o.INT64, [3], more=o.packed(7, [1, -2, 300])), o.tensor("w_Q4", o.UINT8, [2, 2, 8], bytes(32)),
+                               o.tensor("w_scales", o.FLOAT, [4], b.floats(4)), nodes=nodes, more=b.field(25, function) + b.field(99, b"k")),
+             "e.onnx": o.small(wide, o.tensor("v", o.FLOAT, [512], more=o.external("w.bin", 0))), "w.bin": b.floats(512)}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    rope = {"type": "longrope", "long_factor": [1.5] * 8, "short_factor": [1] * 8}
+    shape = dict(num_attention_heads=2, num_key_value_heads=1, rope_scaling=rope, max_position_embeddings=40, original_max_position_embeddings=20)
+    members = {"dense": {**b.folder(), "config.json": b.config(**shape)},
+               "moe": b.moe(num_experts_per_tok=2, lm_head_bias=False, attention_bias=False, **shape)}
+    for name, files in members.items():
+        (folder / name).mkdir()
+        for member, data in files.items():
+            (folder / name / member).write_bytes(data)
+
+
 def make_inputs(folder):
+    graphs(folder)
     for name, data in {"a.safetensors": b.safetensors(b.plain()), "a.gguf": b.gguf(), "a.pt": b.torch(),
                        "z.pt": b.torch(method=b.zipfile.ZIP_DEFLATED), "a.npy": b.npy("<f4", (2, 3), b.floats(6), fortran=True),
                        "a.npz": b.npz(), "z.npz": b.npz(b.zipfile.ZIP_DEFLATED),
@@ -208,6 +233,16 @@ def commands(inputs):
         yield Command("phi-repack -q -j1 -z IN/phi3")
         yield Command("phi-quant -q -j1 -t q8_0", "s.tar")
         yield Command("phi-repack -q -j1 -o o.gguf", "s.tar")
+    for line in ("--json --sum IN/g.onnx", "--json --sum IN/e.onnx", "--check IN/g.onnx", "--scan IN/g.onnx", "--layout IN/e.onnx",
+                 "--graph IN/g.onnx"):
+        yield Command("phi-inspect -q " + line)
+    yield Command("phi-repack -q -f onnx", "g.onnx")
+    for line in ("IN/g.onnx -o o.onnx", "IN/e.onnx -o o.onnx", "--external-data IN/e.onnx -o o.onnx", "-f stream IN/g.onnx",
+                 "-f safetensors IN/g.onnx", "-f onnx IN/dense -o o/"):
+        yield Command("phi-repack -q -j1 " + line)
+    for line in ("-t int4 -f onnx IN/dense -o o/", "-t f16 -f onnx IN/moe -o o/"):
+        yield Command("phi-quant -q -j1 " + line)
+    yield Command("phi-diff -q -j1 IN/g.onnx IN/e.onnx")
     yield Command("phi-diff -q -j1 IN/phi3 IN/phi3.gguf")
     yield Command("phi-diff -q -j1 --stats --blocks 3 --heatmap --tensors IN/phi3 IN/phi3.gguf")
     yield Command("phi-diff -q -j3 --json IN/phi3/model.safetensors IN/phi3.gguf")
