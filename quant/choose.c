@@ -262,7 +262,7 @@ find_recipe(struct choice *c, struct phi_err *err)
 	if (c->for_mlx && !o->pure)
 		return phi_mlx_recipe_find(o->recipe, o->group, c->model, &c->mlx, err);
 	if (c->for_onnx && !o->pure)
-		return phi_onnx_recipe_find(o, &c->onnx, err);
+		return phi_onnx_recipe_find(o, c->model, &c->onnx, err);
 	return phi_recipe_find(o->recipe, o->pure, &c->recipe, &c->type, err);
 }
 

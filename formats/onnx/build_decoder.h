@@ -52,6 +52,20 @@ const char *phi_onnx_rows(struct phi_onnx_decoder *d, const char *path, const ch
 const char *phi_onnx_generated(struct phi_onnx_decoder *d, const char *name, const struct phi_type *type,
 	uint64_t rows, uint64_t columns, void (*generate)(const void *, uint64_t, void *, size_t), const void *state);
 
+/* For build_blocks.c. Where the next thing of this size goes; declares what lies there, noting its canonical name, if
+ * any; a value in the type of what flows. */
+uint64_t phi_onnx_place(struct phi_onnx_decoder *d, uint64_t size);
+const char *phi_onnx_declare(struct phi_onnx_decoder *d, const char *name, const struct phi_type *type,
+	const uint64_t *shape, unsigned rank, uint64_t at, uint64_t size, const char *canonical);
+const char *phi_onnx_cast(struct phi_onnx_decoder *d, const struct phi_type *type, const char *name);
+
+/* build_blocks.c. Is it a weight in ONNX Runtime's blocks? Then these two, as above. */
+bool phi_onnx_in_blocks(struct phi_onnx_decoder *d, const struct phi_tensor *t);
+const char *phi_onnx_product_of_blocks(struct phi_onnx_decoder *d, const char *path, const char *x,
+	const struct phi_tensor *t);
+const char *phi_onnx_rows_of_blocks(struct phi_onnx_decoder *d, const char *path, const char *tokens,
+	const struct phi_tensor *t);
+
 /* build_attention.c. Sets lengths and total; then a layer's. */
 void phi_onnx_lengths(struct phi_onnx_decoder *d);
 const char *phi_onnx_attention(struct phi_onnx_decoder *d, const struct phi_op *op, const char *module);

@@ -2,7 +2,7 @@
  *
  *     floats     MatMul with the transposed matrix; where the checkpoint's is shared (a tied embedding) or quantized,
  *                FusedMatMul with it as it is
- *     ONNX*_*    MatMulNBits, GatherBlockQuantized, whose codes, scales and zero points lie one behind the other
+ *     ONNX*_*    build_blocks.c
  *
  * What takes more than a page begins at one, what takes more than 64 KiB at a multiple of that, so that it can be
  * mapped on all systems. */
@@ -51,9 +51,8 @@ phi_onnx_tensor(struct phi_onnx_decoder *d, const struct phi_graph_weight *weigh
 	return NULL;
 }
 
-/* Where the next thing of this size goes. */
-static uint64_t
-next_place(struct phi_onnx_decoder *d, uint64_t size)
+uint64_t
+phi_onnx_place(struct phi_onnx_decoder *d, uint64_t size)
 {
 	const uint64_t to = size >= 64 << 10 ? 64 << 10 : size >= 4096 ? 4096 : 64;
 	uint64_t at = d->at;
@@ -62,15 +61,9 @@ next_place(struct phi_onnx_decoder *d, uint64_t size)
 	return at;
 }
 
-static void
-note_failure(struct phi_onnx_decoder *d, int result)
-{
-	d->b.failed = d->b.failed || result < 0;
-}
-
-static const char *
-declare(struct phi_onnx_decoder *d, const char *name, const struct phi_type *type, const uint64_t *shape, unsigned rank,
-	uint64_t at, uint64_t size, const char *canonical)
+const char *
+phi_onnx_declare(struct phi_onnx_decoder *d, const char *name, const struct phi_type *type, const uint64_t *shape,
+	unsigned rank, uint64_t at, uint64_t size, const char *canonical)
 {
 	return d->b.failed ? "" : phi_onnx_beside(&d->b, name, phi_onnx_type_number(type), shape, rank,
 		PHI_ONNX_DECODER_DATA, at, size, name_key, canonical);
@@ -81,12 +74,12 @@ static const char *
 place(struct phi_onnx_decoder *d, const struct phi_tensor *t)
 {
 	const uint32_t i = (uint32_t)(t - d->plan->model->tensors);
-	const uint64_t size = d->plan->bytes[i], at = next_place(d, size);
+	const uint64_t size = d->plan->bytes[i], at = phi_onnx_place(d, size);
 	if (!d->b.failed && !phi_onnx_type_number(t->type))
-		note_failure(d, phi_plan_refuse(d->plan, i, "F32", d->b.err));
+		d->b.failed = phi_plan_refuse(d->plan, i, "F32", d->b.err) < 0;
 	if (!d->b.failed)
-		note_failure(d, phi_plan_add_tensor(d->plan, i, d->file, at, d->b.err));
-	return declare(d, t->name, t->type, t->shape, t->rank, at, size, t->canonical);
+		d->b.failed = phi_plan_add_tensor(d->plan, i, d->file, at, d->b.err) < 0;
+	return phi_onnx_declare(d, t->name, t->type, t->shape, t->rank, at, size, t->canonical);
 }
 
 const char *
@@ -113,9 +106,8 @@ phi_onnx_generated(struct phi_onnx_decoder *d, const char *name, const struct ph
 	return place(d, t);
 }
 
-/* In the type of what flows. */
-static const char *
-cast(struct phi_onnx_decoder *d, const struct phi_type *type, const char *name)
+const char *
+phi_onnx_cast(struct phi_onnx_decoder *d, const struct phi_type *type, const char *name)
 {
 	if (type == d->io)
 		return name;
@@ -131,7 +123,7 @@ weight_of(struct phi_onnx_decoder *d, const struct phi_tensor *t)
 {
 	const size_t i = (size_t)(t - d->plan->model->tensors);
 	if (!d->placed[i])
-		d->placed[i] = cast(d, t->type, place(d, t));
+		d->placed[i] = phi_onnx_cast(d, t->type, place(d, t));
 	return d->placed[i];
 }
 
@@ -140,117 +132,6 @@ phi_onnx_vector(struct phi_onnx_decoder *d, const struct phi_graph_weight *weigh
 {
 	const struct phi_tensor *const t = phi_onnx_tensor(d, weight);
 	return t ? weight_of(d, t) : "";
-}
-
-/* The three initializers of a weight in blocks; the codes are declared twice, as each of the two operators has them. */
-struct blocks {
-	const char *codes, *rows, *scales, *zeros;
-	struct phi_type_fields fields;
-	uint64_t n, k, groups; /* rows, columns, blocks of a row */
-};
-
-static const char *
-place_field(struct phi_onnx_decoder *d, const struct phi_tensor *t, unsigned field, const char *name, uint64_t *at)
-{
-	const uint32_t i = (uint32_t)(t - d->plan->model->tensors);
-	const uint64_t size = d->plan->bytes[i] / t->type->bytes * phi_type_field_bytes(t->type, field);
-	*at = next_place(d, size);
-	if (!d->b.failed)
-		note_failure(d, phi_plan_add_field(d->plan, i, field, name, d->file, *at, d->b.err));
-	return name;
-}
-
-/* The middle code everywhere, as bytes. */
-static void
-middle(const void *state, uint64_t offset, void *dst, size_t n)
-{
-	const struct blocks *const w = state;
-	(void)offset;
-	memset(dst, w->fields.bits == 8 ? 0x80 : w->fields.bits == 4 ? 0x88 : 0xaa, n);
-}
-
-static struct blocks
-blocks_of(struct phi_onnx_decoder *d, const struct phi_tensor *t)
-{
-	struct blocks w = { .n = t->shape[0], .k = t->shape[1], .groups = t->shape[1] / t->type->elements };
-	phi_type_fields(t->type, &w.fields);
-	const char *const name = phi_onnx_text(&d->b, "%s_Q%u", t->name, w.fields.bits);
-	const char *const scales = phi_onnx_text(&d->b, "%s_scales", t->name);
-	w.codes = name;
-	w.rows = phi_onnx_text(&d->b, "%s_rows", name);
-	w.scales = w.fields.scales == d->io->id ? scales : phi_onnx_text(&d->b, "/%s/Cast/output_0", scales);
-	w.zeros = phi_onnx_text(&d->b, "%s_zero_points", t->name);
-	return w;
-}
-
-/* What a weight in blocks is in the graph; placed when it is first asked for. */
-static struct blocks
-blocks(struct phi_onnx_decoder *d, const struct phi_tensor *t)
-{
-	const struct blocks w = blocks_of(d, t);
-	const size_t i = (size_t)(t - d->plan->model->tensors);
-	const struct phi_type *const bytes = phi_type_of(PHI_U8), *const floats = phi_type_of(w.fields.scales);
-	const uint64_t codes[] = { w.n, w.groups, w.fields.codes }, rows[] = { w.n, w.groups * w.fields.codes };
-	const uint64_t scales[] = { w.n, w.groups };
-	uint64_t at;
-	if (d->placed[i] || d->b.failed)
-		return w;
-	d->placed[i] = w.codes;
-	place_field(d, t, 0, w.codes, &at);
-	declare(d, w.codes, bytes, codes, 3, at, w.n * rows[1], t->canonical);
-	if (t->role == PHI_ROLE_EMBEDDING)
-		declare(d, w.rows, bytes, rows, 2, at, w.n * rows[1], NULL);
-	const char *const name = phi_onnx_text(&d->b, "%s_scales", t->name);
-	place_field(d, t, 1, name, &at);
-	cast(d, floats, declare(d, name, floats, scales, 2, at, w.n * w.groups * w.fields.scale, NULL));
-	return w;
-}
-
-static bool
-in_blocks(struct phi_onnx_decoder *d, const struct phi_tensor *t)
-{
-	struct phi_type_fields fields;
-	struct phi_quoted q;
-	if (!phi_type_fields(t->type, &fields) || strcmp(fields.format, "onnx"))
-		return false;
-	if (fields.zero || t->rank != 2)
-		phi_onnx_refuse(d, "tensor %s: %s is not written to a decoder", phi_quote(&q, t->name), t->type->name);
-	return !d->b.failed;
-}
-
-static const char *
-product_of_blocks(struct phi_onnx_decoder *d, const char *path, const char *x, const struct phi_tensor *t)
-{
-	const struct blocks w = blocks(d, t);
-	const char *const y = phi_onnx_node(&d->b, "com.microsoft:MatMulNBits",
-		phi_onnx_text(&d->b, "%s_Q%u", path, w.fields.bits), (const char *const[]){ x, w.codes, w.scales, NULL });
-	phi_onnx_int(&d->b, "K", (int64_t)w.k);
-	phi_onnx_int(&d->b, "N", (int64_t)w.n);
-	phi_onnx_int(&d->b, "bits", w.fields.bits);
-	phi_onnx_int(&d->b, "block_size", t->type->elements);
-	return y;
-}
-
-/* With zero points, since the processors do not agree on what is meant without them. */
-static const char *
-rows_of_blocks(struct phi_onnx_decoder *d, const char *path, const char *tokens, const struct phi_tensor *t)
-{
-	const struct phi_type *const type = t->type;
-	const struct blocks w = blocks(d, t);
-	struct blocks *const state = d->b.failed ? NULL : phi_arena_alloc(d->plan->arena, sizeof *state, d->b.err);
-	d->b.failed = !state;
-	if (!state)
-		return "";
-	*state = w;
-	phi_onnx_generated(d, w.zeros, phi_type_of(PHI_U8), w.n, (w.groups * w.fields.bits + 7) / 8, middle, state);
-	const char *const y = phi_onnx_node(&d->b, "com.microsoft:GatherBlockQuantized",
-		phi_onnx_text(&d->b, "%s/Gather_Q%u", path, w.fields.bits),
-		(const char *const[]){ w.rows, tokens, w.scales, w.zeros, NULL });
-	phi_onnx_int(&d->b, "bits", w.fields.bits);
-	phi_onnx_int(&d->b, "block_size", type->elements);
-	phi_onnx_int(&d->b, "gather_axis", 0);
-	phi_onnx_int(&d->b, "quantize_axis", 1);
-	return y;
 }
 
 /* Can it be turned as it is read? The part is then that of the transposed tensor. */
@@ -292,8 +173,8 @@ phi_onnx_product(struct phi_onnx_decoder *d, const char *path, const char *x, co
 	struct phi_tensor *const t = phi_onnx_tensor(d, weight);
 	if (!t)
 		return "";
-	if (in_blocks(d, t))
-		return product_of_blocks(d, path, x, t);
+	if (phi_onnx_in_blocks(d, t))
+		return phi_onnx_product_of_blocks(d, path, x, t);
 	const bool own = t->role != PHI_ROLE_EMBEDDING;
 	if (!own || !turn(d, t))
 		return product_as_is(d, path, x, weight_of(d, t));
@@ -306,8 +187,8 @@ phi_onnx_rows(struct phi_onnx_decoder *d, const char *path, const char *tokens, 
 	const struct phi_tensor *const t = phi_onnx_tensor(d, weight);
 	if (!t)
 		return "";
-	if (in_blocks(d, t))
-		return rows_of_blocks(d, path, tokens, t);
+	if (phi_onnx_in_blocks(d, t))
+		return phi_onnx_rows_of_blocks(d, path, tokens, t);
 	return phi_onnx_node(&d->b, "Gather", phi_onnx_text(&d->b, "%s/Gather", path),
 		(const char *const[]){ weight_of(d, t), tokens, NULL });
 }

@@ -126,6 +126,24 @@ lower(struct lowering *l)
 	return result ? -1 : phi_family_warn_extras(l->model, l->err);
 }
 
+/* The type of what flows: F32 on the CPU unless all is to be F16, which other devices want. */
+static int
+choose_flow(struct lowering *l, const char *recipe)
+{
+	const enum phi_device device = l->options ? l->options->device : PHI_DEVICE_CPU;
+	const bool cpu = device == PHI_DEVICE_CPU, half = recipe && !strcmp(recipe, "f16");
+	if (device == PHI_DEVICE_QNN)
+		return phi_fail(l->err, PHI_UNSUPPORTED, "a decoder for qnn: it wants shapes that are fixed and ranges of "
+			"all values, and a decoder has neither");
+	if (recipe && !strcmp(recipe, "bf16"))
+		return phi_fail(l->err, PHI_UNSUPPORTED, "a decoder of BF16: the attention of the CPU has none; "
+			"the nearest type it can hold is F16");
+	if (!cpu && recipe && !strcmp(recipe, "f32"))
+		return phi_fail(l->err, PHI_UNSUPPORTED, "a decoder of F32 for this device: its attention has F16 only");
+	l->io = phi_type_of(cpu && !half ? PHI_F32 : PHI_F16);
+	return 0;
+}
+
 struct phi_model *
 phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
@@ -139,10 +157,9 @@ phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_opt
 		.options = options ? options->graph : NULL };
 	if (!l.model || lowered_already)
 		return l.model;
-	l.io = phi_type_of(recipe && !strcmp(recipe, "f16") ? PHI_F16 : PHI_F32);
 	phi_onnx_build_init(&l.d.b, l.model->arena, "", err);
 	l.model->ntensors = 0;
-	const int result = lower(&l);
+	const int result = choose_flow(&l, recipe) || lower(&l);
 	phi_names_free(l.names);
 	if (result) {
 		phi_model_free(l.model);

@@ -47,3 +47,31 @@ same_ways()
 		phi-repack -f onnx Phi-4-mini -o out/
 	[ ! -e out ]
 }
+
+@test "options of a decoder that cannot be met are refused by name" {
+	fails 2 "phi-quant: Phi-4-mini: a decoder for qnn: it wants shapes that are fixed and ranges of all values, and a decoder has neither" \
+		phi-quant -t int4 --for qnn -f onnx Phi-4-mini -o out/
+	fails 2 "phi-quant: Phi-4-mini: a decoder of F32 for this device: its attention has F16 only" \
+		phi-quant -t f32 --for cuda -f onnx Phi-4-mini -o out/
+	fails 2 "phi-quant: Phi-4-mini: a decoder of BF16: the attention of the CPU has none; the nearest type it can hold is F16" \
+		phi-quant -t bf16 -f onnx Phi-4-mini -o out/
+	fails 2 "phi-quant: blocks have 16, 32, 64, 128 or 256 weights, not 48" \
+		phi-quant -t int4 --group 48 -f onnx Phi-4-mini -o out/
+	[ ! -e out ]
+}
+
+# types RECIPE...: how many weights of each type a decoder gets.
+types()
+{
+	phi-quant -n --json -t "$@" -f onnx Phi-4-mini -o n/ |
+		jq -r '.items[] | select(.name | test("_Q[248]$")).dtype' | sort | uniq -c | awk '{ printf "%s %s;", $1, $2 }'
+}
+
+@test "recipes of a decoder: the head, and layers that matter, have more bits" {
+	[ "$(types int4)" = "15 ONNX4_G32_F32;" ]
+	[ "$(types int4 --group 128)" = "15 ONNX4_G128_F32;" ]
+	[ "$(types int4_last)" = "14 ONNX4_G32_F32;1 ONNX8_G32_F32;" ]
+	[ "$(types int4_mixed)" = "12 ONNX4_G32_F32;3 ONNX8_G32_F32;" ]
+	[ "$(types int4 --for dml)" = "15 ONNX4_G32_F16;" ]
+	[ "$(types int4 --rule '*.q_proj.*=onnx8_g16_f32' --keep '*.v_proj.*')" = "11 ONNX4_G32_F32;2 ONNX8_G16_F32;" ]
+}
