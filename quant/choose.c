@@ -45,7 +45,7 @@ static const char *
 settled(const struct phi_model *model, const struct phi_tensor *t)
 {
 	if (t->fixed)
-		return "fixed by the target";
+		return t->why ? t->why : "fixed by the target";
 	for (unsigned i = 0; i < t->nparts; i++) {
 		const struct phi_type *const type = source_type(model, t, i);
 		if (!type)
@@ -174,8 +174,9 @@ pick_for_runtime(const struct choice *c, const struct phi_tensor *t, const char 
 {
 	if (c->mlx.name)
 		return phi_mlx_recipe_pick(&c->mlx, t, why);
+	/* Of a graph of no known family, nobody knows which its head is. */
 	if (c->onnx.name)
-		return phi_onnx_recipe_pick(&c->onnx, t, !c->mixture.facts.untied, why);
+		return phi_onnx_recipe_pick(&c->onnx, t, c->model->family && !c->mixture.facts.untied, why);
 	return (c->for_onnx && t->rank == 2) || (c->for_mlx && phi_mlx_is_module(t)) ? c->type : NULL;
 }
 

@@ -154,6 +154,13 @@ places_of(struct phi_plan *plan, uint32_t tensor, struct phi_err *err)
 	return plan->torn ? plan->torn[tensor] : NULL;
 }
 
+uint64_t
+phi_plan_field_bytes(const struct phi_plan *plan, uint32_t tensor, unsigned field)
+{
+	const struct phi_type *const type = plan->model->tensors[tensor].type;
+	return plan->bytes[tensor] / type->bytes * phi_type_field_bytes(type, field);
+}
+
 int
 phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, const char *name, unsigned file,
 	uint64_t offset, struct phi_err *err)
@@ -165,7 +172,7 @@ phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, const
 	places[field] = plan->nitems;
 	return add_item(plan, &(struct phi_item){ .making = making_of(plan->model, t), .tensor = tensor,
 		.name = name, .file = file, .field = field, .offset = offset,
-		.size = plan->bytes[tensor] / t->type->bytes * phi_type_field_bytes(t->type, field) }, err);
+		.size = phi_plan_field_bytes(plan, tensor, field) }, err);
 }
 
 /* A list's copy with room for one more, zero. */

@@ -93,6 +93,9 @@ int phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, c
  * moved. It gets an item as others do. */
 struct phi_tensor *phi_plan_make_tensor(struct phi_plan *plan, uint64_t bytes, struct phi_err *err);
 
+/* Bytes of that plane. */
+uint64_t phi_plan_field_bytes(const struct phi_plan *plan, uint32_t tensor, unsigned field);
+
 /* The same as phi_plan_add_tensor with, instead of a tensor that is a copy, the run of a storage that it is a view of: rank 1,
  * in the tensor's type, in the plan's arena. */
 int phi_plan_add_view(struct phi_plan *plan, uint32_t tensor, const struct phi_tensor *view,

@@ -41,16 +41,17 @@ phi_onnx_build_free(struct phi_onnx_build *b)
 char *
 phi_onnx_text(struct phi_onnx_build *b, const char *fmt, ...)
 {
-	char text[512];
-	va_list args;
+	va_list args, again;
 	va_start(args, fmt);
-	const int n = vsnprintf(text, sizeof text, fmt, args);
+	va_copy(again, args);
+	const int n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
-	if (!b->failed && (n < 0 || (size_t)n >= sizeof text))
-		b->failed = phi_fail(b->err, PHI_LIMIT, "a name of the graph is too long") < 0;
-	char *const copy = b->failed ? NULL : phi_arena_strdup(b->arena, text, b->err);
-	b->failed = !copy;
-	return copy ? copy : nothing;
+	char *const text = b->failed || n < 0 ? NULL : phi_arena_alloc(b->arena, (size_t)n + 1, b->err);
+	if (text)
+		vsnprintf(text, (size_t)n + 1, fmt, again);
+	va_end(again);
+	b->failed = !text;
+	return text ? text : nothing;
 }
 
 /* A zeroed element of the arena; NULL after a failure. */
@@ -97,6 +98,13 @@ phi_onnx_node(struct phi_onnx_build *b, const char *op, const char *name, const 
 	out[node->n_output++] = phi_onnx_text(b, "%s/output_0", name);
 	b->graph.node[b->graph.n_node++] = b->last = node;
 	return out[0];
+}
+
+void
+phi_onnx_append(struct phi_onnx_build *b, PhiOnnx__Node *node)
+{
+	if (grow(b, &b->graph.node, &b->nodes, b->graph.n_node))
+		b->graph.node[b->graph.n_node++] = b->last = node;
 }
 
 void
@@ -245,8 +253,8 @@ phi_onnx_build_output(struct phi_onnx_build *b, const char *name, int32_t type, 
 		b->graph.output[b->graph.n_output++] = v;
 }
 
-static PhiOnnx__Tensor *
-initializer(struct phi_onnx_build *b, const char *name, int32_t type, const uint64_t *dims, size_t n)
+PhiOnnx__Tensor *
+phi_onnx_initializer(struct phi_onnx_build *b, const char *name, int32_t type, const uint64_t *dims, size_t n)
 {
 	PhiOnnx__Tensor *const t = make(b, 1, sizeof *t);
 	int64_t *const list = make(b, n + 1, sizeof *list);
@@ -277,7 +285,7 @@ phi_onnx_ints(struct phi_onnx_build *b, const char *name, const int64_t *values,
 	const uint64_t dims[] = { n };
 	uint8_t *const bytes = make(b, n, 8);
 	PhiOnnx__Tensor *const t =
-		initializer(b, name, phi_onnx_type_number(phi_type_of(PHI_I64)), dims, scalar ? 0 : 1);
+		phi_onnx_initializer(b, name, phi_onnx_type_number(phi_type_of(PHI_I64)), dims, scalar ? 0 : 1);
 	if (b->failed)
 		return nothing;
 	for (size_t i = 0; i < n; i++)
@@ -302,7 +310,7 @@ char *
 phi_onnx_real(struct phi_onnx_build *b, const char *name, const struct phi_type *type, double value)
 {
 	uint8_t *const bytes = make(b, 1, 4);
-	PhiOnnx__Tensor *const t = initializer(b, name, phi_onnx_type_number(type), NULL, 0);
+	PhiOnnx__Tensor *const t = phi_onnx_initializer(b, name, phi_onnx_type_number(type), NULL, 0);
 	if (b->failed)
 		return nothing;
 	if (type->id == PHI_F16)
@@ -329,7 +337,7 @@ char *
 phi_onnx_beside(struct phi_onnx_build *b, const char *name, int32_t type, const uint64_t *dims, unsigned rank,
 	const char *file, uint64_t offset, uint64_t size, const char *key, const char *value)
 {
-	PhiOnnx__Tensor *const t = initializer(b, name, type, dims, rank);
+	PhiOnnx__Tensor *const t = phi_onnx_initializer(b, name, type, dims, rank);
 	PhiOnnx__Entry **const list = make(b, 3, sizeof *list), **const noted = make(b, 1, sizeof *noted);
 	char number[2][24];
 	snprintf(number[0], sizeof number[0], "%" PRIu64, offset);

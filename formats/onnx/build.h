@@ -35,6 +35,8 @@ char *phi_onnx_text(struct phi_onnx_build *b, const char *fmt, ...) PHI_PRINTF(2
 /* Appends a node with these inputs (NULL-ended; "": left out) and one output, NAME/output_0, whose name it
  * returns. op is the operator of ai.onnx, or "com.microsoft:" before it. */
 char *phi_onnx_node(struct phi_onnx_build *b, const char *op, const char *name, const char *const *inputs);
+/* Appends a node that is there already; lent. */
+void phi_onnx_append(struct phi_onnx_build *b, PhiOnnx__Node *node);
 /* Another output of the last node; "": left out. */
 void phi_onnx_node_output(struct phi_onnx_build *b, const char *name);
 /* Renames the first output of the last node. */
@@ -57,6 +59,10 @@ char *phi_onnx_real(struct phi_onnx_build *b, const char *name, const struct phi
 /* An initializer whose bytes lie in a file beside the graph; key and value are noted with it, or NULL. */
 char *phi_onnx_beside(struct phi_onnx_build *b, const char *name, int32_t type, const uint64_t *shape,
 	unsigned rank, const char *file, uint64_t offset, uint64_t size, const char *key, const char *value);
+
+/* Appends an initializer without data; the caller sets those. NULL after a failure. */
+PhiOnnx__Tensor *phi_onnx_initializer(struct phi_onnx_build *b, const char *name, int32_t type, const uint64_t *shape,
+	size_t rank);
 
 /* A key and its value, for the model's properties. */
 PhiOnnx__Entry *phi_onnx_entry(struct phi_onnx_build *b, const char *key, const char *value);

@@ -2,6 +2,8 @@
 
 #include "formats/core/escape.h"
 #include "formats/onnx/genai.h"
+#include "formats/onnx/graph.h"
+#include "formats/onnx/write.h"
 
 #include <string.h>
 
@@ -148,6 +150,8 @@ struct phi_model *
 phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
 	const char *const recipe = options ? options->recipe : NULL;
+	if (phi_model_side(model, PHI_ONNX_SIDE))
+		return phi_onnx_lower(model, options, err);
 	const bool lowered_already = !strcmp(model->view, "onnx");
 	if (!lowered_already && strcmp(model->view, "canonical")) {
 		phi_fail(err, PHI_UNSUPPORTED, "a model that was made for %s cannot be made an ONNX decoder", model->view);

@@ -5,7 +5,8 @@
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/onnx/data.h"
-#include "formats/onnx/graph.h"
+#include "formats/onnx/graph_lower.h"
+#include "formats/onnx/rewrite.h"
 #include "formats/onnx/scaled.h"
 
 #include <inttypes.h>
@@ -18,12 +19,24 @@ enum { RAW_DATA = 9 << 3 | 2, EXTERNAL_DATA = 13 << 3 | 2, DATA_LOCATION = 14 <<
 struct writing {
 	struct phi_plan *plan;
 	struct phi_onnx_graph graph;
-	uint32_t *tensors; /* of the model, by weight */
+	const struct phi_onnx_place_of *places; /* by weight: what its bytes are */
 	bool external;
 	const char *location; /* of the other file */
-	uint64_t *offsets;    /* in it, by tensor; UINT64_MAX: within the model */
+	uint64_t *offsets;    /* in it, by weight; UINT64_MAX: within the model */
+	uint32_t *firsts;     /* by tensor: the weight that was placed for it, or PHI_NONE */
 	uint64_t next;	      /* where the next goes */
 };
+
+static bool
+size_of_weight(const struct phi_onnx_weight *w, uint64_t *bytes)
+{
+	uint64_t shape[PHI_RANK_MAX];
+	const PhiOnnx__Tensor *const p = w->tensor;
+	const struct phi_type *const type = phi_onnx_type(p->data_type);
+	for (size_t i = 0; i < p->n_dims && i < PHI_RANK_MAX; i++)
+		shape[i] = (uint64_t)p->dims[i];
+	return type && p->n_dims <= PHI_RANK_MAX && phi_onnx_bytes(type, shape, (unsigned)p->n_dims, bytes);
+}
 
 /* Is the tensor what the graph says of the weight? As read.c describes them: odd rows of 4 bits are bytes. */
 static int
@@ -56,27 +69,44 @@ compare_weight(const struct phi_plan *plan, const struct phi_onnx_weight *w, con
 	return 0;
 }
 
+/* A field of blocks: is it as many bytes as the graph says? */
+static int
+compare_field(const struct phi_plan *plan, const struct phi_onnx_weight *w, const struct phi_onnx_place_of *place,
+	struct phi_err *err)
+{
+	uint64_t bytes;
+	struct phi_quoted q;
+	if (size_of_weight(w, &bytes) &&
+		bytes == phi_plan_field_bytes(plan, place->tensor, (unsigned)place->field))
+		return 0;
+	return phi_fail(err, PHI_FORMAT, "weight %s of the graph has another size than its data", phi_quote(&q, w->name));
+}
+
+/* Each weight of the graph is the tensor of its name, and there are no more. */
 static int
 match(struct writing *w, struct phi_err *err)
 {
 	struct phi_plan *const plan = w->plan;
 	struct phi_names *const names = phi_names_new(err);
+	struct phi_onnx_place_of *places = NULL;
 	int result = names ? 0 : -1;
 	for (uint32_t i = 0; !result && i < plan->model->ntensors; i++) {
 		const char *const name = plan->model->tensors[i].name;
 		result = phi_names_add(names, name, strlen(name), i, err) < 0 ? -1 : 0;
 	}
-	w->tensors = result ? NULL : phi_arena_calloc(plan->arena, w->graph.count + 1, sizeof *w->tensors, err);
-	if (!w->tensors)
+	if (!result)
+		places = phi_arena_calloc(plan->arena, w->graph.count + 1, sizeof *places, err);
+	w->places = places;
+	if (!places)
 		result = -1;
 	for (size_t i = 0; !result && i < w->graph.count; i++) {
 		const char *const name = w->graph.weights[i].name;
 		struct phi_quoted q;
-		w->tensors[i] = phi_names_find(names, name, strlen(name));
-		result = w->tensors[i] == PHI_NONE
-			? phi_fail(err, PHI_ARGUMENT, "tensor %s is not there, but the graph needs it",
-				  phi_quote(&q, name))
-			: compare_weight(plan, &w->graph.weights[i], &plan->model->tensors[w->tensors[i]], err);
+		places[i] = (struct phi_onnx_place_of){ .field = PHI_ONNX_WHOLE,
+			.tensor = phi_names_find(names, name, strlen(name)) };
+		if (places[i].tensor == PHI_NONE)
+			result = phi_fail(err, PHI_ARGUMENT, "tensor %s is not there, but the graph needs it",
+				phi_quote(&q, name));
 	}
 	phi_names_free(names);
 	if (!result && plan->model->ntensors != w->graph.count)
@@ -85,27 +115,70 @@ match(struct writing *w, struct phi_err *err)
 	return result;
 }
 
+static int
+compare(const struct writing *w, struct phi_err *err)
+{
+	for (size_t i = 0; i < w->graph.count; i++) {
+		const struct phi_onnx_place_of *const p = &w->places[i];
+		if ((p->field == PHI_ONNX_WHOLE
+				    ? compare_weight(w->plan, &w->graph.weights[i], &w->plan->model->tensors[p->tensor], err)
+				    : compare_field(w->plan, &w->graph.weights[i], p, err)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static uint64_t
+size_of(const struct writing *w, size_t weight)
+{
+	const struct phi_onnx_place_of *const p = &w->places[weight];
+	return p->field == PHI_ONNX_WHOLE ? w->plan->bytes[p->tensor]
+					  : phi_plan_field_bytes(w->plan, p->tensor, (unsigned)p->field);
+}
+
+/* The item of a weight's bytes. */
+static int
+add_data(const struct writing *w, size_t weight, unsigned file, uint64_t offset, struct phi_err *err)
+{
+	const struct phi_onnx_place_of *const p = &w->places[weight];
+	if (p->field == PHI_ONNX_WHOLE)
+		return phi_plan_add_tensor(w->plan, p->tensor, file, offset, err);
+	return phi_plan_add_field(w->plan, p->tensor, (unsigned)p->field, w->graph.weights[weight].name, file, offset, err);
+}
+
 /* The other file */
 
+/* The weight placed before with the same bytes, or PHI_NONE. */
+static uint32_t
+same_bytes(const struct writing *w, uint32_t weight)
+{
+	const struct phi_onnx_place_of *const p = &w->places[weight];
+	if (p->field != PHI_ONNX_WHOLE || !phi_plan_is_repeated(w->plan, p->tensor))
+		return PHI_NONE;
+	return w->firsts[w->plan->model->tensors[p->tensor].alias];
+}
+
 static int
-place(struct writing *w, uint32_t tensor, struct phi_err *err)
+place(struct writing *w, uint32_t weight, struct phi_err *err)
 {
 	struct phi_plan *const plan = w->plan;
-	const uint64_t size = plan->bytes[tensor];
-	const uint32_t alias = plan->model->tensors[tensor].alias;
-	w->offsets[tensor] = UINT64_MAX;
+	const uint64_t size = size_of(w, weight);
+	const uint32_t same = same_bytes(w, weight);
+	w->offsets[weight] = UINT64_MAX;
 	if (size < PHI_ONNX_EXTERNAL_MIN)
 		return 0;
-	if (phi_plan_is_repeated(plan, tensor) && w->offsets[alias] != UINT64_MAX) {
-		w->offsets[tensor] = w->offsets[alias];
+	if (same != PHI_NONE) {
+		w->offsets[weight] = w->offsets[same];
 		return 0;
 	}
 	const uint64_t alignment = plan->options.alignment ? plan->options.alignment
 		: size < PHI_ONNX_SECTION ? PHI_ONNX_PAGE : PHI_ONNX_SECTION;
-	if (!phi_round_up(w->next, alignment, &w->offsets[tensor]) ||
-		!phi_add(w->offsets[tensor], size, &w->next))
+	if (!phi_round_up(w->next, alignment, &w->offsets[weight]) ||
+		!phi_add(w->offsets[weight], size, &w->next))
 		return phi_fail(err, PHI_LIMIT, "the tensors are too large");
-	return phi_plan_add_tensor(plan, tensor, 0, w->offsets[tensor], err);
+	if (w->places[weight].field == PHI_ONNX_WHOLE)
+		w->firsts[w->places[weight].tensor] = weight;
+	return add_data(w, weight, 0, w->offsets[weight], err);
 }
 
 static int
@@ -115,10 +188,12 @@ place_all(struct writing *w, struct phi_err *err)
 	const char *const output = plan->options.output ? plan->options.output : "model.onnx";
 	w->external = true;
 	w->location = phi_arena_printf(plan->arena, err, "%s.data", output);
-	w->offsets = phi_arena_calloc(plan->arena, plan->model->ntensors + 1, sizeof *w->offsets, err);
-	if (!w->location || !w->offsets || phi_plan_add_file(plan, w->location, err) < 0)
+	w->offsets = phi_arena_calloc(plan->arena, w->graph.count + 1, sizeof *w->offsets, err);
+	w->firsts = phi_arena_alloc(plan->arena, (plan->model->ntensors + 1) * sizeof *w->firsts, err);
+	if (!w->location || !w->offsets || !w->firsts || phi_plan_add_file(plan, w->location, err) < 0)
 		return -1;
-	for (uint32_t i = 0; i < plan->model->ntensors; i++)
+	memset(w->firsts, 0xff, (plan->model->ntensors + 1) * sizeof *w->firsts);
+	for (uint32_t i = 0; i < w->graph.count; i++)
 		if (place(w, i, err) < 0)
 			return -1;
 	return 0;
@@ -170,15 +245,15 @@ put_weight(void *ctx, const struct phi_onnx_found *found, struct phi_onnx_change
 	struct writing *const w = ctx;
 	if (!found->marked)
 		return 0;
-	const uint32_t tensor = w->tensors[found->weight];
-	const uint64_t size = w->plan->bytes[tensor];
+	const uint32_t weight = (uint32_t)found->weight;
+	const uint64_t size = size_of(w, weight);
 	struct phi_buffer fields = { 0 };
 	int result;
-	if (w->external && w->offsets[tensor] != UINT64_MAX) {
-		result = put_reference(w, w->offsets[tensor], size, &fields, err);
+	if (w->external && w->offsets[weight] != UINT64_MAX) {
+		result = put_reference(w, w->offsets[weight], size, &fields, err);
 	} else {
 		result = put_varint(&fields, RAW_DATA, err) < 0 ? -1 : put_varint(&fields, size, err);
-		change->weight = tensor;
+		change->weight = weight;
 		change->data = size;
 	}
 	change->bytes = result ? NULL : phi_arena_copy(w->plan->arena, fields.data, fields.size, err);
@@ -224,7 +299,7 @@ add_items(struct writing *w, const struct phi_onnx_edits *edits, struct phi_err 
 		result = bytes ? add_literal(w, file, &at, bytes, run.size, err) : -1;
 		run.size = 0;
 		if (!result && data) {
-			result = phi_plan_add_tensor(plan, e->change.weight, file, at, err);
+			result = add_data(w, e->change.weight, file, at, err);
 			at += e->change.data;
 		}
 	}
@@ -256,34 +331,53 @@ lay_out(struct writing *w, struct phi_err *err)
 	return result;
 }
 
-int
-phi_onnx_complete(struct phi_plan *plan, struct phi_err *err)
+static int
+complete(struct writing *w, struct phi_err *err)
 {
+	struct phi_plan *const plan = w->plan;
+	struct phi_onnx_place_of *places = NULL;
+	const bool lowered = !strcmp(plan->model->view, "onnx");
+	if (lowered && phi_onnx_quantize_graph(plan, &places, err) < 0)
+		return -1;
+	w->places = places;
 	const struct phi_side *const side = phi_model_side(plan->model, PHI_ONNX_SIDE);
-	struct writing w = { .plan = plan };
-	if (!side)
-		return phi_fail(err, PHI_UNSUPPORTED, "the input has no graph of ONNX to put its weights into");
-	if (phi_onnx_graph_open(&w.graph, side->data, side->size, plan->arena, err) < 0)
+	if (phi_onnx_graph_open(&w->graph, side->data, side->size, plan->arena, err) < 0)
 		return phi_context(err, "%s", PHI_ONNX_SIDE);
-	int result = match(&w, err);
+	int result = (!lowered && match(w, err) < 0) || compare(w, err) < 0 ? -1 : 0;
 	if (!result && plan->options.external)
-		result = place_all(&w, err);
+		result = place_all(w, err);
 	if (!result)
-		result = lay_out(&w, err);
+		result = lay_out(w, err);
 	if (result > 0) /* too large for one file */
-		result = place_all(&w, err) < 0 ? -1 : lay_out(&w, err);
-	phi_onnx_graph_close(&w.graph);
+		result = place_all(w, err) < 0 ? -1 : lay_out(w, err);
+	phi_onnx_graph_close(&w->graph);
 	return result;
 }
 
-/* A graph computes with the types it was made for. */
+int
+phi_onnx_complete(struct phi_plan *plan, struct phi_err *err)
+{
+	struct writing w = { .plan = plan };
+	if (!phi_model_side(plan->model, PHI_ONNX_SIDE))
+		return phi_fail(err, PHI_UNSUPPORTED, "the input has no graph of ONNX to put its weights into");
+	return complete(&w, err);
+}
+
+/* A graph computes with the types it was made for, but for weights that are to be quantized. */
 struct phi_model *
 phi_onnx_lower(const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
-	if (options && phi_onnx_is_scaled(options->recipe))
-		return phi_onnx_scaled_lower(model, options, err);
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
-	for (size_t i = 0; lowered && i < lowered->ntensors; i++)
+	const bool asked = options->recipe && strcmp(options->recipe, "f32") && strcmp(options->recipe, "f16");
+	if (!lowered)
+		return NULL;
+	if (phi_model_side(model, PHI_ONNX_SIDE) && (asked || !strcmp(model->view, "onnx"))) {
+		if (!phi_onnx_lower_weights(lowered, options, err))
+			return lowered;
+		phi_model_free(lowered);
+		return NULL;
+	}
+	for (size_t i = 0; i < lowered->ntensors; i++)
 		lowered->tensors[i].fixed = true;
 	return lowered;
 }

@@ -1,0 +1,175 @@
+/* Weights in blocks, and the nodes that take them, by the names onnxruntime.quantization gives them (facts/onnx.md 3):
+ *
+ *     MatMul(x, W)   MatMulNBits(x, W_Q4 [N, groups, bytes], W_scales [N, groups], W_zero_points)   NODE_Q4
+ *
+ * rtn and k_quant call them W_Q4G32, W_scale, W_zp. */
+#include "formats/onnx/graph_lower.h"
+
+#include "formats/core/escape.h"
+#include "formats/onnx/data.h"
+#include "formats/onnx/rewrite.h"
+
+#include <string.h>
+
+/* A weight as the new graph has it. */
+struct blocks {
+	const struct phi_tensor *tensor; /* NULL: it stays as it was */
+	struct phi_type_fields fields;
+	uint64_t n, k, groups; /* rows, columns, blocks of a row */
+	const char *codes, *scales, *zeros; /* names; NULL: not declared yet; no zero points */
+};
+
+struct quantizing {
+	struct phi_onnx_rewrite r;
+	struct phi_graph_options options;
+	const struct phi_onnx_operand *operands; /* of each old weight */
+	struct blocks *blocks;			 /* of each old weight */
+};
+
+static void
+refuse(struct phi_onnx_rewrite *r, const struct phi_tensor *t)
+{
+	if (!r->b->failed)
+		r->b->failed = phi_plan_refuse(r->plan, (uint32_t)(t - r->plan->model->tensors), NULL, r->err) < 0;
+}
+
+/* Declares codes, scales and zero points where the weight was declared. */
+static void
+declare(struct quantizing *q, uint32_t weight)
+{
+	struct phi_onnx_rewrite *const r = &q->r;
+	struct blocks *const w = &q->blocks[weight];
+	struct phi_onnx_scope *const scope = phi_onnx_owner(r, weight);
+	const struct phi_onnx_weight *const old = &r->old.weights[weight];
+	const bool plain = q->options.algorithm == PHI_ALGORITHM_DEFAULT;
+	const int32_t bytes = phi_onnx_type_number(phi_type_of(PHI_U8));
+	const uint64_t codes[] = { w->n, w->groups, w->fields.codes }, scales[] = { w->n, w->groups };
+	const uint64_t zeros[] = { w->n, (w->groups * w->fields.bits + 7) / 8 };
+	const char *const name = old->graph ? old->tensor->name : old->name;
+	w->codes = plain ? phi_onnx_fresh(r, "%s_Q%u", name, w->fields.bits)
+		: phi_onnx_fresh(r, "%s_Q%uG%u", name, w->fields.bits, w->tensor->type->elements);
+	w->scales = phi_onnx_fresh(r, plain ? "%s_scales" : "%s_scale", name);
+	phi_onnx_weight(r, scope, w->codes, bytes, codes, 3, w->tensor, 0);
+	phi_onnx_weight(r, scope, w->scales, phi_onnx_type_number(phi_type_of(w->fields.scales)), scales, 2, w->tensor, 1);
+	if (!w->fields.zero)
+		return;
+	w->zeros = phi_onnx_fresh(r, plain ? "%s_zero_points" : "%s_zp", name);
+	phi_onnx_weight(r, scope, w->zeros, bytes, zeros, 2, w->tensor, 2);
+}
+
+/* "NODE_Q4", or nothing where the node has no name. */
+static const char *
+named(struct quantizing *q, const PhiOnnx__Node *node, const struct blocks *w)
+{
+	const bool has = node->name && *node->name;
+	if (!has && q->options.algorithm == PHI_ALGORITHM_DEFAULT)
+		return "";
+	return phi_onnx_text(q->r.b, "%s_Q%u", has ? node->name : "", w->fields.bits);
+}
+
+static void
+make_product(struct quantizing *q, const PhiOnnx__Node *node, const struct blocks *w)
+{
+	struct phi_onnx_build *const b = q->r.b;
+	phi_onnx_node(b, "com.microsoft:MatMulNBits", named(q, node, w),
+		(const char *const[]){ node->input[0], w->codes, w->scales, w->zeros, NULL });
+	phi_onnx_rename(b, node->output[0]);
+	phi_onnx_int(b, "K", (int64_t)w->k);
+	phi_onnx_int(b, "N", (int64_t)w->n);
+	phi_onnx_int(b, "bits", w->fields.bits);
+	phi_onnx_int(b, "block_size", w->tensor->type->elements);
+	if (q->options.accuracy)
+		phi_onnx_int(b, "accuracy_level", q->options.accuracy);
+	phi_onnx_need_opset(&q->r, "com.microsoft", 1);
+}
+
+/* The weight of a node that is to be replaced, or PHI_NONE. */
+static uint32_t
+weight_of(const struct quantizing *q, const PhiOnnx__Node *node)
+{
+	const size_t input = phi_onnx_operand_input(node);
+	const enum phi_onnx_way way = phi_onnx_takes(node, input);
+	const uint32_t i = way ? phi_onnx_weight_of(&q->r.values, phi_onnx_input(node, input)) : PHI_NONE;
+	return i == PHI_NONE || q->operands[i].way != way || !q->blocks[i].tensor ? PHI_NONE : i;
+}
+
+static bool
+is_replaced_constant(const struct quantizing *q, const PhiOnnx__Node *node)
+{
+	const bool constant = phi_onnx_is(node, "", "Constant") && node->n_output == 1;
+	const uint32_t i = constant ? phi_onnx_weight_of(&q->r.values, node->output[0]) : PHI_NONE;
+	return i != PHI_NONE && q->blocks[i].tensor && !q->operands[i].also;
+}
+
+static void
+visit(struct phi_onnx_rewrite *r, PhiOnnx__Node *node, void *ctx)
+{
+	struct quantizing *const q = ctx;
+	const uint32_t i = weight_of(q, node);
+	if (is_replaced_constant(q, node))
+		return;
+	if (i == PHI_NONE || !phi_onnx_is(node, "", "MatMul")) {
+		phi_onnx_keep(r, node);
+		return;
+	}
+	if (!q->blocks[i].codes)
+		declare(q, i);
+	make_product(q, node, &q->blocks[i]);
+}
+
+/* What the plan has of a weight: blocks, or the floats it was, which are put as they were. */
+static int
+settle_weight(struct quantizing *q, uint32_t i)
+{
+	struct phi_onnx_rewrite *const r = &q->r;
+	const struct phi_onnx_operand *const o = &q->operands[i];
+	struct blocks *const w = &q->blocks[i];
+	const char *const name = o->also ? phi_onnx_text(r->b, "%s" PHI_ONNX_TWIN, r->old.weights[i].name)
+		: r->old.weights[i].name;
+	struct phi_tensor *const t = o->way ? phi_onnx_tensor_of(r, name) : NULL;
+	if (!t || r->b->failed)
+		return r->b->failed ? -1 : 0;
+	if (!phi_type_fields(t->type, &w->fields) || strcmp(w->fields.format, "onnx")) {
+		struct phi_quoted quoted;
+		return o->way != PHI_ONNX_TURNED || o->also || phi_onnx_turn(r->plan->model, t) ? 0
+			: phi_fail(r->err, PHI_UNSUPPORTED, "tensor %s: cannot be turned as it is read",
+				  phi_quote(&quoted, t->name));
+	}
+	if (phi_onnx_type_number(phi_type_of(w->fields.scales)) != r->old.weights[i].tensor->data_type)
+		refuse(r, t);
+	w->tensor = t;
+	w->n = t->shape[0];
+	w->k = t->shape[1];
+	w->groups = w->k / t->type->elements;
+	return r->b->failed ? -1 : 0;
+}
+
+static int
+quantize(struct quantizing *q)
+{
+	struct phi_onnx_rewrite *const r = &q->r;
+	struct phi_arena *const arena = r->plan->arena;
+	q->operands = phi_onnx_operands(&r->values, arena, r->err);
+	q->blocks = q->operands ? phi_arena_calloc(arena, r->old.count + 1, sizeof *q->blocks, r->err) : NULL;
+	if (!q->blocks)
+		return -1;
+	for (uint32_t i = 0; i < r->old.count; i++)
+		if (settle_weight(q, i) < 0)
+			return -1;
+	phi_onnx_rewrite_nodes(r, visit, q);
+	return phi_onnx_rewrite_end(r);
+}
+
+int
+phi_onnx_quantize_graph(struct phi_plan *plan, struct phi_onnx_place_of **places, struct phi_err *err)
+{
+	struct quantizing q = { .blocks = NULL };
+	int result = phi_onnx_noted_options(plan->model, &q.options, err);
+	if (!result)
+		result = phi_onnx_rewrite_begin(&q.r, plan, err);
+	if (!result)
+		result = quantize(&q);
+	*places = q.r.places;
+	phi_onnx_rewrite_close(&q.r);
+	return result;
+}
