@@ -111,6 +111,19 @@ save("config", "phimoe", b.config(**{**shape, "partial_rotary_factor": 1.0, "rop
     "type": "longrope", "long_factor": [1.5] * 16, "short_factor": [1] * 16, "original_max_position_embeddings": 512}},
     architectures=["PhiMoEForCausalLM"], model_type="phimoe", num_local_experts=3, num_experts_per_tok=2,
     attention_bias=False, lm_head_bias=False))
+for choice in (0, 1, 2, 16, 33):
+    heads = dict(shape, num_key_value_heads=2, sliding_window=100)
+    save("onnx_decoder", "phi3-%d" % choice, bytes([choice]) + b.config(**heads))
+    save("onnx_decoder", "longrope-%d" % choice, bytes([choice]) + b.config(**{**heads, "tie_word_embeddings": False, "rope_scaling": {
+        "type": "longrope", "long_factor": [1.5] * 8, "short_factor": [1] * 8}}))
+    save("onnx_decoder", "phi2-%d" % choice, bytes([choice]) + b.config(
+        **{**shape, "intermediate_size": 1024}, architectures=["PhiForCausalLM"], model_type="phi", hidden_act="gelu_new",
+        num_key_value_heads=None, layer_norm_eps=1e-5))
+    save("onnx_decoder", "phimoe-%d" % choice, bytes([choice]) + b.config(
+        **{**heads, "partial_rotary_factor": 1.0, "rope_scaling": {"type": "longrope", "long_factor": [1.5] * 16,
+                                                                   "short_factor": [1] * 16, "original_max_position_embeddings": 512}},
+        architectures=["PhiMoEForCausalLM"], model_type="phimoe", num_local_experts=3, num_experts_per_tok=2,
+        attention_bias=False, lm_head_bias=False))
 save("card", "lists", b"---\nlicense: [mit, other]\ntags:\n- no\n- code\nlanguage: en\nbase_model: &b\n- a/b-7b\n"
      b"- name: x\n  version: '1'\ndatasets: *b\n---\n# Title\n")
 save("card", "texts", b"---\r\nname: \"a \\u00fc\"\r\nversion: 1.0\r\nmodel_type: |\r\n  two\r\n  lines\r\n"
