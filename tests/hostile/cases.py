@@ -197,6 +197,13 @@ def nested(n):
     return b.onnx.model(g)
 
 
+def sequences(n):
+    t = b.field(1, b.field(1, 1))
+    for _ in range(n):
+        t = b.field(4, b.field(1, t))
+    return t
+
+
 def onnx_cases():
     o, field, w = b.onnx, b.field, struct.pack("<4f", 1, 2, 3, 4)
     good = o.small()
@@ -256,6 +263,65 @@ def onnx_cases():
     ox("ext-twice", "two locations", o.small(out("x.bin", more=[("location", "y.bin")])), "twice", eight)
     ox("ext-overlap", "ranges that overlap", o.small(out("x.bin", 0, 8, size=8), out("x.bin", 4, 8, name="v", size=8)),
        "overlap", eight)
+    # Singular fields that are there twice, numbers of a wrong size, lengths of 2 GiB and more.
+    for name, data in (("version", good + field(1, 10)), ("tensor-name", one(o.text(8, "v"), w)), ("tensor-type", one(field(2, 1), w)),
+                       ("location", one(o.external("x.bin") + field(14, 1))), ("graph-name", o.model(o.graph([]) + o.text(2, "h"))),
+                       ("op", o.small(nodes=[o.node("Neg", ["x"], ["y"]) + o.text(4, "Abs")]))):
+        ox("twice-" + name, "a field twice: " + name, data, "twice|no folder")
+    for name, n in (("2g", 2**31), ("2g-1", 2**31 - 1), ("4g", 2**32 + 8), ("63", 2**63), ("64", M64)):
+        long = b.varint(n)
+        ox("long-raw-" + name, "raw data of 2 GiB and more, which are not there", o.model(o.text(2, "g") + b"\x2a\x20\x10\1\x4a" + long + w), "bytes")
+        ox("long-graph-" + name, "a graph of 2 GiB and more, which is not there", field(1, 10) + b"\x3a" + long + w, "bytes|no model")
+        ox("long-floats-" + name, "packed floats of 2 GiB and more", o.model(b"\x2a\x20\x10\1\x22" + long + w), "bytes")
+    ox("sparse-2g", "a tensor of 2 GiB with 16 bytes of it", one(raw=w, dims=(2**29,)), "16 bytes of raw data")
+    ox("sparse-2e", "a tensor of 2 EiB with 16 bytes of it", one(raw=w, dims=(2**59,)), "16 bytes of raw data")
+    ox("packed-4", "packed floats of 5 bytes", one(field(4, w[:5]), dims=(1,)), "5 bytes")
+    ox("packed-pieces", "packed floats cut between two fields", one(field(4, w[:6]) + field(4, w[6:])), "4 bytes")
+    ox("packed-8", "packed doubles of 12 bytes", one(field(10, w[:12]), dims=(1,), kind=o.DOUBLE), "12 bytes")
+    ox("packed-varint", "a packed number that does not end", one(field(7, b"\1\2\x80"), dims=(3,), kind=o.INT64), "tensor w")
+    ox("packed-varint-11", "a packed number of 11 bytes", one(field(7, b"\xff" * 10 + b"\1"), dims=(1,), kind=o.INT64), "64 bits")
+    ox("dims-packed", "packed dimensions that do not end", o.small(field(1, b"\2\x80") + field(2, 1) + o.text(8, "w") + field(9, w)), "")
+    ox("dims-negative", "packed dimensions, one of them negative", o.small(
+        o.packed(1, [2, -2]) + field(2, 1) + o.text(8, "w") + field(9, w)), "dimension")
+    ox("type-negative", "a type of -1", one(raw=w, kind=M64), "type")
+    ox("bool-many", "too many truth values", one(o.packed(5, [1] * 5), kind=o.BOOL), "5 numbers")
+    ox("graph-is-number", "a graph that is a number", field(1, 10) + field(7, 5), "form|no model")
+    ox("key-29", "a field number beyond 29 bits", good + b"\xf8\xff\xff\xff\x7f\0", "field|bits")
+    ox("types-deep", "sequences of sequences, 60 deep", o.model(o.graph([], more=field(11, o.text(1, "x") + field(2, sequences(60))))),
+       "within each other")
+    ox("unknown-many", "100,000 fields that nobody knows", good + field(99, 1) * 100000, "more than 65536")
+    ox("tensors-many", "a name of each of 70,000 nodes twice", o.model(o.graph([o.node("Neg", ["x"], ["y"])] * 70000)), "", may_pass=True)
+    # Operators that take weights: numbers that lie about them.
+    for name, numbers in (("k-0", (0, 2, 4, 16)), ("k-63", (2**63 - 1, 2, 4, 16)), ("k-negative", (M64, 2, 4, 16)), ("n-63", (16, 2**63 - 1, 4, 16)),
+                          ("block-0", (16, 2, 4, 0)), ("block-63", (16, 2, 4, 2**62)), ("bits", (16, 2, 5, 16)), ("few", (64, 2, 4, 16)),
+                          ("many", (16, 1, 4, 16))):
+        attributes = [o.ints(k, v) for k, v in zip(("K", "N", "bits", "block_size"), numbers)]
+        ox("nbits-" + name, "MatMulNBits whose attributes lie", o.model(o.graph(
+            [o.node("MatMulNBits", ["x", "w_Q4", "w_s"], ["y"], attributes, "", "com.microsoft")],
+            [o.tensor("w_Q4", o.UINT8, [2, 1, 8], w), o.tensor("w_s", o.FLOAT, [2], w[:8])])), "", may_pass=True, to="onnx")
+    for axis, block in ((M64, 0), (2**63 - 1, 0), (0, 2**62), (0, 3), (5, 1)):
+        ox("dq-%d-%d" % (axis, block), "DequantizeLinear whose attributes lie", o.model(o.graph(
+            [o.node("DequantizeLinear", ["q", "s", "z"], ["y"], [o.ints("axis", axis), o.ints("block_size", block)])],
+            [o.tensor("q", o.INT8, [4, 4], w), o.tensor("s", o.FLOAT, [4], w), o.tensor("z", o.INT8, [4], w[:4])])), "", may_pass=True, to="onnx")
+    for name, location in (("backslash", "..\\x.bin"), ("url", "https://example.com/x.bin"), ("file-url", "file:///etc/passwd"),
+                           ("up", ".."), ("tail", "x.bin/"), ("proc", "/proc/self/environ"), ("device", "/dev/zero"), ("long", "a" * 1000),
+                           ("long-parts", "a/" * 500 + "b")):
+        ox("ext-" + name, "external data: " + name, o.small(out(location)), "external|regular|no such", {"x.bin": w})
+    ox("ext-too-long", "a location of 2,000 bytes", o.small(out("a" * 2000)), "2000 bytes")
+    ox("ext-nul", "a NUL in a location", o.small(out("x.bin\0y")), "NUL", eight)
+    ox("ext-link-up", "external data through a link upwards", o.small(out("l.bin")), "link", {"l.bin": ("link", "../outside.bin")})
+    ox("ext-link-folder", "external data through a folder that is a link", o.small(out("d/passwd")), "external|link",
+       {"d": ("link", "/etc")})
+    ox("ext-self", "external data in the model itself", o.small(out("ext-self.onnx")), "", may_pass=True)
+    ox("ext-lengths", "two lengths", o.small(out("x.bin", 0, 16, more=[("length", "16")])), "twice", eight)
+    ox("ext-keys", "keys that name things of a library", o.small(out("x.bin", more=[("basepath", "/etc"), ("__class__", "x")])), "", eight,
+       may_pass=True)
+    ox("ext-typed", "typed and external data", one(o.floats(4, [1] * 4) + o.external("x.bin")), "more than one way", eight)
+    ox("ext-attribute", "text of a Constant in another file", o.small(nodes=[o.node("Constant", [], ["k"], [o.attribute(
+        "value", 5, o.tensor("k", o.STRING, [1], more=o.external("x.bin")), 4)])]), "external", eight)
+    ox("ext-file-short", "a file of nothing", o.small(out("e.bin")), "pass the end", {"e.bin": b""})
+    ox("ext-chain", "100 ranges, each over the next one", o.small(*[out("x.bin", 4 * i, 8, name="t%d" % i, size=8) for i in range(100)]),
+       "overlap", {"x.bin": bytes(408)})
     ox("ext-string", "text in another file", o.small(o.tensor("w", o.STRING, [1], more=o.external("x.bin"))), "external", eight)
 
 
