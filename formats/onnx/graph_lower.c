@@ -161,7 +161,7 @@ phi_onnx_lower_weights(struct phi_model *lowered, const struct phi_lower_options
 	phi_onnx_values_free(&l.values);
 	phi_onnx_graph_close(&l.graph);
 	phi_names_free(l.names);
-	if (!result && options->graph && options->recipe)
+	if (!result && options && options->graph && options->recipe)
 		result = phi_onnx_note_options(lowered, options->graph, err);
 	lowered->view = "onnx";
 	return result;

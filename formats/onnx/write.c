@@ -8,6 +8,7 @@
 #include "formats/onnx/graph_lower.h"
 #include "formats/onnx/rewrite.h"
 #include "formats/onnx/scaled.h"
+#include "formats/onnx/scaled.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -367,8 +368,11 @@ phi_onnx_complete(struct phi_plan *plan, struct phi_err *err)
 struct phi_model *
 phi_onnx_lower(const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
+	const char *const recipe = options ? options->recipe : NULL;
+	const bool asked = recipe && strcmp(recipe, "f32") && strcmp(recipe, "f16");
+	if (options && phi_onnx_is_scaled(recipe))
+		return phi_onnx_scaled_lower(model, options, err);
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
-	const bool asked = options->recipe && strcmp(options->recipe, "f32") && strcmp(options->recipe, "f16");
 	if (!lowered)
 		return NULL;
 	if (phi_model_side(model, PHI_ONNX_SIDE) && (asked || !strcmp(model->view, "onnx"))) {
