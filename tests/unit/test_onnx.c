@@ -612,10 +612,11 @@ a_graph_takes_its_own(void **state)
 	struct phi_err err = { 0 };
 	struct opened o = open_good(model_of_tensor(raw("w", FLOAT, 4, END, f, 16)));
 	const struct phi_plan_options options = { .size = sizeof options };
+	const struct phi_lower_options lower = { .size = sizeof lower };
 	static const char *const why[] = { "of shape [3]", "BF16, where the graph of onnx computes with F32",
 		"tensor w is not there, but the graph needs it" };
 	for (int i = 0; i < 3; i++) {
-		struct phi_model *const m = phi_onnx_lower(o.source->model, NULL, &err);
+		struct phi_model *const m = phi_onnx_lower(o.source->model, &lower, &err);
 		if (i == 0)
 			m->tensors[0].shape[0] = m->tensors[0].parts[0].rows = 3;
 		else if (i == 1)
