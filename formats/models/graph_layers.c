@@ -100,7 +100,7 @@ gated(struct layer *l, uint32_t n)
 	const uint32_t gate = linear_part(l, n, MLP "gate_proj", MLP "gate_up_proj.weight", 0, ffn, PHI_ROLE_FFN_GATE);
 	const uint32_t up = linear_part(l, n, MLP "up_proj", MLP "gate_up_proj.weight", ffn, ffn, PHI_ROLE_FFN_UP);
 	const uint32_t s = plain(l, PHI_OP_SILU, MLP "act_fn", gate, PHI_NONE, PHI_NONE);
-	const uint32_t m = plain(l, PHI_OP_MULTIPLY, MLP "mul", s, up, PHI_NONE);
+	const uint32_t m = plain(l, PHI_OP_MULTIPLY, LAYER "mlp", s, up, PHI_NONE);
 	return linear(l, m, MLP "down_proj", false, PHI_ROLE_FFN_DOWN);
 }
 

@@ -25,9 +25,9 @@ phi_onnx_lengths(struct phi_onnx_decoder *d)
 	d->lengths = phi_onnx_node(b, "Cast", MASK "Sub/Cast", (const char *const[]){ v, NULL });
 	phi_onnx_int(b, "to", phi_onnx_type_number(phi_type_of(PHI_I32)));
 	v = phi_onnx_node(b, "Shape", MASK "Shape", (const char *const[]){ "attention_mask", NULL });
-	v = phi_onnx_node(b, "Gather", MASK "Gather", (const char *const[]){ v, one, NULL });
+	d->extent = phi_onnx_node(b, "Gather", MASK "Gather", (const char *const[]){ v, one, NULL });
 	phi_onnx_int(b, "axis", 0);
-	d->total = phi_onnx_node(b, "Cast", MASK "Gather/Cast", (const char *const[]){ v, NULL });
+	d->total = phi_onnx_node(b, "Cast", MASK "Gather/Cast", (const char *const[]){ d->extent, NULL });
 	phi_onnx_int(b, "to", phi_onnx_type_number(phi_type_of(PHI_I32)));
 #undef MASK
 }
@@ -75,6 +75,7 @@ phi_onnx_attention(struct phi_onnx_decoder *d, const struct phi_op *op, const ch
 	phi_onnx_float(b, "scale", 1 / sqrt(h->head_dim));
 	phi_onnx_int(b, "local_window_size",
 		h->sliding_window && h->sliding_window < h->context ? (int64_t)h->sliding_window : -1);
+	phi_onnx_float(b, "softcap", 0);
 	phi_onnx_int(b, "do_rotary", !outside);
 	phi_onnx_int(b, "rotary_interleaved", 0);
 	return y;

@@ -25,6 +25,7 @@ struct phi_onnx_decoder {
 	const char **values; /* of each operation: its result */
 	bool rotates_outside; /* of attention, by an operator before it, which is told places */
 	const char *lengths, *total, *cos, *sin, *places; /* inputs of attention, and of that operator */
+	const char *extent; /* total, of 64 bits */
 };
 
 /* What input i of an operation is called. */
@@ -66,10 +67,10 @@ const char *phi_onnx_product_of_blocks(struct phi_onnx_decoder *d, const char *p
 const char *phi_onnx_rows_of_blocks(struct phi_onnx_decoder *d, const char *path, const char *tokens,
 	const struct phi_tensor *t);
 
-/* build_attention.c. Sets lengths and total; then a layer's. */
+/* build_attention.c. Sets lengths, total and extent; then a layer's. */
 void phi_onnx_lengths(struct phi_onnx_decoder *d);
 const char *phi_onnx_attention(struct phi_onnx_decoder *d, const struct phi_op *op, const char *module);
-/* build_rope.c. Declares the caches and sets cos, sin and places; after `total`. */
+/* build_rope.c. Declares the caches and sets cos, sin and places; after `extent`. */
 void phi_onnx_rope(struct phi_onnx_decoder *d);
 /* Must an operator of its own rotate? Then queries, keys and values are apart. */
 bool phi_onnx_rotates_outside(const struct phi_hparams *h, const struct phi_graph_options *options);

@@ -131,11 +131,8 @@ choose(struct phi_onnx_decoder *d, const char *const longer[2], const char *cons
 	struct phi_onnx_build *const b = &d->b;
 	const int64_t original = d->h.original_context;
 	const char *const limit = phi_onnx_ints(b, "/model/constants/INT64/original_context", &original, 1, true);
-	const char *total = phi_onnx_node(b, "Cast", "/model/rope_caches_subgraph/Cast",
-		(const char *const[]){ d->total, NULL });
-	phi_onnx_int(b, "to", phi_onnx_type_number(phi_type_of(PHI_I64)));
 	const char *const is_long = phi_onnx_node(b, "Greater", "/model/rope_caches_subgraph/Greater",
-		(const char *const[]){ total, limit, NULL });
+		(const char *const[]){ d->extent, limit, NULL });
 	phi_onnx_node(b, "If", "/model/rope_caches_subgraph/If", (const char *const[]){ is_long, NULL });
 	phi_onnx_rename(b, "cos_cache");
 	phi_onnx_node_output(b, "sin_cache");
