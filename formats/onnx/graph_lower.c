@@ -129,6 +129,19 @@ lower_weight(struct lowering *l, uint32_t i)
 	return t && o->way != PHI_ONNX_FIXED ? open_weight(l, o, t) : 0;
 }
 
+/* Tied weights stay tied where they are presented in the same way. */
+static void
+untie(struct phi_model *m)
+{
+	for (size_t i = 0; i < m->ntensors; i++) {
+		struct phi_tensor *const t = &m->tensors[i];
+		const struct phi_tensor *const first = t->alias == PHI_NONE ? t : &m->tensors[t->alias];
+		if (t->fixed != first->fixed || t->role != first->role ||
+			t->parts->transpose != first->parts->transpose)
+			t->alias = PHI_NONE;
+	}
+}
+
 static int
 lower(struct lowering *l)
 {
@@ -150,6 +163,7 @@ lower(struct lowering *l)
 	for (uint32_t i = 0; i < l->graph.count; i++)
 		if (lower_weight(l, i) < 0)
 			return -1;
+	untie(m);
 	return 0;
 }
 

@@ -1,8 +1,11 @@
 /* Weights in blocks, and the nodes that take them, by the names onnxruntime.quantization gives them (facts/onnx.md 3):
  *
- *     MatMul(x, W)   MatMulNBits(x, W_Q4 [N, groups, bytes], W_scales [N, groups], W_zero_points)   NODE_Q4
+ *     MatMul(x, W)      MatMulNBits(x, W_Q4 [N, groups, bytes], W_scales [N, groups], W_zero_points)   NODE_Q4
+ *     Gemm(x, W, C)     the same with C as its bias, where that is a vector of N; else an Add behind it
+ *     Gather(W, i)      GatherBlockQuantized(W_Q4 as [V, bytes], i, W_scales, W_zero_points)
  *
- * rtn and k_quant call them W_Q4G32, W_scale, W_zp. */
+ * rtn and k_quant call them W_Q4G32, W_scale, W_zp. Gather always has zero points: processors do not agree on what is
+ * meant without them (facts/onnx.md 2.2). */
 #include "formats/onnx/graph_lower.h"
 
 #include "formats/core/escape.h"
@@ -13,10 +16,13 @@
 
 /* A weight as the new graph has it. */
 struct blocks {
-	const struct phi_tensor *tensor; /* NULL: it stays as it was */
+	const struct phi_type *type; /* NULL: it stays as it was */
+	uint32_t tensor; /* of the plan's model */
 	struct phi_type_fields fields;
 	uint64_t n, k, groups; /* rows, columns, blocks of a row */
-	const char *codes, *scales, *zeros; /* names; NULL: not declared yet; no zero points */
+	/* Names; NULL: not declared yet, or no zero points. `rows`: the codes without groups. */
+	const char *codes, *scales, *zeros, *rows;
+	const struct phi_onnx_scope *seen; /* the graph that knows the rows */
 };
 
 struct quantizing {
@@ -33,6 +39,15 @@ refuse(struct phi_onnx_rewrite *r, const struct phi_tensor *t)
 		r->b->failed = phi_plan_refuse(r->plan, (uint32_t)(t - r->plan->model->tensors), NULL, r->err) < 0;
 }
 
+/* Weights */
+
+static const char *
+name_of(const struct quantizing *q, uint32_t weight)
+{
+	const struct phi_onnx_weight *const old = &q->r.old.weights[weight];
+	return old->graph ? old->tensor->name : old->name;
+}
+
 /* Declares codes, scales and zero points where the weight was declared. */
 static void
 declare(struct quantizing *q, uint32_t weight)
@@ -40,22 +55,57 @@ declare(struct quantizing *q, uint32_t weight)
 	struct phi_onnx_rewrite *const r = &q->r;
 	struct blocks *const w = &q->blocks[weight];
 	struct phi_onnx_scope *const scope = phi_onnx_owner(r, weight);
-	const struct phi_onnx_weight *const old = &r->old.weights[weight];
-	const bool plain = q->options.algorithm == PHI_ALGORITHM_DEFAULT;
+	const bool plain = q->options.algorithm == PHI_ALGORITHM_DEFAULT, looked_up = !q->operands[weight].product;
 	const int32_t bytes = phi_onnx_type_number(phi_type_of(PHI_U8));
-	const uint64_t codes[] = { w->n, w->groups, w->fields.codes }, scales[] = { w->n, w->groups };
-	const uint64_t zeros[] = { w->n, (w->groups * w->fields.bits + 7) / 8 };
-	const char *const name = old->graph ? old->tensor->name : old->name;
+	const uint64_t codes[] = { w->n, w->groups, w->fields.codes }, rows[] = { w->n, w->groups * w->fields.codes };
+	const uint64_t scales[] = { w->n, w->groups }, zeros[] = { w->n, (w->groups * w->fields.bits + 7) / 8 };
+	const char *const name = name_of(q, weight);
 	w->codes = plain ? phi_onnx_fresh(r, "%s_Q%u", name, w->fields.bits)
-		: phi_onnx_fresh(r, "%s_Q%uG%u", name, w->fields.bits, w->tensor->type->elements);
+		: phi_onnx_fresh(r, "%s_Q%uG%u", name, w->fields.bits, w->type->elements);
 	w->scales = phi_onnx_fresh(r, plain ? "%s_scales" : "%s_scale", name);
-	phi_onnx_weight(r, scope, w->codes, bytes, codes, 3, w->tensor, 0);
+	w->rows = looked_up ? w->codes : NULL;
+	phi_onnx_weight(r, scope, w->codes, bytes, looked_up ? rows : codes, looked_up ? 2 : 3, w->tensor, 0);
 	phi_onnx_weight(r, scope, w->scales, phi_onnx_type_number(phi_type_of(w->fields.scales)), scales, 2, w->tensor, 1);
 	if (!w->fields.zero)
 		return;
 	w->zeros = phi_onnx_fresh(r, plain ? "%s_zero_points" : "%s_zp", name);
 	phi_onnx_weight(r, scope, w->zeros, bytes, zeros, 2, w->tensor, 2);
 }
+
+static struct blocks *
+declared(struct quantizing *q, uint32_t weight)
+{
+	if (!q->blocks[weight].codes)
+		declare(q, weight);
+	return &q->blocks[weight];
+}
+
+/* The middle code everywhere, as bytes; *state has the bits of a code. */
+static void
+middle(const void *state, uint64_t offset, void *dst, size_t n)
+{
+	const unsigned bits = *(const unsigned *)state;
+	(void)offset;
+	memset(dst, bits == 8 ? 0x80 : bits == 4 ? 0x88 : 0xaa, n);
+}
+
+/* Zero points of a weight that has none of its own. */
+static const char *
+middle_of(struct quantizing *q, uint32_t weight, const struct blocks *w)
+{
+	struct phi_onnx_rewrite *const r = &q->r;
+	const uint64_t shape[] = { w->n, (w->groups * w->fields.bits + 7) / 8 };
+	const char *const name = phi_onnx_fresh(r, "%s_zero_points", name_of(q, weight));
+	unsigned *const bits = r->b->failed ? NULL : phi_arena_alloc(r->plan->arena, sizeof *bits, r->err);
+	r->b->failed = !bits;
+	if (!bits)
+		return "";
+	*bits = w->fields.bits;
+	phi_onnx_generated_weight(r, phi_onnx_owner(r, weight), name, shape, middle, bits);
+	return name;
+}
+
+/* Nodes */
 
 /* "NODE_Q4", or nothing where the node has no name. */
 static const char *
@@ -67,19 +117,82 @@ named(struct quantizing *q, const PhiOnnx__Node *node, const struct blocks *w)
 	return phi_onnx_text(q->r.b, "%s_Q%u", has ? node->name : "", w->fields.bits);
 }
 
-static void
-make_product(struct quantizing *q, const PhiOnnx__Node *node, const struct blocks *w)
+/* x, times the weight, plus a bias if there is one. */
+static const char *
+multiply(struct quantizing *q, const PhiOnnx__Node *node, const struct blocks *w, const char *bias)
 {
 	struct phi_onnx_build *const b = q->r.b;
-	phi_onnx_node(b, "com.microsoft:MatMulNBits", named(q, node, w),
-		(const char *const[]){ node->input[0], w->codes, w->scales, w->zeros, NULL });
-	phi_onnx_rename(b, node->output[0]);
+	const char *const zeros = w->zeros ? w->zeros : bias ? "" : NULL;
+	const char *const y = phi_onnx_node(b, "com.microsoft:MatMulNBits", named(q, node, w),
+		(const char *const[]){ node->input[0], w->codes, w->scales, zeros, bias ? "" : NULL, bias, NULL });
 	phi_onnx_int(b, "K", (int64_t)w->k);
 	phi_onnx_int(b, "N", (int64_t)w->n);
 	phi_onnx_int(b, "bits", w->fields.bits);
-	phi_onnx_int(b, "block_size", w->tensor->type->elements);
+	phi_onnx_int(b, "block_size", w->type->elements);
 	if (q->options.accuracy)
 		phi_onnx_int(b, "accuracy_level", q->options.accuracy);
+	phi_onnx_need_opset(&q->r, "com.microsoft", 1);
+	return y;
+}
+
+/* Is the value an initializer [n] of this graph or one around it? */
+static bool
+is_vector(const struct quantizing *q, const char *value, uint64_t n)
+{
+	const uint32_t i = phi_onnx_weight_of(&q->r.values, value);
+	const PhiOnnx__Tensor *const t = i == PHI_NONE ? NULL : q->r.old.weights[i].tensor;
+	return t && t->n_dims == 1 && (uint64_t)t->dims[0] == n;
+}
+
+static void
+make_product(struct quantizing *q, const PhiOnnx__Node *node, uint32_t weight)
+{
+	struct phi_onnx_build *const b = q->r.b;
+	const struct blocks *const w = declared(q, weight);
+	const char *const addend = phi_onnx_is(node, "", "Gemm") ? phi_onnx_input(node, 2) : NULL;
+	if (!addend || is_vector(q, addend, w->n)) {
+		multiply(q, node, w, addend);
+		phi_onnx_rename(b, node->output[0]);
+		return;
+	}
+	multiply(q, node, w, NULL);
+	const char *const y = phi_onnx_fresh(&q->r, "%s_product", node->output[0]);
+	phi_onnx_rename(b, y);
+	phi_onnx_node(b, "Add", node->name && *node->name ? phi_onnx_text(b, "%s_Add", node->name) : "",
+		(const char *const[]){ y, addend, NULL });
+	phi_onnx_rename(b, node->output[0]);
+}
+
+/* The codes of a weight that is multiplied with, too, as a lookup wants them. */
+static void
+flatten(struct quantizing *q, uint32_t weight, struct blocks *w)
+{
+	struct phi_onnx_build *const b = q->r.b;
+	const int64_t shape[] = { (int64_t)w->n, (int64_t)(w->groups * w->fields.codes) };
+	const char *const to = phi_onnx_ints(b, phi_onnx_fresh(&q->r, "%s_rows_shape", name_of(q, weight)), shape, 2, false);
+	phi_onnx_node(b, "Reshape", phi_onnx_text(b, "%s_rows_Reshape", name_of(q, weight)),
+		(const char *const[]){ w->codes, to, NULL });
+	w->rows = phi_onnx_fresh(&q->r, "%s_rows", w->codes);
+	w->seen = q->r.scope;
+	phi_onnx_rename(b, w->rows);
+}
+
+static void
+make_lookup(struct quantizing *q, const PhiOnnx__Node *node, uint32_t weight)
+{
+	struct phi_onnx_build *const b = q->r.b;
+	struct blocks *const w = declared(q, weight);
+	if (q->operands[weight].product && (!w->rows || w->seen != q->r.scope))
+		flatten(q, weight, w);
+	if (!w->zeros)
+		w->zeros = middle_of(q, weight, w);
+	phi_onnx_node(b, "com.microsoft:GatherBlockQuantized", named(q, node, w),
+		(const char *const[]){ w->rows, node->input[1], w->scales, w->zeros, NULL });
+	phi_onnx_rename(b, node->output[0]);
+	phi_onnx_int(b, "bits", w->fields.bits);
+	phi_onnx_int(b, "block_size", w->type->elements);
+	phi_onnx_int(b, "gather_axis", 0);
+	phi_onnx_int(b, "quantize_axis", 1);
 	phi_onnx_need_opset(&q->r, "com.microsoft", 1);
 }
 
@@ -90,7 +203,7 @@ weight_of(const struct quantizing *q, const PhiOnnx__Node *node)
 	const size_t input = phi_onnx_operand_input(node);
 	const enum phi_onnx_way way = phi_onnx_takes(node, input);
 	const uint32_t i = way ? phi_onnx_weight_of(&q->r.values, phi_onnx_input(node, input)) : PHI_NONE;
-	return i == PHI_NONE || q->operands[i].way != way || !q->blocks[i].tensor ? PHI_NONE : i;
+	return i == PHI_NONE || q->operands[i].way != way || !q->blocks[i].type ? PHI_NONE : i;
 }
 
 static bool
@@ -98,7 +211,7 @@ is_replaced_constant(const struct quantizing *q, const PhiOnnx__Node *node)
 {
 	const bool constant = phi_onnx_is(node, "", "Constant") && node->n_output == 1;
 	const uint32_t i = constant ? phi_onnx_weight_of(&q->r.values, node->output[0]) : PHI_NONE;
-	return i != PHI_NONE && q->blocks[i].tensor && !q->operands[i].also;
+	return i != PHI_NONE && q->blocks[i].type && !q->operands[i].also;
 }
 
 static void
@@ -108,13 +221,12 @@ visit(struct phi_onnx_rewrite *r, PhiOnnx__Node *node, void *ctx)
 	const uint32_t i = weight_of(q, node);
 	if (is_replaced_constant(q, node))
 		return;
-	if (i == PHI_NONE || !phi_onnx_is(node, "", "MatMul")) {
+	if (i == PHI_NONE)
 		phi_onnx_keep(r, node);
-		return;
-	}
-	if (!q->blocks[i].codes)
-		declare(q, i);
-	make_product(q, node, &q->blocks[i]);
+	else if (phi_onnx_is(node, "", "Gather"))
+		make_lookup(q, node, i);
+	else
+		make_product(q, node, i);
 }
 
 /* What the plan has of a weight: blocks, or the floats it was, which are put as they were. */
@@ -137,7 +249,8 @@ settle_weight(struct quantizing *q, uint32_t i)
 	}
 	if (phi_onnx_type_number(phi_type_of(w->fields.scales)) != r->old.weights[i].tensor->data_type)
 		refuse(r, t);
-	w->tensor = t;
+	w->type = t->type;
+	w->tensor = (uint32_t)(t - r->plan->model->tensors);
 	w->n = t->shape[0];
 	w->k = t->shape[1];
 	w->groups = w->k / t->type->elements;

@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
+#include "formats/onnx/data.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,7 +149,7 @@ phi_onnx_owner(const struct phi_onnx_rewrite *r, uint32_t weight)
 
 void
 phi_onnx_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name, int32_t data_type,
-	const uint64_t *shape, unsigned rank, const struct phi_tensor *tensor, int field)
+	const uint64_t *shape, unsigned rank, uint32_t tensor, int field)
 {
 	struct phi_onnx_build *const b = &scope->b;
 	PhiOnnx__Tensor *const t = phi_onnx_initializer(b, name, data_type, shape, rank);
@@ -160,7 +161,47 @@ phi_onnx_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const 
 	}
 	t->has_weight = true;
 	r->made[r->nmade++] = (struct phi_onnx_made){ .tensor = t,
-		.place = { .tensor = (uint32_t)(tensor - r->plan->model->tensors), .field = field } };
+		.place = { .tensor = tensor, .field = field } };
+}
+
+/* The plan knows the bytes of one tensor more. */
+static struct phi_tensor *
+add_tensor(struct phi_onnx_rewrite *r, uint64_t bytes)
+{
+	struct phi_plan *const plan = r->plan;
+	const size_t n = plan->model->ntensors;
+	uint64_t *const sizes = phi_arena_calloc(plan->arena, n + 1, sizeof *sizes, r->err);
+	struct phi_tensor *const t = sizes ? phi_model_add_tensor(plan->model, r->err) : NULL;
+	if (!t)
+		return NULL;
+	memcpy(sizes, plan->bytes, n * sizeof *sizes);
+	sizes[n] = bytes;
+	plan->bytes = sizes;
+	return t;
+}
+
+void
+phi_onnx_generated_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name,
+	const uint64_t shape[2], void (*generate)(const void *, uint64_t, void *, size_t), const void *state)
+{
+	struct phi_onnx_build *const b = &scope->b;
+	const struct phi_type *const type = phi_type_of(PHI_U8);
+	const uint64_t size = shape[0] * shape[1];
+	struct phi_part *const part = b->failed ? NULL : phi_arena_calloc(r->plan->arena, 1, sizeof *part, r->err);
+	struct phi_tensor *const t = part ? add_tensor(r, size) : NULL;
+	b->failed = !t;
+	if (!t)
+		return;
+	*part = (struct phi_part){ .kind = PHI_PART_GENERATE, .generate = generate, .state = state, .size = size };
+	t->name = name;
+	t->type = type;
+	t->rank = 2;
+	memcpy(t->shape, shape, 2 * sizeof *shape);
+	t->fixed = true;
+	t->parts = part;
+	t->nparts = 1;
+	phi_onnx_weight(r, scope, name, phi_onnx_type_number(type), shape, 2,
+		(uint32_t)(t - r->plan->model->tensors), PHI_ONNX_WHOLE);
 }
 
 /* Versions */

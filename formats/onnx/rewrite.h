@@ -74,7 +74,10 @@ char *phi_onnx_fresh(struct phi_onnx_rewrite *r, const char *fmt, ...) PHI_PRINT
 /* Declares an initializer in the scope: the bytes are `tensor`'s of the plan's model, or one field of its blocks.
  * Shape and type say what they are to the operators. One declaration a field. */
 void phi_onnx_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name, int32_t data_type,
-	const uint64_t *shape, unsigned rank, const struct phi_tensor *tensor, int field);
+	const uint64_t *shape, unsigned rank, uint32_t tensor, int field);
+/* One of bytes, rank 2, that are made when they are written. */
+void phi_onnx_generated_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name,
+	const uint64_t shape[2], void (*generate)(const void *, uint64_t, void *, size_t), const void *state);
 /* The scope that an old weight is declared in. */
 struct phi_onnx_scope *phi_onnx_owner(const struct phi_onnx_rewrite *r, uint32_t weight);
 

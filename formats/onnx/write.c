@@ -24,7 +24,7 @@ struct writing {
 	bool external;
 	const char *location; /* of the other file */
 	uint64_t *offsets;    /* in it, by weight; UINT64_MAX: within the model */
-	uint32_t *firsts;     /* by tensor: the weight that was placed for it, or PHI_NONE */
+	uint32_t *firsts; /* by tensor and field: the weight that was placed for it, or PHI_NONE */
 	uint64_t next;	      /* where the next goes */
 };
 
@@ -149,14 +149,21 @@ add_data(const struct writing *w, size_t weight, unsigned file, uint64_t offset,
 
 /* The other file */
 
+enum { FIRSTS = PHI_FIELDS_MAX - PHI_ONNX_WHOLE }; /* of a tensor */
+
+static uint32_t *
+first_of(const struct writing *w, uint32_t tensor, int field)
+{
+	return &w->firsts[(size_t)tensor * FIRSTS + (size_t)(field - PHI_ONNX_WHOLE)];
+}
+
 /* The weight placed before with the same bytes, or PHI_NONE. */
 static uint32_t
 same_bytes(const struct writing *w, uint32_t weight)
 {
 	const struct phi_onnx_place_of *const p = &w->places[weight];
-	if (p->field != PHI_ONNX_WHOLE || !phi_plan_is_repeated(w->plan, p->tensor))
-		return PHI_NONE;
-	return w->firsts[w->plan->model->tensors[p->tensor].alias];
+	const bool tied = phi_plan_is_repeated(w->plan, p->tensor);
+	return tied ? *first_of(w, w->plan->model->tensors[p->tensor].alias, p->field) : PHI_NONE;
 }
 
 static int
@@ -177,8 +184,7 @@ place(struct writing *w, uint32_t weight, struct phi_err *err)
 	if (!phi_round_up(w->next, alignment, &w->offsets[weight]) ||
 		!phi_add(w->offsets[weight], size, &w->next))
 		return phi_fail(err, PHI_LIMIT, "the tensors are too large");
-	if (w->places[weight].field == PHI_ONNX_WHOLE)
-		w->firsts[w->places[weight].tensor] = weight;
+	*first_of(w, w->places[weight].tensor, w->places[weight].field) = weight;
 	return add_data(w, weight, 0, w->offsets[weight], err);
 }
 
@@ -190,10 +196,10 @@ place_all(struct writing *w, struct phi_err *err)
 	w->external = true;
 	w->location = phi_arena_printf(plan->arena, err, "%s.data", output);
 	w->offsets = phi_arena_calloc(plan->arena, w->graph.count + 1, sizeof *w->offsets, err);
-	w->firsts = phi_arena_alloc(plan->arena, (plan->model->ntensors + 1) * sizeof *w->firsts, err);
+	w->firsts = phi_arena_calloc(plan->arena, plan->model->ntensors + 1, FIRSTS * sizeof *w->firsts, err);
 	if (!w->location || !w->offsets || !w->firsts || phi_plan_add_file(plan, w->location, err) < 0)
 		return -1;
-	memset(w->firsts, 0xff, (plan->model->ntensors + 1) * sizeof *w->firsts);
+	memset(w->firsts, 0xff, (plan->model->ntensors + 1) * FIRSTS * sizeof *w->firsts);
 	for (uint32_t i = 0; i < w->graph.count; i++)
 		if (place(w, i, err) < 0)
 			return -1;
