@@ -2,6 +2,7 @@
 #include "cmd/process.h"
 #include "cmd/report.h"
 #include "formats/core/memory.h"
+#include "formats/core/ranges.h"
 #include "inspect/inspect.h"
 #include "quant/importance.h"
 
@@ -299,6 +300,7 @@ cli_convert(const struct cli *cli, const struct cli_choice *choice)
 	phi_plan_free(job.plan);
 	phi_output_close(job.output);
 	phi_source_close(job.source);
+	phi_ranges_close(job.ranges);
 	phi_free(job.losses);
 	job_aim_free(&job);
 	return failed ? cli_trouble(cli, &err) : CLI_DONE;

@@ -2,6 +2,7 @@
 #include "cmd/job.h"
 #include "cmd/process.h"
 #include "formats/core/memory.h"
+#include "formats/core/ranges.h"
 #include "formats/core/survey_range.h"
 
 #include <string.h>
@@ -79,6 +80,8 @@ check_target(const struct job *job, struct phi_err *err)
 	if (!onnx && (cli->sym || cli->asym || g->qdq || g->accuracy || g->algorithm || g->device))
 		return phi_fail(err, PHI_ARGUMENT, "--algo, --sym, --asym, --qdq, --accuracy-level and --for are for "
 			"ONNX, not %s", name);
+	if (!onnx && (g->per_channel || g->reduced || cli->ranges))
+		return phi_fail(err, PHI_ARGUMENT, "--per-channel, --reduce-range and --ranges are for ONNX, not %s", name);
 	if (g->accuracy > 4)
 		return phi_fail(err, PHI_ARGUMENT, "--accuracy-level is 1 to 4, not %u", g->accuracy);
 	return 0;
@@ -102,6 +105,9 @@ job_find_target(struct job *job, struct phi_err *err)
 	job->graph = job->cli->asked_graph;
 	job->graph.group = job->cli->group;
 	job->graph.symmetry = job->cli->sym ? PHI_SYMMETRY_YES : job->cli->asym ? PHI_SYMMETRY_NO : PHI_SYMMETRY_OWN;
+	if (job->cli->ranges && !(job->ranges = phi_ranges_open(job->cli->ranges, err)))
+		return -1;
+	job->graph.ranges = job->ranges;
 	if (!job->choice)
 		return check_target(job, err);
 	const char *const asked = job->choice->target;
@@ -233,6 +239,17 @@ tied(struct job *job, struct phi_err *err)
 		? phi_source_blame(job->source, PHI_NONE, err) : 0;
 }
 
+/* The stream has no place for scales that are not in the weights' blocks. */
+static int
+check_scaled(const struct job *job, const struct phi_model *lowered, struct phi_err *err)
+{
+	for (size_t i = 0; i < lowered->ntensors; i++)
+		if (phi_tensor_is_scaled(&lowered->tensors[i]) && strcmp(job->format->name, job->target->name))
+			return phi_fail(err, PHI_UNSUPPORTED, "%s goes into an ONNX file at once, not into a %s",
+				lowered->recipe ? lowered->recipe : "a scaled type", job->format->name);
+	return 0;
+}
+
 /* Scales that are made of all of a tensor. They take as many bytes whatever they are, so -n does without. */
 static int
 survey_ranges(struct job *job, struct phi_model *lowered, struct phi_err *err)
@@ -261,7 +278,8 @@ job_plan(struct job *job, struct phi_err *err)
 		phi_model_free(lowered);
 		return -1;
 	}
-	if (!cli->dry_run && phi_survey_range_needed(lowered) && survey_ranges(job, lowered, err)) {
+	if (check_scaled(job, lowered, err) ||
+		(!cli->dry_run && phi_survey_range_needed(lowered) && survey_ranges(job, lowered, err))) {
 		phi_model_free(lowered);
 		return -1;
 	}

@@ -25,12 +25,16 @@ enum phi_symmetry {
 	PHI_SYMMETRY_NO,
 };
 
+struct phi_ranges;
+
 struct phi_graph_options {
 	enum phi_algorithm algorithm;
 	enum phi_device device;
 	enum phi_symmetry symmetry;
 	unsigned group;	   /* elements of a block; 0: as usual */
 	unsigned accuracy; /* accuracy_level of MatMulNBits, 1 to 4; 0: not said */
+	/* What is computed lies between these (core/ranges.h); NULL: nobody knows. */
+	const struct phi_ranges *ranges;
 	bool per_channel; /* weights with one scale get one a column */
 	bool reduced;	  /* and codes of 7 bits: core/scaling.h */
 	bool qdq; /* standard operators (DequantizeLinear), not ONNX Runtime's own */

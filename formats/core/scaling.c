@@ -4,17 +4,21 @@
 #include <math.h>
 
 struct phi_scaling *
-phi_scaling_new(struct phi_arena *arena, const struct phi_type *type, enum phi_scaling_rule rule, uint64_t inner,
-	uint64_t count, struct phi_err *err)
+phi_scaling_new(struct phi_arena *arena, const struct phi_type *type, enum phi_scaling_rule rule, const uint64_t *shape,
+	unsigned rank, int axis, struct phi_err *err)
 {
+	const uint64_t count = axis < 0 ? 1 : shape[axis];
+	uint64_t inner = 1;
 	struct phi_scaling *s = NULL;
+	for (unsigned i = axis < 0 ? rank : (unsigned)axis + 1; i < rank; i++)
+		inner *= shape[i]; /* fits: phi_model_check saw it */
 	if (count > PHI_SCALES_MAX)
 		phi_fail(err, PHI_LIMIT, "%llu scales, more than %d", (unsigned long long)count, PHI_SCALES_MAX);
 	else
 		s = phi_arena_calloc(arena, 1, sizeof *s, err);
 	if (!s)
 		return NULL;
-	*s = (struct phi_scaling){ .type = type, .rule = rule, .inner = inner, .count = count };
+	*s = (struct phi_scaling){ .type = type, .rule = rule, .axis = axis, .inner = inner, .count = count };
 	s->low = phi_arena_calloc(arena, count, sizeof *s->low, err);
 	s->high = s->low ? phi_arena_calloc(arena, count, sizeof *s->high, err) : NULL;
 	s->zero = s->high ? phi_arena_calloc(arena, count, sizeof *s->zero, err) : NULL;

@@ -24,6 +24,7 @@ struct phi_scaling {
 	const struct phi_type *type; /* I8, U8, I16, U16; I32 of a bias */
 	enum phi_scaling_rule rule;
 	bool reduced; /* one bit less than there are: processors without VNNI add up pairs of products in 16 bits */
+	int axis; /* whose indices have a scale each; -1: there is one for all */
 	/* Element i of the tensor has scale number i / inner % count. */
 	uint64_t inner, count;
 	/* count of each, in the arena: the range of the data, then what follows. */
@@ -35,9 +36,9 @@ struct phi_scaling {
 	float input;
 };
 
-/* One of `count` scales, in the arena. */
+/* Of a tensor of that shape, in the arena; axis -1: one scale for all. */
 struct phi_scaling *phi_scaling_new(struct phi_arena *arena, const struct phi_type *type, enum phi_scaling_rule rule,
-	uint64_t inner, uint64_t count, struct phi_err *err);
+	const uint64_t *shape, unsigned rank, int axis, struct phi_err *err);
 
 /* The least and the greatest code that a range is spread over. */
 void phi_scaling_codes(const struct phi_scaling *scaling, int32_t *least, int32_t *greatest);

@@ -321,6 +321,44 @@ phi_onnx_real(struct phi_onnx_build *b, const char *name, const struct phi_type 
 	return t->name;
 }
 
+char *
+phi_onnx_raw(struct phi_onnx_build *b, const char *name, const struct phi_type *type, const uint64_t *dims, unsigned rank,
+	uint8_t *bytes)
+{
+	uint64_t size = type->bytes;
+	PhiOnnx__Tensor *const t = phi_onnx_initializer(b, name, phi_onnx_type_number(type), dims, rank);
+	if (b->failed)
+		return nothing;
+	for (unsigned i = 0; i < rank; i++)
+		size *= dims[i];
+	set_raw(t, bytes, (size_t)size);
+	return t->name;
+}
+
+void
+phi_onnx_attributes(struct phi_onnx_build *b, const PhiOnnx__Node *of)
+{
+	if (b->failed)
+		return;
+	b->last->n_attribute = of->n_attribute;
+	b->last->attribute = of->attribute;
+}
+
+PhiOnnx__Node *
+phi_onnx_copy(struct phi_onnx_build *b, const PhiOnnx__Node *node)
+{
+	PhiOnnx__Node *const copy = make(b, 1, sizeof *copy);
+	char **const in = make(b, node->n_input + 1, sizeof *in), **const out = make(b, node->n_output + 1, sizeof *out);
+	if (b->failed)
+		return NULL;
+	*copy = *node;
+	copy->input = in;
+	copy->output = out;
+	memcpy(in, node->input, node->n_input * sizeof *in);
+	memcpy(out, node->output, node->n_output * sizeof *out);
+	return copy;
+}
+
 PhiOnnx__Entry *
 phi_onnx_entry(struct phi_onnx_build *b, const char *key, const char *value)
 {

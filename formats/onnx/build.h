@@ -56,6 +56,14 @@ void phi_onnx_build_output(struct phi_onnx_build *b, const char *name, int32_t t
 /* An initializer of a few bytes in the graph itself: n numbers of I64 (rank 0 if `scalar`), or one F32. */
 char *phi_onnx_ints(struct phi_onnx_build *b, const char *name, const int64_t *values, size_t n, bool scalar);
 char *phi_onnx_real(struct phi_onnx_build *b, const char *name, const struct phi_type *type, double value);
+/* An initializer of a few numbers of any type; the bytes are lent for the arena's life. */
+char *phi_onnx_raw(struct phi_onnx_build *b, const char *name, const struct phi_type *type, const uint64_t *shape,
+	unsigned rank, uint8_t *bytes);
+/* The attributes of another node go to the last one, too. */
+void phi_onnx_attributes(struct phi_onnx_build *b, const PhiOnnx__Node *of);
+/* A node like another, with lists of inputs and outputs of its own, that is in no graph yet; NULL after a failure. */
+PhiOnnx__Node *phi_onnx_copy(struct phi_onnx_build *b, const PhiOnnx__Node *node);
+
 /* An initializer whose bytes lie in a file beside the graph; key and value are noted with it, or NULL. */
 char *phi_onnx_beside(struct phi_onnx_build *b, const char *name, int32_t type, const uint64_t *shape,
 	unsigned rank, const char *file, uint64_t offset, uint64_t size, const char *key, const char *value);

@@ -1,6 +1,7 @@
 #include "formats/onnx/scaled.h"
 
 #include "formats/core/memory.h"
+#include "formats/onnx/dynamic.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,8 +130,8 @@ set_scaling(struct lowering *l, struct phi_tensor *t, const struct taken *taken,
 	part->transpose = transposed;
 	part->rows = t->shape[0];
 	t->parts = part;
-	t->scaling = phi_scaling_new(l->model->arena, use->type, use->rule, 1,
-		columns ? t->shape[t->rank - 1] : 1, l->err);
+	t->scaling = phi_scaling_new(l->model->arena, use->type, use->rule, t->shape, t->rank,
+		columns ? (int)t->rank - 1 : -1, l->err);
 	if (!t->scaling)
 		return -1;
 	t->scaling->reduced = use->reducible && l->options && l->options->reduced;
@@ -186,7 +187,7 @@ lower(struct lowering *l, const PhiOnnx__Graph *graph)
 	return 0;
 }
 
-/* The initializers of the main graph: what is in nodes and graphs within them stays as it is. */
+/* The initializers of the main graph, and what its Constants say: what is in graphs within nodes stays as it is. */
 static int
 name_weights(const struct phi_onnx_graph *graph, const struct phi_model *model, struct phi_names *names,
 	struct phi_err *err)
@@ -198,7 +199,8 @@ name_weights(const struct phi_onnx_graph *graph, const struct phi_model *model, 
 	for (size_t i = 0; !result && i < graph->count; i++) {
 		const char *const name = graph->weights[i].name;
 		const uint32_t tensor = phi_names_find(all, name, strlen(name));
-		if (tensor != PHI_NONE && graph->weights[i].graph == graph->model->graph)
+		const PhiOnnx__Graph *const within = graph->weights[i].graph;
+		if (tensor != PHI_NONE && (!within || within == graph->model->graph))
 			result = phi_names_add(names, name, strlen(name), tensor, err) < 0 ? -1 : 0;
 	}
 	phi_names_free(all);
@@ -211,11 +213,11 @@ lower_graph(struct phi_model *lowered, const struct phi_lower_options *options, 
 	const struct phi_side *const side = phi_model_side(lowered, PHI_ONNX_SIDE);
 	struct phi_onnx_graph graph = { 0 };
 	if (!side)
-		return phi_fail(err, PHI_UNSUPPORTED, "%s is made of ONNX models: the input has no graph", options->recipe);
+		return phi_fail(err, PHI_UNSUPPORTED, "the input has no graph of ONNX whose weights could get one scale");
 	if (phi_onnx_graph_open(&graph, side->data, side->size, lowered->arena, err) < 0)
 		return phi_context(err, "%s", PHI_ONNX_SIDE);
 	struct phi_names *const names = phi_names_new(err);
-	struct lowering l = { .model = lowered, .options = options->graph, .names = names, .err = err };
+	struct lowering l = { .model = lowered, .options = options ? options->graph : NULL, .names = names, .err = err };
 	const int result = names && !name_weights(&graph, lowered, names, err) ? lower(&l, graph.model->graph) : -1;
 	phi_free(l.taken);
 	phi_names_free(names);
@@ -229,6 +231,8 @@ phi_onnx_scaled_lower(const struct phi_model *model, const struct phi_lower_opti
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
 	for (size_t i = 0; lowered && i < lowered->ntensors; i++)
 		lowered->tensors[i].fixed = true;
+	if (lowered)
+		lowered->view = "onnx";
 	if (!lowered || lower_graph(lowered, options, err) == 0)
 		return lowered;
 	phi_model_free(lowered);
@@ -248,4 +252,18 @@ phi_onnx_scaled_find(const struct phi_model *lowered, const struct phi_names *na
 			return t;
 	}
 	return NULL;
+}
+
+int
+phi_onnx_scale_graph(struct phi_plan *plan, struct phi_onnx_place_of **places, struct phi_err *err)
+{
+	struct phi_onnx_rewrite r;
+	int result = phi_onnx_rewrite_begin(&r, plan, err);
+	if (!result)
+		result = phi_onnx_dynamic_write(&r);
+	if (!result)
+		result = phi_onnx_rewrite_end(&r);
+	*places = r.places;
+	phi_onnx_rewrite_close(&r);
+	return result;
 }

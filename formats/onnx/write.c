@@ -8,7 +8,6 @@
 #include "formats/onnx/graph_lower.h"
 #include "formats/onnx/rewrite.h"
 #include "formats/onnx/scaled.h"
-#include "formats/onnx/scaled.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -338,13 +337,21 @@ lay_out(struct writing *w, struct phi_err *err)
 	return result;
 }
 
+/* For the types chosen. */
+static int
+rewrite(struct phi_plan *plan, struct phi_onnx_place_of **places, struct phi_err *err)
+{
+	return phi_onnx_is_scaled(plan->model->recipe) ? phi_onnx_scale_graph(plan, places, err)
+						       : phi_onnx_quantize_graph(plan, places, err);
+}
+
 static int
 complete(struct writing *w, struct phi_err *err)
 {
 	struct phi_plan *const plan = w->plan;
 	struct phi_onnx_place_of *places = NULL;
 	const bool lowered = !strcmp(plan->model->view, "onnx");
-	if (lowered && phi_onnx_quantize_graph(plan, &places, err) < 0)
+	if (lowered && rewrite(plan, &places, err) < 0)
 		return -1;
 	w->places = places;
 	const struct phi_side *const side = phi_model_side(plan->model, PHI_ONNX_SIDE);
@@ -376,7 +383,7 @@ phi_onnx_lower(const struct phi_model *model, const struct phi_lower_options *op
 {
 	const char *const recipe = options ? options->recipe : NULL;
 	const bool asked = recipe && strcmp(recipe, "f32") && strcmp(recipe, "f16");
-	if (options && phi_onnx_is_scaled(recipe))
+	if (phi_onnx_is_scaled(recipe ? recipe : model->recipe))
 		return phi_onnx_scaled_lower(model, options, err);
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
 	if (!lowered)

@@ -14,6 +14,8 @@
 
 enum { N = 8 };
 
+static const uint64_t whole_shape[] = { 2, 2, 2 };
+
 static const struct vector {
 	enum phi_type_id type;
 	enum phi_scaling_rule rule;
@@ -26,10 +28,10 @@ static const struct vector {
 enum { NVECTORS = sizeof vectors / sizeof *vectors };
 
 static struct phi_scaling *
-scaling_of(struct phi_arena *arena, enum phi_type_id type, enum phi_scaling_rule rule, uint64_t inner, uint64_t count)
+scaling_of(struct phi_arena *arena, enum phi_type_id type, enum phi_scaling_rule rule, const uint64_t *shape, int axis)
 {
 	struct phi_err err = { 0 };
-	struct phi_scaling *const s = phi_scaling_new(arena, phi_type_of(type), rule, inner, count, &err);
+	struct phi_scaling *const s = phi_scaling_new(arena, phi_type_of(type), rule, shape, 3, axis, &err);
 	assert_non_null(s);
 	return s;
 }
@@ -70,7 +72,7 @@ vectors_are_the_runtimes(void **state)
 	(void)state;
 	for (unsigned i = 0; i < NVECTORS; i++) {
 		const struct vector *const v = &vectors[i];
-		struct phi_scaling *const s = scaling_of(arena, v->type, v->rule, 1, 1);
+		struct phi_scaling *const s = scaling_of(arena, v->type, v->rule, whole_shape, -1);
 		uint8_t made[2 * N];
 		float x[N];
 		for (unsigned k = 0; k < N; k++)
@@ -92,7 +94,7 @@ static void
 channels_are_found_from_any_place(void **state)
 {
 	enum { ELEMENTS = 30 };
-	static const uint64_t inners[] = { 2, 1 };
+	static const uint64_t inners[] = { 2, 1 }, shapes[][3] = { { 3, 5, 2 }, { 3, 2, 5 } };
 	struct phi_err err = { 0 };
 	struct phi_arena *const arena = phi_arena_new(&err);
 	float x[ELEMENTS];
@@ -100,7 +102,7 @@ channels_are_found_from_any_place(void **state)
 	for (unsigned i = 0; i < ELEMENTS; i++)
 		x[i] = sinf((float)i) * 40;
 	for (unsigned form = 0; form < 2; form++) {
-		struct phi_scaling *const s = scaling_of(arena, PHI_I8, PHI_SCALING_SYMMETRIC, inners[form], 5);
+		struct phi_scaling *const s = scaling_of(arena, PHI_I8, PHI_SCALING_SYMMETRIC, shapes[form], 1 + (int)form);
 		int8_t whole[ELEMENTS], pieces[ELEMENTS];
 		for (unsigned c = 0; c < 5; c++) {
 			s->scale[c] = 0.4f + (float)c;
@@ -128,7 +130,7 @@ length_does_not_matter(void **state)
 	(void)state;
 	for (unsigned i = 0; i < LONG; i++)
 		x[i] = cosf((float)i * 0.7f) * (float)i;
-	struct phi_scaling *const s = scaling_of(arena, PHI_U16, PHI_SCALING_AFFINE, 1, 1);
+	struct phi_scaling *const s = scaling_of(arena, PHI_U16, PHI_SCALING_AFFINE, whole_shape, -1);
 	set_range(s, x, LONG);
 	phi_scale(s, x, whole, 0, LONG);
 	for (unsigned i = 0; i < LONG; i++) {
@@ -143,8 +145,8 @@ bias_goes_with_its_weight(void **state)
 {
 	struct phi_err err = { 0 };
 	struct phi_arena *const arena = phi_arena_new(&err);
-	struct phi_scaling *const weight = scaling_of(arena, PHI_I8, PHI_SCALING_SYMMETRIC, 1, 1);
-	struct phi_scaling *const bias = scaling_of(arena, PHI_I32, PHI_SCALING_BIAS, 1, 1);
+	struct phi_scaling *const weight = scaling_of(arena, PHI_I8, PHI_SCALING_SYMMETRIC, whole_shape, -1);
+	struct phi_scaling *const bias = scaling_of(arena, PHI_I32, PHI_SCALING_BIAS, whole_shape, -1);
 	const float x[] = { 1, -2.5f, 0.125f };
 	uint8_t made[12];
 	(void)state;
@@ -176,8 +178,9 @@ too_many_scales_are_refused(void **state)
 {
 	struct phi_err err = { 0 };
 	struct phi_arena *const arena = phi_arena_new(&err);
+	const uint64_t shape[] = { PHI_SCALES_MAX + 1, 2 };
 	(void)state;
-	assert_null(phi_scaling_new(arena, phi_type_of(PHI_I8), PHI_SCALING_SYMMETRIC, 1, PHI_SCALES_MAX + 1, &err));
+	assert_null(phi_scaling_new(arena, phi_type_of(PHI_I8), PHI_SCALING_SYMMETRIC, shape, 2, 0, &err));
 	assert_int_equal(err.kind, PHI_LIMIT);
 	phi_arena_free(arena);
 }

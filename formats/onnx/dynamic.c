@@ -1,0 +1,345 @@
+#include "formats/onnx/dynamic.h"
+
+#include "formats/core/bytes.h"
+#include "formats/core/memory.h"
+#include "formats/onnx/data.h"
+#include "formats/onnx/scaled.h"
+
+#include <string.h>
+
+enum { FLOAT = 1 };
+
+/* A value whose codes are there. */
+struct value {
+	char *codes, *scale, *zero;
+	int axis;   /* of its scales; -1: it has one */
+	bool there; /* and itself, too */
+};
+
+struct dynamic {
+	struct phi_onnx_rewrite *r;
+	struct phi_onnx_build *b;
+	struct phi_names *known;   /* value -> number in `values` */
+	struct value *values;
+	size_t count, capacity;
+	struct phi_names *products; /* scales that are multiplied already */
+	struct phi_err *err;
+};
+
+static struct value *
+find(const struct dynamic *d, const char *name)
+{
+	const uint32_t i = phi_names_find(d->known, name, strlen(name));
+	return i == PHI_NONE ? NULL : &d->values[i];
+}
+
+static const struct value *
+know(struct dynamic *d, const char *name, const struct value *value)
+{
+	static char empty[1];
+	static const struct value nothing = { empty, empty, empty, -1, true };
+	if (d->b->failed || phi_names_add(d->known, name, strlen(name), (uint32_t)d->count, d->err) < 0 ||
+		phi_grow(&d->values, &d->capacity, d->count, sizeof *d->values, d->err) < 0) {
+		d->b->failed = true;
+		return &nothing;
+	}
+	d->values[d->count] = *value;
+	return &d->values[d->count++];
+}
+
+/* The codes of what is computed. */
+static const struct value *
+activation(struct dynamic *d, const char *name)
+{
+	struct phi_onnx_build *const b = d->b;
+	const struct value *const have = find(d, name);
+	if (have)
+		return have;
+	const char *const inputs[] = { name, NULL };
+	const struct value v = { .codes = phi_onnx_text(b, "%s_quantized", name), .axis = -1, .there = true,
+		.scale = phi_onnx_text(b, "%s_scale", name), .zero = phi_onnx_text(b, "%s_zero_point", name) };
+	phi_onnx_node(b, "DynamicQuantizeLinear", phi_onnx_text(b, "%s_QuantizeLinear", name), inputs);
+	phi_onnx_rename(b, v.codes);
+	phi_onnx_node_output(b, v.scale);
+	phi_onnx_node_output(b, v.zero);
+	return know(d, name, &v);
+}
+
+/* The scales and zero points, as initializers; their bytes are in the arena. */
+static void
+put_scales(struct dynamic *d, const struct phi_scaling *s, const struct value *v)
+{
+	const unsigned rank = v->axis >= 0 ? 1 : 0;
+	uint8_t *const scale = phi_arena_calloc(d->b->arena, s->count, 4, d->err);
+	uint8_t *const zero = scale ? phi_arena_calloc(d->b->arena, s->count, 1, d->err) : NULL;
+	if (!zero) {
+		d->b->failed = true;
+		return;
+	}
+	for (uint64_t i = 0; i < s->count; i++) {
+		phi_store32(scale + 4 * i, phi_bits32(s->scale[i]));
+		zero[i] = (uint8_t)s->zero[i];
+	}
+	phi_onnx_raw(d->b, v->scale, phi_type_of(PHI_F32), &s->count, rank, scale);
+	phi_onnx_raw(d->b, v->zero, s->type, &s->count, rank, zero);
+}
+
+/* The codes of a weight; NULL: it is not quantized. */
+static const struct value *
+weight(struct dynamic *d, const char *name, bool transposed)
+{
+	struct phi_onnx_build *const b = d->b;
+	const struct phi_model *const model = d->r->plan->model;
+	const struct phi_tensor *const t = name ? phi_onnx_scaled_find(model, d->r->tensors, name, transposed) : NULL;
+	const char *const key = phi_onnx_text(b, "%s%s", name ? name : "", transposed ? "_Transposed" : "");
+	const struct value *const have = t && !b->failed ? find(d, key) : NULL;
+	if (!t || have || b->failed)
+		return have;
+	const struct value v = { .codes = phi_onnx_text(b, "%s_quantized", key),
+		.scale = phi_onnx_text(b, "%s_scale", key), .zero = phi_onnx_text(b, "%s_zero_point", key),
+		.axis = t->scaling->axis,
+		.there = !transposed && strcmp(t->name, name) != 0 };
+	phi_onnx_weight(d->r, d->r->scope, v.codes, phi_onnx_type_number(t->type), t->shape, t->rank, t, PHI_ONNX_WHOLE);
+	put_scales(d, t->scaling, &v);
+	return know(d, key, &v);
+}
+
+/* What is there as codes only, for a node that computes with numbers. */
+static void
+dequantize(struct dynamic *d, const char *name)
+{
+	struct value *const v = find(d, name);
+	if (!v || v->there)
+		return;
+	const char *const inputs[] = { v->codes, v->scale, v->zero, NULL };
+	v->there = true;
+	phi_onnx_node(d->b, "DequantizeLinear", phi_onnx_text(d->b, "%s_DequantizeLinear", name), inputs);
+	phi_onnx_rename(d->b, name);
+	if (v->axis >= 0)
+		phi_onnx_int(d->b, "axis", v->axis);
+}
+
+enum { DEPTH = 8 }; /* as scaled.c: what is deeper was not quantized */
+
+static void
+dequantize_within(struct dynamic *d, const PhiOnnx__Node *node, unsigned depth)
+{
+	for (size_t i = 0; i < node->n_attribute && depth < DEPTH; i++) {
+		const PhiOnnx__Attribute *const a = node->attribute[i];
+		for (size_t k = 0; k < a->n_graphs + (a->g != NULL); k++) {
+			const PhiOnnx__Graph *const g = k < a->n_graphs ? a->graphs[k] : a->g;
+			for (size_t n = 0; n < g->n_node; n++) {
+				for (size_t j = 0; j < g->node[n]->n_input; j++)
+					dequantize(d, g->node[n]->input[j]);
+				dequantize_within(d, g->node[n], depth + 1);
+			}
+			for (size_t j = 0; j < g->n_output; j++)
+				dequantize(d, g->output[j]->name);
+		}
+	}
+}
+
+static void
+keep(struct dynamic *d, PhiOnnx__Node *node)
+{
+	for (size_t i = 0; i < node->n_input; i++)
+		if (*node->input[i])
+			dequantize(d, node->input[i]);
+	dequantize_within(d, node, 0);
+	phi_onnx_keep(d->r, node);
+}
+
+/* Where a node without a name is, its scales' names say which product it is. */
+static const char *
+product_of_scales(struct dynamic *d, const char *name, const struct value *a, const struct value *w)
+{
+	struct phi_onnx_build *const b = d->b;
+	const char *const node = *name ? phi_onnx_text(b, "%s_scales_mul", name)
+				       : phi_onnx_text(b, "%s_%s_mul", a->scale, w->scale);
+	const char *const output = phi_onnx_text(b, "%s:0", node);
+	const char *const inputs[] = { a->scale, w->scale, NULL };
+	if (b->failed)
+		return "";
+	const int known = phi_names_add(d->products, node, strlen(node), 0, d->err);
+	b->failed = known < 0;
+	if (known == 0) {
+		phi_onnx_node(b, "Mul", node, inputs);
+		phi_onnx_rename(b, output);
+	}
+	return output;
+}
+
+/* The product in integers of what `node` multiplies, and the number it stands for, named `output`. `attributes`: the
+ * node's go with it. */
+static void
+multiply(struct dynamic *d, const char *op, const char *old_name, const char *old_output, const struct value *a,
+	const struct value *w, const char *output, const PhiOnnx__Node *attributes)
+{
+	struct phi_onnx_build *const b = d->b;
+	const char *const name = *old_name ? phi_onnx_text(b, "%s_quant", old_name) : "";
+	const char *const product = phi_onnx_text(b, "%s_output_quantized", old_output);
+	const char *const inputs[] = { a->codes, w->codes, a->zero, w->zero, NULL };
+	phi_onnx_node(b, op, name, inputs);
+	phi_onnx_rename(b, product);
+	if (attributes)
+		phi_onnx_attributes(b, attributes);
+	const char *const cast[] = { product, NULL };
+	phi_onnx_node(b, "Cast", phi_onnx_text(b, "%s_cast", product), cast);
+	phi_onnx_rename(b, phi_onnx_text(b, "%s_cast_output", product));
+	phi_onnx_int(b, "to", FLOAT);
+	const char *const scales = product_of_scales(d, name, a, w);
+	const char *const mul[] = { phi_onnx_text(b, "%s_cast_output", product), scales, NULL };
+	phi_onnx_node(b, "Mul", *name ? phi_onnx_text(b, "%s_output_scale_mul", name) : "", mul);
+	phi_onnx_rename(b, output);
+}
+
+static void
+write_matmul(struct dynamic *d, const PhiOnnx__Node *node, const struct value *w)
+{
+	struct phi_onnx_build *const b = d->b;
+	const bool gemm = !strcmp(node->op_type, "Gemm");
+	const char *const bias = phi_onnx_input(node, 2), *const out = node->output[0];
+	const char *const name = gemm && *node->name ? phi_onnx_text(b, "%s_MatMul", node->name) : node->name;
+	const char *const product = gemm && node->n_input > 2 ? phi_onnx_text(b, "%s_MatMul", out) : out;
+	const struct value a = *activation(d, node->input[0]);
+	multiply(d, "MatMulInteger", name, product, &a, w, bias ? product : out, NULL);
+	if (!gemm || !bias)
+		return;
+	dequantize(d, bias);
+	const char *const inputs[] = { product, bias, NULL };
+	phi_onnx_node(b, "Add", *node->name ? phi_onnx_text(b, "%s_Add", node->name) : "", inputs);
+	phi_onnx_rename(b, out);
+}
+
+/* The bias of a Conv, one number a channel, is added along the second axis. */
+static void
+add_bias(struct dynamic *d, const char *bias, const char *scaled, const char *out, unsigned rank)
+{
+	struct phi_onnx_build *const b = d->b;
+	int64_t shape[PHI_RANK_MAX];
+	for (unsigned i = 0; i < rank; i++)
+		shape[i] = i == 1 ? -1 : 1;
+	dequantize(d, bias);
+	const char *const reshape[] = { bias,
+		phi_onnx_ints(b, phi_onnx_text(b, "%s_bias_reshape_shape", out), shape, rank, false), NULL };
+	const char *const add[] = { scaled, phi_onnx_text(b, "%s_bias_reshape_output", out), NULL };
+	phi_onnx_node(b, "Reshape", "", reshape);
+	phi_onnx_rename(b, add[1]);
+	phi_onnx_node(b, "Add", phi_onnx_text(b, "%s_bias_add", out), add);
+	phi_onnx_rename(b, out);
+}
+
+static void
+write_conv(struct dynamic *d, const PhiOnnx__Node *node, const struct value *w, unsigned rank)
+{
+	const char *const bias = phi_onnx_input(node, 2), *const out = node->output[0];
+	const char *const scaled = bias ? phi_onnx_text(d->b, "%squant_scaled_output", out) : out;
+	const struct value a = *activation(d, node->input[0]);
+	multiply(d, "ConvInteger", node->name, out, &a, w, scaled, node);
+	if (bias)
+		add_bias(d, bias, scaled, out, rank);
+}
+
+/* An operator that moves numbers about moves their codes. */
+static void
+move_codes(struct dynamic *d, PhiOnnx__Node *node, const struct value *from)
+{
+	char *const codes = phi_onnx_text(d->b, "%s_quantized", node->output[0]);
+	const struct value v = { codes, from->scale, from->zero, -1, false };
+	PhiOnnx__Node *const copy = phi_onnx_copy(d->b, node);
+	if (!copy)
+		return;
+	copy->input[0] = from->codes;
+	copy->output[0] = codes;
+	phi_onnx_keep(d->r, copy);
+	know(d, node->output[0], &v);
+}
+
+/* A Constant whose numbers are codes now, as an initializer. */
+static bool
+is_gone(const struct dynamic *d, const PhiOnnx__Node *node)
+{
+	const struct phi_tensor *const t = phi_onnx_is(node, "", "Constant") && node->n_output == 1
+		? phi_onnx_tensor_of(d->r, node->output[0]) : NULL;
+	return t && phi_tensor_is_scaled(t);
+}
+
+static void
+write_node(struct dynamic *d, PhiOnnx__Node *node)
+{
+	struct phi_onnx_use use;
+	if (is_gone(d, node))
+		return;
+	const bool taken = phi_onnx_dynamic_use(node, &use) && node->n_output == 1;
+	const struct value *const w = taken ? weight(d, phi_onnx_input(node, use.input), use.transposed) : NULL;
+	const struct value *const moved = phi_onnx_is(node, "", "Transpose") && node->n_input ? find(d, node->input[0]) : NULL;
+	if (w) {
+		const struct value v = *w; /* the list grows */
+		const struct phi_tensor *const t = phi_onnx_scaled_find(d->r->plan->model, d->r->tensors,
+			node->input[use.input], use.transposed);
+		if (phi_onnx_is(node, "", "Gather"))
+			move_codes(d, node, &v);
+		else if (phi_onnx_is(node, "", "Conv"))
+			write_conv(d, node, &v, t->rank);
+		else
+			write_matmul(d, node, &v);
+	} else if (moved && moved->axis < 0) {
+		const struct value v = *moved;
+		move_codes(d, node, &v);
+	} else {
+		keep(d, node);
+	}
+}
+
+static void
+visit(struct phi_onnx_rewrite *r, PhiOnnx__Node *node, void *ctx)
+{
+	struct dynamic *const d = ctx;
+	d->b = r->b;
+	if (r->scope == r->scopes)
+		write_node(d, node);
+	else
+		phi_onnx_keep(r, node);
+}
+
+/* The operators that are written came with these. */
+static int
+check_opset(const struct phi_onnx_rewrite *r)
+{
+	enum { DYNAMIC_QUANTIZE_LINEAR = 11 };
+	const PhiOnnx__Model *const m = r->old.model;
+	for (size_t i = 0; i < m->n_opset_import; i++) {
+		const PhiOnnx__Opset *const o = m->opset_import[i];
+		if ((!o->domain || !*o->domain || !strcmp(o->domain, "ai.onnx")) && o->version < DYNAMIC_QUANTIZE_LINEAR)
+			return phi_fail(r->err, PHI_UNSUPPORTED, "operator set %lld: what is computed can be quantized from %d on",
+				(long long)o->version, DYNAMIC_QUANTIZE_LINEAR);
+	}
+	return 0;
+}
+
+static int
+write_all(struct dynamic *d)
+{
+	struct phi_onnx_rewrite *const r = d->r;
+	const PhiOnnx__Graph *const g = r->scopes->graph;
+	d->known = phi_names_new(d->err);
+	d->products = d->known ? phi_names_new(d->err) : NULL;
+	if (!d->products || check_opset(r) < 0)
+		return -1;
+	phi_onnx_rewrite_nodes(r, visit, d);
+	d->b = &r->scopes->b;
+	for (size_t i = 0; i < g->n_output; i++)
+		dequantize(d, g->output[i]->name);
+	return d->b->failed ? -1 : 0;
+}
+
+int
+phi_onnx_dynamic_write(struct phi_onnx_rewrite *r)
+{
+	struct dynamic d = { .r = r, .b = r->b, .err = r->err };
+	const int result = write_all(&d);
+	phi_names_free(d.known);
+	phi_names_free(d.products);
+	phi_free(d.values);
+	return result;
+}
