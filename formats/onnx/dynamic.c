@@ -99,7 +99,8 @@ weight(struct dynamic *d, const char *name, bool transposed)
 		.scale = phi_onnx_text(b, "%s_scale", key), .zero = phi_onnx_text(b, "%s_zero_point", key),
 		.axis = t->scaling->axis,
 		.there = !transposed && strcmp(t->name, name) != 0 };
-	phi_onnx_weight(d->r, d->r->scope, v.codes, phi_onnx_type_number(t->type), t->shape, t->rank, t, PHI_ONNX_WHOLE);
+	phi_onnx_weight(d->r, d->r->scope, v.codes, phi_onnx_type_number(t->type), t->shape, t->rank,
+		(uint32_t)(t - model->tensors), PHI_ONNX_WHOLE);
 	put_scales(d, t->scaling, &v);
 	return know(d, key, &v);
 }
