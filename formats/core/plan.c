@@ -157,8 +157,8 @@ places_of(struct phi_plan *plan, uint32_t tensor, struct phi_err *err)
 uint64_t
 phi_plan_field_bytes(const struct phi_plan *plan, uint32_t tensor, unsigned field)
 {
-	const struct phi_type *const type = plan->model->tensors[tensor].type;
-	return plan->bytes[tensor] / type->bytes * phi_type_field_bytes(type, field);
+	uint64_t bytes;
+	return phi_tensor_field_bytes(&plan->model->tensors[tensor], field, &bytes) ? bytes : 0;
 }
 
 int

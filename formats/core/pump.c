@@ -1,6 +1,7 @@
 #include "formats/core/pump.h"
 
 #include "formats/core/escape.h"
+#include "formats/core/field.h"
 #include "formats/core/gather.h"
 #include "formats/core/hold.h"
 #include "formats/core/memory.h"
@@ -197,16 +198,15 @@ write_field(struct pump *pump, const struct phi_segment *s, unsigned f, uint64_t
 {
 	uint8_t strip[STRIP_BYTES];
 	const struct phi_item *const item = &pump->sink->plan->items[s->torn[f]];
-	const struct phi_type *const type = s->tensor->type;
-	const unsigned width = phi_type_field_bytes(type, f), pitch = type->bytes;
-	const uint64_t most = STRIP_BYTES / width, end = n / pitch;
-	for (unsigned i = 0; i < f; i++)
-		blocks += phi_type_field_bytes(type, i);
-	for (uint64_t at = 0, run; at < end; at += run) {
-		run = end - at < most ? end - at : most;
-		for (uint64_t i = 0; i < run; i++)
-			memcpy(strip + i * width, blocks + (at + i) * pitch, width);
-		if (pump->sink->ops->data(pump->sink, item, (first + at) * width, strip, (size_t)(run * width), err) < 0)
+	struct phi_field field;
+	phi_field_of(s->tensor, f, &field); /* it is there: it was planned */
+	const uint64_t end = first + n / field.pitch;
+	for (uint64_t run; first < end; first += run, blocks += run * field.pitch) {
+		size_t bytes;
+		run = phi_field_run(&field, first, end - first, STRIP_BYTES / field.width);
+		const uint64_t at = phi_field_place(&field, first, run, &bytes);
+		phi_field_tear(&field, first, run, blocks, strip);
+		if (pump->sink->ops->data(pump->sink, item, at, strip, bytes, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -1,6 +1,7 @@
 #include "formats/core/schedule.h"
 
 #include "formats/core/escape.h"
+#include "formats/core/field.h"
 #include "formats/core/memory.h"
 
 #include <stdlib.h>
@@ -56,6 +57,19 @@ set_importance(struct phi_segment *s)
 	s->chunk = s->chunk < row ? row : s->chunk - s->chunk % row;
 }
 
+/* Chunks of torn blocks end where bytes of all planes do. */
+static void
+set_fields(struct phi_segment *s)
+{
+	const struct phi_type *const type = s->tensor->type;
+	struct phi_field field;
+	for (unsigned i = 0; s->torn && i < phi_type_nfields(type); i++)
+		if (phi_field_of(s->tensor, i, &field))
+			s->chunk = phi_field_step(&field, s->chunk / type->elements) * type->elements;
+	if (s->chunk % s->type->elements) /* eight blocks, but no whole one of the source's */
+		s->chunk = phi_tensor_row(s->tensor);
+}
+
 static int
 set_scaling(struct phi_segment *s, const struct phi_converters *converters, struct phi_err *err)
 {
@@ -89,6 +103,7 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 				s->part->transpose ? "transposed" : "decoded");
 		s->chunk = packed_units(s, s->chunk);
 	}
+	set_fields(s);
 	if (s->type == s->tensor->type)
 		return 0;
 	if (phi_tensor_is_scaled(s->tensor))

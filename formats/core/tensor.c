@@ -1,6 +1,7 @@
 #include "formats/core/tensor.h"
 
 #include "formats/core/checked.h"
+#include "formats/core/field.h"
 #include "formats/core/names.h"
 
 #include <inttypes.h>
@@ -62,6 +63,16 @@ phi_type_field_bytes(const struct phi_type *type, unsigned i)
 }
 
 bool
+phi_tensor_field_bytes(const struct phi_tensor *t, unsigned i, uint64_t *bytes)
+{
+	struct phi_field field;
+	uint64_t n;
+	const uint64_t row = phi_tensor_row(t);
+	return phi_field_of(t, i, &field) && phi_tensor_elements(t, &n) &&
+		phi_field_bytes(&field, row ? n / row : 0, bytes);
+}
+
+bool
 phi_tensor_is_woven(const struct phi_tensor *t)
 {
 	return t->nplanes > 1 && t->nplanes == phi_type_nfields(t->type);
@@ -82,21 +93,17 @@ phi_tensor_is_scaled(const struct phi_tensor *t)
 bool
 phi_tensor_plane_bytes(const struct phi_tensor *t, unsigned i, uint64_t *bytes)
 {
-	uint64_t n;
 	if (t->packed) {
 		*bytes = t->packed->plane[i].bytes;
 		return true;
 	}
-	if (phi_tensor_is_woven(t))
-		return phi_tensor_elements(t, &n) &&
-			phi_mul(n / t->type->elements, phi_type_field_bytes(t->type, i), bytes);
-	return phi_tensor_bytes(t, bytes);
+	return phi_tensor_is_woven(t) ? phi_tensor_field_bytes(t, i, bytes) : phi_tensor_bytes(t, bytes);
 }
 
 bool
 phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool drop, struct phi_tensor *out)
 {
-	uint64_t all, bytes;
+	uint64_t all, bytes, skipped;
 	const bool woven = phi_tensor_is_woven(t);
 	if (!t->rank || !t->shape[0] || (t->nplanes != 1 && !woven) || t->packed || (drop && n != 1))
 		return false;
@@ -106,9 +113,13 @@ phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool dr
 		return false;
 	*out = *t;
 	out->alias = PHI_NONE;
+	out->shape[0] = first;
+	for (unsigned i = 0; woven && i < t->nplanes; i++) {
+		if (!phi_tensor_field_bytes(out, i, &skipped))
+			return false;
+		out->plane[i].offset += skipped;
+	}
 	out->shape[0] = n;
-	for (unsigned i = 0; woven && i < t->nplanes; i++)
-		out->plane[i].offset += bytes / t->type->bytes * phi_type_field_bytes(t->type, i);
 	struct phi_plane *const p = &out->plane[0];
 	/* A strided view lies in its storage whole, and so do its slices: nothing overflows. */
 	if (!woven)

@@ -95,6 +95,9 @@ enum { PHI_FIELDS_MAX = 3 };
 unsigned phi_type_nfields(const struct phi_type *type);
 unsigned phi_type_field_bytes(const struct phi_type *type, unsigned i);
 
+/* Bytes of the plane of field i of all its blocks (field.h); false on overflow, or if there is no such field. */
+bool phi_tensor_field_bytes(const struct phi_tensor *t, unsigned i, uint64_t *bytes);
+
 /* Are its planes the fields of its blocks, to be woven? */
 bool phi_tensor_is_woven(const struct phi_tensor *t);
 /* Can its numbers be had (phi_tensor_load)? Not of planes that nobody put together. */

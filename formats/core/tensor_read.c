@@ -8,6 +8,7 @@
  * A tensor of blocks whose fields lie in planes of their own is woven: of each plane the stretch that the
  * blocks take is one run of reads, laid out a field a block.
  */
+#include "formats/core/field.h"
 #include "formats/core/source.h"
 #include "formats/core/swap.h"
 
@@ -167,23 +168,22 @@ read_strided(struct gather *g, uint64_t first, uint64_t n, uint8_t *dst, struct 
 
 /* Field f of n blocks from `first` on, put where it goes in each block. */
 static int
-weave_field(struct phi_source *source, const struct phi_tensor *t, unsigned f, unsigned at, uint64_t first,
-	uint64_t n, uint8_t *dst, struct phi_err *err)
+weave_field(struct phi_source *source, const struct phi_tensor *t, unsigned f, uint64_t first, uint64_t n,
+	uint8_t *dst, struct phi_err *err)
 {
 	uint8_t strip[STRIP_BYTES];
 	const struct phi_plane *const plane = &t->plane[f];
-	const unsigned width = phi_type_field_bytes(t->type, f), pitch = t->type->bytes;
-	const uint64_t most = STRIP_BYTES / width;
-	while (n) {
-		const uint64_t run = n < most ? n : most;
-		if (phi_source_read(source, plane->storage, plane->offset + first * width, strip,
-			    (size_t)(run * width), err) < 0)
+	const uint64_t end = first + n;
+	struct phi_field field;
+	if (!phi_field_of(t, f, &field))
+		return phi_fail(err, PHI_ARGUMENT, "no whole blocks of %s", t->type->name);
+	for (uint64_t run; first < end; first += run, dst += run * field.pitch) {
+		size_t bytes;
+		run = phi_field_run(&field, first, end - first, STRIP_BYTES / field.width);
+		const uint64_t at = phi_field_place(&field, first, run, &bytes);
+		if (phi_source_read(source, plane->storage, plane->offset + at, strip, bytes, err) < 0)
 			return -1;
-		for (uint64_t i = 0; i < run; i++)
-			memcpy(dst + i * pitch + at, strip + i * width, width);
-		dst += run * pitch;
-		first += run;
-		n -= run;
+		phi_field_weave(&field, first, run, strip, dst);
 	}
 	return 0;
 }
@@ -192,12 +192,9 @@ static int
 weave(struct phi_source *source, const struct phi_tensor *t, uint64_t first, uint64_t n, uint8_t *dst,
 	struct phi_err *err)
 {
-	unsigned at = 0;
-	for (unsigned f = 0; f < t->nplanes; f++) {
-		if (weave_field(source, t, f, at, first / t->type->elements, n / t->type->elements, dst, err) < 0)
+	for (unsigned f = 0; f < t->nplanes; f++)
+		if (weave_field(source, t, f, first / t->type->elements, n / t->type->elements, dst, err) < 0)
 			return -1;
-		at += phi_type_field_bytes(t->type, f);
-	}
 	return 0;
 }
 
