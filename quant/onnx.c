@@ -6,7 +6,7 @@
  *   default   MlasQuantizeBlockwise. Without zero points the number farther from zero (of equals the lower) is code 0
  *             exactly; with them the range is stretched to zero. Codes by the rounded scale, ties away from zero.
  *   rtn       quant_tensor: magnitudes over half of all codes, or the range as it is; by division in double, ties to
- *             even, by the unrounded scale.
+ *             even, by the unrounded scale. (Of an F16, over 3, 15 or 255, rounding by way of F32 is rounding once.)
  *   k_quant   onnx_k_quant.h; always with zero points.
  */
 #include "quant/codec.h"
@@ -83,17 +83,6 @@ encode_default(const float *src, uint8_t *dst, size_t blocks, const struct onnx_
 	return vi_reach(reach);
 }
 
-/* A float that rounds to what x rounds to as an F16: of two floats about x the odd one. */
-static float
-odd_of(double x)
-{
-	const float near = (float)x;
-	const uint32_t bits = phi_bits32(near);
-	if ((double)near == x || (bits & 1) || isinf(near))
-		return near;
-	return phi_float32(fabs((double)near) < fabs(x) ? bits + 1 : bits - 1);
-}
-
 static uint32_t
 encode_rtn(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form *f)
 {
@@ -112,7 +101,7 @@ encode_rtn(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form
 			double zero = f->zero ? nearbyint(-(double)low[i] / scale) : (double)onnx_middle(f);
 			zero = zero > 0 ? zero < most ? zero : most : 0;
 			onnx_divided(x + i * f->block, f, scale, zero, code);
-			onnx_store(dst, code, f->scale == PHI_F32 ? (float)scale : odd_of(scale), (float)zero, f);
+			onnx_store(dst, code, (float)scale, (float)zero, f);
 		}
 	}
 	return vi_reach(reach);
