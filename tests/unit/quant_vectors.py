@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes quant_vectors.def: what ggml and MLX encode and decode, as the first half of the SHA-256 of its bytes; of types
+"""Makes quant_vectors.def: what ggml, MLX and ONNX Runtime encode and decode, as the first half of the SHA-256 of its bytes; of types
 that are neither's, what NumPy, and ml_dtypes for the small floats, make of the codes.
 
     PHI_PEERS=... tests/unit/quant_vectors.py > tests/unit/quant_vectors.def      (needs ml_dtypes 0.5 as well)
 
 Inputs are those of quant_inputs.py, CODES are bytes of any kind; "weigh" is encoding in rows of ROW with
-importance. NaNs of decoded values are written as 0x7FC00000:
+importance; "rtn" and "k_quant" are encoding by these of ONNX Runtime's algorithms ("encode" by its default). NaNs of decoded values are written as 0x7FC00000:
 their payload is not ggml's to say.
 """
 import hashlib
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
 import ggml
 import mlx_blocks
 import numpy as np
+import onnx_blocks
 from quant_inputs import codes, importance, inputs
 
 N, ROW = 8192, 2048
@@ -31,6 +32,14 @@ WEIGHTED = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_
 # Of MLX's types: what tells the rules of encoding apart.
 MLX_KINDS = {"GAUSSIAN", "CONSTANT", "1E_7", "SPIKES", "TIES", "GRID_16", "GRID_255", "ZERO_BLOCKS",
              "POSITIVE", "OFFSET", "BOTH_ZEROS"}
+
+# Of ONNX's types: every width and mark, and of each block size and type of scale some. Rows are NumPy's: the sums of
+# k_quant are those of a matrix with more than one block in a row.
+ONNX_ENCODED = {name for name in onnx_blocks.TYPES if "_G32_" in name or name in (
+    "ONNX4_G16_F32", "ONNX4A_G16_F16", "ONNX4A_G64_F32", "ONNX8_G64_F16", "ONNX4_G128_F16", "ONNX4A_G128_F32", "ONNX2_G256_F32",
+    "ONNX4A_G256_F16", "ONNX8A_G256_F32")}
+ONNX_KINDS = {"GAUSSIAN", "WEIGHTS", "ZEROS", "NEGATIVE_ZEROS", "BOTH_ZEROS", "CONSTANT", "1E_7", "SPIKES", "HALF_ZERO", "TIES", "SIGNS",
+              "GRID_16", "GRID_255", "ZERO_BLOCKS", "POSITIVE", "OFFSET"}
 
 
 def canonical(x):
@@ -90,6 +99,21 @@ def main():
         how, own = mlx_blocks.form(name)
         block = how["bits"] * how["group_size"] // 8 + (2 * (4 if own == "F32" else 2) if own else 1)
         line(name, "decode", "CODES", canonical(mlx_blocks.dequantize(name, codes(N // how["group_size"] * block).tobytes())))
+    for name in onnx_blocks.TYPES:
+        onnx_lines(name)
+
+
+def onnx_lines(name):
+    bits, block, dtype, zero = onnx_blocks.form(name)
+    for what, x in inputs(N) if name in ONNX_ENCODED else ():
+        for algorithm in ("default", "rtn", "k_quant") if what in ONNX_KINDS else ():
+            if zero or algorithm != "k_quant":
+                with np.errstate(all="ignore"):
+                    blocks = onnx_blocks.quantize(name, x.reshape(-1, ROW), algorithm)
+                line(name, "encode" if algorithm == "default" else algorithm, what, blocks.tobytes())
+    size = block * bits // 8 + np.dtype(dtype).itemsize + zero
+    with np.errstate(all="ignore"):
+        line(name, "decode", "CODES", canonical(onnx_blocks.dequantize(name, codes(N // block * size).tobytes())))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 enum { N = 8192, ROW = 2048 };
-enum direction { encode, decode, weigh };
+enum direction { encode, decode, weigh, rtn, k_quant };
 
 static const struct vector {
 	enum phi_type_id type;
@@ -43,13 +43,17 @@ digest_of(const void *data, size_t size, char text[33])
 }
 
 static void
-run(const struct phi_level *level, const struct phi_type *from, const struct phi_type *to,
-	const void *src, const float *weights, void *dst)
+run(const struct phi_level *level, const struct phi_type *from, const struct phi_type *to, enum direction direction,
+	const void *src, void *dst)
 {
 	struct phi_convert convert;
 	uint64_t bad;
+	const float *const weights = direction == weigh ? importance : NULL;
 	assert_int_equal(phi_convert_find(level, from, to, &convert, NULL), 0);
 	phi_convert_as_llama(&convert);
+	const struct phi_codec *const codec = convert.encoder;
+	if (direction == rtn || direction == k_quant)
+		convert.encoder = direction == rtn ? codec->as_rtn : codec->as_k_quant;
 	assert_int_equal(convert.run(&convert, src, dst, N, ROW, weights, PHI_OVERFLOW_KEEP, &bad), 0);
 }
 
@@ -64,10 +68,10 @@ check(const struct phi_level *level, const struct vector *v)
 			blocks[i] = input_code((uint32_t)i);
 	} else {
 		input_fill(v->input, x, N);
-		run(level, f32, type, x, v->direction == weigh ? importance : NULL, blocks);
+		run(level, f32, type, v->direction, x, blocks);
 	}
 	if (v->direction == decode) {
-		run(level, type, f32, blocks, NULL, x);
+		run(level, type, f32, decode, blocks, x);
 		for (int i = 0; i < N; i++)
 			if (isnan(x[i]))
 				x[i] = phi_float32(0x7FC00000);
@@ -76,7 +80,7 @@ check(const struct phi_level *level, const struct vector *v)
 		digest_of(blocks, size, text);
 	if (strcmp(text, v->digest))
 		fail_msg("%s: %s, %s, input %d: %s instead of %s", level->name, type->name,
-			(const char *[]){ "encode", "decode", "weigh" }[v->direction], v->input, text, v->digest);
+			(const char *[]){ "encode", "decode", "weigh", "rtn", "k_quant" }[v->direction], v->input, text, v->digest);
 }
 
 static void
