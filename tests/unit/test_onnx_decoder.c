@@ -343,7 +343,7 @@ long_contexts_choose_a_cache(void **state)
 	(void)state;
 	struct built b = build("{" SHAPE LONG UNTIED "}", true, PHI_F32, NULL);
 	is_sound(&b);
-	assert_int_equal(b.g->n_node, 9 + 11 * 2 + 3);
+	assert_int_equal(b.g->n_node, 9 + 11 * 2 + 2);
 	const PhiOnnx__Node *const n = node_named(&b, "/model/rope_caches_subgraph/If");
 	const PhiOnnx__Attribute *const then = phi_onnx_attribute(n, "then_branch"), *const other = phi_onnx_attribute(n, "else_branch");
 	assert_string_equal(then->g->node[0]->input[0], "cos_cache_large");
