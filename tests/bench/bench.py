@@ -3,7 +3,7 @@
 
     tests/bench/run.sh build/gcc [FIGURE[=ROW,ROW...]...]          make bench BENCH='kernels quant=q4_k_m,iq4_xs threads'
 
-Figures: header repack legacy kernels mlx quant imatrix threads whole pipe memory experts scale. Rows: recipes of quant and
+Figures: header repack legacy kernels mlx quant imatrix threads whole onnx pipe memory experts scale. Rows: recipes of quant and
 imatrix, types of kernels. All of quantization (kernels quant imatrix threads experts) takes about 15 minutes: recipes
 that the peer is slow at are run fewer times, once at least, and those marked below only by name.
 
@@ -12,6 +12,7 @@ Other load spoils the times; the ratios bear some of it.
 """
 import json
 import os
+import shutil
 import statistics
 import struct
 import subprocess
@@ -276,6 +277,49 @@ def whole():
         (work / name).unlink()
 
 
+# Prints wall and processor time of the builder of onnxruntime-genai, what it imports aside.
+BUILDER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import onnx_builder
+t, c = time.monotonic(), time.process_time()
+onnx_builder.build("phi3", "theirs-onnx", "int4", "cpu")
+print(time.monotonic() - t, time.process_time() - c)
+"""
+
+
+def onnx():
+    """A BF16 folder to the folder of ONNX Runtime GenAI, int4, against that runtime's builder, two threads each."""
+    folder = phi_folder("phi3", rounded, "bfloat16", hidden_size=2048, intermediate_size=5632, num_attention_heads=16,
+                        num_key_value_heads=8, num_hidden_layers=3, vocab_size=32000, max_position_embeddings=4096,
+                        original_max_position_embeddings=4096)
+    weights = (folder / "model.safetensors").stat().st_size / 2e6
+    (work / "builder.py").write_text(BUILDER)
+    peaks = {"ours": [], "theirs": []}
+
+    def ours():
+        wall, kib, cpu = run("rm -rf ours-onnx; M phi-quant -q -j 2 --no-sync -t int4 --accuracy-level 4 -f onnx phi3 -o ours-onnx/")[0]
+        peaks["ours"].append(kib)
+        return wall, cpu
+
+    def theirs():
+        _, kib, _ = run(f"rm -rf theirs-onnx*; OMP_NUM_THREADS=2 M {peers.PYTHON} builder.py {peers.ROOT}/tests/peers >took")[0]
+        peaks["theirs"].append(kib)
+        return tuple(map(float, (work / "took").read_text().split()))
+
+    ratio(f"BF16 folder to int4 for ONNX Runtime GenAI, {weights:.0f} M weights, 2 threads, against its builder without "
+          "its imports", 10, ours, theirs, flip=True)
+    mine, others = (max(peaks[k]) / 1024 for k in ("ours", "theirs"))
+    peers.check(mine < 100, f"BF16 folder to int4 for ONNX Runtime GenAI: {mine:.1f} MiB (bar 100), peer {others:.0f} MiB")
+    import onnx_builder
+    a, b = (onnx_builder.Graph(work / f"{who}-onnx") for who in ("theirs", "ours"))
+    same = [n for n, node in a.nodes.items() if node.op_type == "MatMulNBits" and all(
+        np.array_equal(x, y) for x, y in zip(a.inputs(n)[1:], b.inputs(n)[1:]))]
+    peers.check(len(same) == 3 * 5 + 1, f"int4 for ONNX Runtime GenAI: codes and scales of {len(same)} matrices are equal")
+    for name in ("ours-onnx", "theirs-onnx", "phi3"):
+        shutil.rmtree(work / name)
+
+
 def imatrix(rows):
     import gguf
     import quantizable
@@ -415,7 +459,7 @@ def scale():
                     f"{large * 1e3:.1f} ms, {large / small:.1f}x (bar: at most 12x)")
 
 
-figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, imatrix, threads, whole, pipe, memory, experts, scale)}
+figures = {f.__name__: f for f in (header, repack, legacy, kernels, mlx, quant, imatrix, threads, whole, onnx, pipe, memory, experts, scale)}
 for wanted in sys.argv[1:] or figures:
     name, _, rows = wanted.partition("=")
     try:
