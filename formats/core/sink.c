@@ -117,6 +117,9 @@ flat_begin(struct phi_sink *sink, struct phi_err *err)
 			return phi_fail(err, PHI_ARGUMENT,
 				"%s makes %u files and cannot be written to a pipe",
 				plan->format->name, plan->nfiles);
+		if (plan->torn)
+			return phi_fail(err, PHI_ARGUMENT, "%s has the fields of blocks apart: to a pipe they "
+				"cannot be written; name the output with -o", plan->format->name);
 		return add_files(sink, err);
 	}
 	if (add_files(sink, err) < 0)

@@ -164,22 +164,6 @@ phi_onnx_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const 
 		.place = { .tensor = tensor, .field = field } };
 }
 
-/* The plan knows the bytes of one tensor more. */
-static struct phi_tensor *
-add_tensor(struct phi_onnx_rewrite *r, uint64_t bytes)
-{
-	struct phi_plan *const plan = r->plan;
-	const size_t n = plan->model->ntensors;
-	uint64_t *const sizes = phi_arena_calloc(plan->arena, n + 1, sizeof *sizes, r->err);
-	struct phi_tensor *const t = sizes ? phi_model_add_tensor(plan->model, r->err) : NULL;
-	if (!t)
-		return NULL;
-	memcpy(sizes, plan->bytes, n * sizeof *sizes);
-	sizes[n] = bytes;
-	plan->bytes = sizes;
-	return t;
-}
-
 void
 phi_onnx_generated_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name,
 	const uint64_t shape[2], void (*generate)(const void *, uint64_t, void *, size_t), const void *state)
@@ -188,7 +172,7 @@ phi_onnx_generated_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *sco
 	const struct phi_type *const type = phi_type_of(PHI_U8);
 	const uint64_t size = shape[0] * shape[1];
 	struct phi_part *const part = b->failed ? NULL : phi_arena_calloc(r->plan->arena, 1, sizeof *part, r->err);
-	struct phi_tensor *const t = part ? add_tensor(r, size) : NULL;
+	struct phi_tensor *const t = part ? phi_plan_make_tensor(r->plan, size, r->err) : NULL;
 	b->failed = !t;
 	if (!t)
 		return;

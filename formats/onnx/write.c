@@ -172,7 +172,8 @@ place(struct writing *w, uint32_t weight, struct phi_err *err)
 	const uint64_t size = size_of(w, weight);
 	const uint32_t same = same_bytes(w, weight);
 	w->offsets[weight] = UINT64_MAX;
-	if (size < PHI_ONNX_EXTERNAL_MIN)
+	/* Fields go where their tensor goes: all of them are tied, or none. */
+	if (plan->bytes[w->places[weight].tensor] < PHI_ONNX_EXTERNAL_MIN)
 		return 0;
 	if (same != PHI_NONE) {
 		w->offsets[weight] = w->offsets[same];
