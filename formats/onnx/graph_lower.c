@@ -1,5 +1,7 @@
 #include "formats/onnx/graph_lower.h"
 
+#include "formats/onnx/data.h"
+
 #include <string.h>
 
 /* Options */
@@ -68,6 +70,7 @@ struct lowering {
 	struct phi_onnx_graph graph;
 	struct phi_onnx_values values;
 	const struct phi_onnx_operand *operands;
+	uint32_t *holders; /* of each weight */
 	bool done; /* the model was lowered before */
 	struct phi_err *err;
 };
@@ -77,6 +80,55 @@ find(const struct lowering *l, const char *name)
 {
 	const uint32_t i = phi_names_find(l->names, name, strlen(name));
 	return i == PHI_NONE ? NULL : &l->model->tensors[i];
+}
+
+/* One logical weight made of several of the graph's? */
+static bool
+is_packed(const struct phi_tensor *t)
+{
+	return t->parts->kind == PHI_PART_TENSOR && (t->type->class == PHI_CLASS_PACKED || phi_tensor_is_woven(t));
+}
+
+/* Of each weight the packed tensor that has its bytes, or PHI_NONE; only of a file's own model. */
+static int
+find_holders(struct lowering *l)
+{
+	const struct phi_model *const origin = l->model->origin;
+	const size_t n = l->graph.count;
+	if (l->done || strcmp(origin->format, "onnx") || origin->nstorages != n)
+		return 0;
+	l->holders = phi_arena_alloc(l->model->arena, (n + 1) * sizeof *l->holders, l->err);
+	if (!l->holders)
+		return -1;
+	memset(l->holders, 0xff, (n + 1) * sizeof *l->holders);
+	for (uint32_t i = 0; i < origin->ntensors; i++)
+		for (unsigned k = 0; k < origin->tensors[i].nplanes && is_packed(&l->model->tensors[i]); k++)
+			l->holders[origin->tensors[i].plane[k].storage] = i;
+	return 0;
+}
+
+/* The packed weights go: their members are there in their place. */
+static int
+drop_packed(struct lowering *l)
+{
+	struct phi_model *const m = l->model;
+	uint32_t *const moved = phi_arena_calloc(m->arena, m->ntensors + 1, sizeof *moved, l->err);
+	uint32_t kept = 0;
+	if (!moved)
+		return -1;
+	for (size_t i = 0; i < m->ntensors; i++) {
+		struct phi_tensor *const t = &m->tensors[i];
+		const bool gone = !l->done && is_packed(t);
+		moved[i] = gone ? PHI_NONE : kept;
+		if (gone)
+			continue;
+		m->tensors[kept] = *t;
+		if (t->alias != PHI_NONE)
+			m->tensors[kept].alias = moved[t->alias];
+		kept++;
+	}
+	m->ntensors = kept;
+	return 0;
 }
 
 /* The copy of a weight that is to be quantized, added where the model is not lowered yet; NULL in *twin: there is none. */
@@ -116,13 +168,55 @@ open_weight(struct lowering *l, const struct phi_onnx_operand *o, struct phi_ten
 	return *o->node && !t->canonical ? -1 : 0;
 }
 
+/* A member of a packed weight (model.h), which is one tensor in the origin: as the graph has it. Its bytes are the storage
+ * of its number (read.c). */
+static int
+add_member(struct lowering *l, uint32_t i)
+{
+	struct phi_model *const m = l->model;
+	const PhiOnnx__Tensor *const p = l->graph.weights[i].tensor;
+	struct phi_tensor *const view = phi_arena_calloc(m->arena, 1, sizeof *view, l->err);
+	struct phi_part *const part = view ? phi_arena_calloc(m->arena, 1, sizeof *part, l->err) : NULL;
+	uint64_t bytes;
+	if (!part)
+		return -1;
+	view->name = l->graph.weights[i].name;
+	view->type = phi_onnx_type(p->data_type);
+	for (; view->type && view->rank < p->n_dims && view->rank < PHI_RANK_MAX; view->rank++)
+		view->shape[view->rank] = (uint64_t)p->dims[view->rank];
+	if (!view->type || !phi_onnx_bytes(view->type, view->shape, view->rank, &bytes) ||
+		bytes > m->origin->storages[i].size)
+		return phi_fail(l->err, PHI_FORMAT, "a weight of the graph is not what its data are");
+	if (phi_tensor_row(view) % view->type->elements) { /* odd rows of 4 bits are bytes */
+		view->type = phi_type_of(PHI_U8);
+		view->rank = 1;
+		view->shape[0] = bytes;
+	}
+	view->layer = -1;
+	view->alias = PHI_NONE;
+	view->nplanes = 1;
+	view->plane[0] = (struct phi_plane){ .storage = i, .dense = true };
+	*part = (struct phi_part){ .kind = PHI_PART_TENSOR, .tensor = l->holders[i], .view = view,
+		.rows = view->rank ? view->shape[0] : 1 };
+	struct phi_tensor *const t = phi_model_add_tensor(m, l->err);
+	if (!t)
+		return -1;
+	*t = *view;
+	t->nplanes = 0;
+	t->parts = part;
+	t->nparts = 1;
+	t->fixed = true;
+	t->why = "quantized already: kept";
+	return 0;
+}
+
 static int
 lower_weight(struct lowering *l, uint32_t i)
 {
 	const struct phi_onnx_operand *const o = &l->operands[i];
 	struct phi_tensor *t = find(l, l->graph.weights[i].name);
-	if (!t)
-		return 0;
+	if (!t || is_packed(t))
+		return l->holders && l->holders[i] != PHI_NONE ? add_member(l, i) : 0;
 	t->why = o->why;
 	if (o->way != PHI_ONNX_FIXED && o->also && find_twin(l, t, &t) < 0)
 		return -1;
@@ -158,13 +252,13 @@ lower(struct lowering *l)
 	if (phi_onnx_values_find(&l->values, &l->graph, l->err) < 0)
 		return -1;
 	l->operands = phi_onnx_operands(&l->values, m->arena, l->err);
-	if (!l->operands)
+	if (!l->operands || find_holders(l) < 0)
 		return -1;
 	for (uint32_t i = 0; i < l->graph.count; i++)
 		if (lower_weight(l, i) < 0)
 			return -1;
 	untie(m);
-	return 0;
+	return drop_packed(l);
 }
 
 int

@@ -32,13 +32,6 @@ struct quantizing {
 	struct blocks *blocks;			 /* of each old weight */
 };
 
-static void
-refuse(struct phi_onnx_rewrite *r, const struct phi_tensor *t)
-{
-	if (!r->b->failed)
-		r->b->failed = phi_plan_refuse(r->plan, (uint32_t)(t - r->plan->model->tensors), NULL, r->err) < 0;
-}
-
 /* Weights */
 
 static const char *
@@ -247,14 +240,18 @@ settle_weight(struct quantizing *q, uint32_t i)
 			: phi_fail(r->err, PHI_UNSUPPORTED, "tensor %s: cannot be turned as it is read",
 				  phi_quote(&quoted, t->name));
 	}
-	if (phi_onnx_type_number(phi_type_of(w->fields.scales)) != r->old.weights[i].tensor->data_type)
-		refuse(r, t);
+	const struct phi_type *const floats = phi_onnx_type(r->old.weights[i].tensor->data_type);
+	if (floats->id != w->fields.scales) {
+		struct phi_quoted quoted;
+		return phi_fail(r->err, PHI_UNSUPPORTED, "tensor %s: %s, but the graph computes with %s: its scales must be "
+			"that", phi_quote(&quoted, t->name), t->type->name, floats->name);
+	}
 	w->type = t->type;
 	w->tensor = (uint32_t)(t - r->plan->model->tensors);
 	w->n = t->shape[0];
 	w->k = t->shape[1];
 	w->groups = w->k / t->type->elements;
-	return r->b->failed ? -1 : 0;
+	return 0;
 }
 
 static int
