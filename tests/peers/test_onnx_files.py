@@ -133,28 +133,33 @@ def computes(path, made):
                     f"{path.parent.parent.name}/{path.name}, {form.stem}: the same {len(want)} outputs")
 
 
-for pin, globs in PACKAGES.items():
-    for path in peers.fetch(pin, globs):
-        compare(path, f"{pin}, {path.name}")
-        made = forms(path)
-        if raw_only(path):
-            peers.check(made[0].read_bytes() == path.read_bytes(), f"{path.name}: the same bytes as one file")
-        computes(path, made)
+def main():
+    for pin, globs in PACKAGES.items():
+        for path in peers.fetch(pin, globs):
+            compare(path, f"{pin}, {path.name}")
+            made = forms(path)
+            if raw_only(path):
+                peers.check(made[0].read_bytes() == path.read_bytes(), f"{path.name}: the same bytes as one file")
+            computes(path, made)
 
-# onnx's own: typed fields, old versions, every kind of attribute.
-data = Path(onnx.__file__).parent / "backend" / "test" / "data"
-files = sorted(p for p in data.rglob("*.onnx") if p.stat().st_size < 1 << 20)
-peers.check(len(files) > 50, f"{len(files)} files in the package onnx")
-bad = []
-for path in files:
-    out = work / "out.onnx"
-    peers.tool("phi-repack", "-q", "--no-sync", "--force", path, "-o", out)
-    want, have = of_onnx(path), of_onnx(out)
-    a, b = onnx.load(path), onnx.load(out)
-    for m in (a, b):
-        for g, _ in graphs(m.graph):
-            del g.initializer[:]
-    if want != have or a.SerializeToString(deterministic=True) != b.SerializeToString(deterministic=True):
-        bad.append(path.parent.name)
-peers.check(not bad, f"{len(files)} files of onnx: the same tensors and graphs after repacking", bad[:5])
-peers.finish()
+    # onnx's own: typed fields, old versions, every kind of attribute.
+    data = Path(onnx.__file__).parent / "backend" / "test" / "data"
+    files = sorted(p for p in data.rglob("*.onnx") if p.stat().st_size < 1 << 20)
+    peers.check(len(files) > 50, f"{len(files)} files in the package onnx")
+    bad = []
+    for path in files:
+        out = work / "out.onnx"
+        peers.tool("phi-repack", "-q", "--no-sync", "--force", path, "-o", out)
+        want, have = of_onnx(path), of_onnx(out)
+        a, b = onnx.load(path), onnx.load(out)
+        for m in (a, b):
+            for g, _ in graphs(m.graph):
+                del g.initializer[:]
+        if want != have or a.SerializeToString(deterministic=True) != b.SerializeToString(deterministic=True):
+            bad.append(path.parent.name)
+    peers.check(not bad, f"{len(files)} files of onnx: the same tensors and graphs after repacking", bad[:5])
+    peers.finish()
+
+
+if __name__ == "__main__":
+    main()
