@@ -89,13 +89,13 @@ def compare(path, what):
 def feeds(session, name):
     rng, out = np.random.default_rng(0), {}
     kinds = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32,
-             "tensor(double)": np.float64, "tensor(bool)": np.bool_, "tensor(uint8)": np.uint8}
+             "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(bool)": np.bool_, "tensor(uint8)": np.uint8}
     for i in session.get_inputs():
         shape = SHAPES.get(i.name) or [d if isinstance(d, int) else 1 if k == 0 else SIZES.get(name, 64)
                                        for k, d in enumerate(i.shape)]
         kind = kinds[i.type]
         out[i.name] = (np.full(shape, VALUES[i.name], kind) if i.name in VALUES
-                       else rng.random(shape).astype(kind) if kind in (np.float32, np.float64) else np.ones(shape, kind))
+                       else rng.random(shape).astype(kind) if np.issubdtype(kind, np.floating) else np.ones(shape, kind))
     return out
 
 
