@@ -28,7 +28,7 @@ static struct phi_source *open_whole(const char *, struct phi_store *,
 static int plan_file(const char *, struct phi_plan *, unsigned, const uint32_t *, size_t,
 	struct phi_err *);
 static const struct phi_registry registry = { .open_member = open_member, .open_as = open_whole,
-	.plan_file = plan_file };
+	.settle = phi_settle_description, .plan_file = plan_file };
 
 const struct phi_format *
 phi_format_named(const char *name)

@@ -41,6 +41,9 @@ struct phi_registry {
 	/* Opens a whole store as format `format` does, for what is that with something added. */
 	struct phi_source *(*open_as)(const char *format, struct phi_store *store,
 		const struct phi_open_options *options, struct phi_err *err);
+	/* Describes to the end what was opened by no one else: checks, and logical tensors in the place of packed
+	 * weights' members. */
+	int (*settle)(struct phi_source *source, const struct phi_open_options *options, struct phi_err *err);
 	/* Lays out a planned file as format `format` does (its plan_file). */
 	int (*plan_file)(const char *format, struct phi_plan *plan, unsigned file,
 		const uint32_t *tensors, size_t count, struct phi_err *err);

@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-const char *const phi_hf_sides[] = { "config.json", "generation_config.json", "tokenizer.json",
-	"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-	"merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json",
-	"preprocessor_config.json", "README.md", "LICENSE", "NOTICE", NULL };
-
 static bool
 ends_with(const char *name, const char *suffix)
 {

@@ -4,9 +4,6 @@
 
 #include "formats/core/format.h"
 
-/* The small files that travel with the weights, NULL-ended. Nothing that could be run (*.py). */
-extern const char *const phi_hf_sides[];
-
 /* Where the weights are: one file, or an index and its shards. */
 struct phi_hf_weights {
 	const char *file; /* or NULL */

@@ -3,6 +3,7 @@
 #include "formats/core/config.h"
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
+#include "formats/core/sides.h"
 #include "formats/core/st_plan.h"
 #include "formats/hf/folder.h"
 #include "formats/hf/index.h"
@@ -36,41 +37,6 @@ static const struct phi_source_ops ops = {
 	.layout = phi_hf_layout,
 	.close = close_state,
 };
-
-/* Side files */
-
-/* The side is read straight into the arena: a tokenizer may be large. */
-static int
-load_side(struct phi_model *model, struct phi_member *member, const char *name, struct phi_err *err)
-{
-	const uint64_t size = phi_member_size(member);
-	if (size > PHI_SIDE_MAX)
-		return phi_fail(err, PHI_LIMIT, "larger than %d bytes", PHI_SIDE_MAX);
-	char *const data = phi_arena_alloc(model->arena, (size_t)size + 1, err);
-	if (!data || phi_member_read(member, 0, data, (size_t)size, err) ||
-		phi_grow(&model->sides, &model->sides_capacity, model->nsides, sizeof *model->sides,
-			err))
-		return -1;
-	data[size] = '\0';
-	model->sides[model->nsides++] =
-		(struct phi_side){ .name = name, .data = data, .size = (size_t)size };
-	return 0;
-}
-
-static int
-load_sides(struct phi_model *model, struct phi_store *store, struct phi_err *err)
-{
-	for (const char *const *name = phi_hf_sides; *name; name++) {
-		if (!phi_store_has(store, *name))
-			continue;
-		struct phi_member *const member = phi_store_member(store, *name, err);
-		const int result = member ? load_side(model, member, *name, err) : -1;
-		phi_member_close(member);
-		if (result)
-			return phi_context(err, "%s", *name);
-	}
-	return 0;
-}
 
 static int
 describe_config(struct phi_model *model, struct phi_err *err)
@@ -289,7 +255,7 @@ describe(struct phi_source *source, struct phi_store *store, const struct phi_op
 		return -1;
 	}
 	model->name = phi_arena_strdup(model->arena, phi_store_base(store), err);
-	if (!model->name || load_sides(model, store, err) || describe_config(model, err))
+	if (!model->name || phi_model_load_sides(model, store, err) || describe_config(model, err))
 		return -1;
 	return open_weights(source, store, &weights, options, err);
 }

@@ -1,0 +1,65 @@
+load common
+
+# The fixture's decoder, of floats and of codes.
+decoders()
+{
+	phi-repack -f onnx Phi-4-mini -o f32/
+	phi-quant -t int4 -f onnx Phi-4-mini -o int4/
+}
+
+@test "a decoder's folder is the checkpoint it was made of" {
+	decoders
+	phi-diff f32/ Phi-4-mini/
+	phi-repack f32/ -f hf -o back/
+	phi-diff back/ Phi-4-mini/
+	for f in config.json tokenizer.json tokenizer_config.json generation_config.json; do
+		cmp back/$f Phi-4-mini/$f
+	done
+	phi-quant --pure -t bf16 f32/ -f hf -o bf16/
+	phi-diff --strict bf16/ Phi-4-mini/
+	phi-repack f32/ | phi-repack -f hf -o piped/
+	cmp piped/model.safetensors back/model.safetensors
+}
+
+@test "a decoder's folder becomes a decoder again, byte for byte" {
+	decoders
+	phi-repack -f onnx f32/ -o again/
+	for f in model.onnx model.onnx.data genai_config.json; do
+		cmp again/$f f32/$f
+	done
+}
+
+@test "a decoder of codes becomes the floats they stand for" {
+	decoders
+	phi-repack int4/ -f hf -o back/
+	phi-diff int4/ back/
+	phi-quant -t f32 -f gguf --name x int4/ -o a.gguf
+	phi-quant -t f32 -f gguf --name x back/ -o b.gguf
+	cmp a.gguf b.gguf
+	phi-repack int4/ -f mlx -o mlx/
+	phi-inspect mlx/ >text
+}
+
+@test "what is wrong with a decoder's folder is said in a line" {
+	decoders
+	cp f32/genai_config.json kept.json
+	jq '.model.decoder.filename = "../f32/model.onnx"' kept.json >f32/genai_config.json
+	fails 2 "phi-inspect: f32: genai_config.json: its decoder, ../f32/model.onnx, is not in this folder" phi-inspect f32
+	jq '.model.decoder.filename = "gone.onnx"' kept.json >f32/genai_config.json
+	fails 2 "phi-inspect: f32: genai_config.json: its decoder, gone.onnx, is missing" phi-inspect f32
+	jq 'del(.model.decoder.filename)' kept.json >f32/genai_config.json
+	fails 2 "phi-inspect: f32: genai_config.json: it names no file for the decoder (model.decoder.filename)" phi-inspect f32
+	jq '.model.decoder.pipeline = []' kept.json >f32/genai_config.json
+	fails 2 "phi-inspect: f32: genai_config.json: a decoder in several files (pipeline) is not read" phi-inspect f32
+	ln -sf /etc/passwd f32/link.onnx
+	jq '.model.decoder.filename = "link.onnx"' kept.json >f32/genai_config.json
+	! phi-inspect f32 2>message
+	[ "$(wc -l <message)" -eq 1 ]
+	echo '[' >f32/genai_config.json
+	! phi-inspect f32 2>message
+	[ "$(wc -l <message)" -eq 1 ]
+	cp kept.json f32/genai_config.json
+	truncate -s -4096 f32/model.onnx.data
+	! phi-inspect f32 2>message
+	[ "$(wc -l <message)" -eq 1 ]
+}
