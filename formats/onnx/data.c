@@ -40,6 +40,8 @@ static const struct {
 	[24] = { "FLOAT8E8M0", PHI_F8_E8M0, INT32_DATA },
 	[25] = { "UINT2", PHI_U2, INT32_DATA },
 	[26] = { "INT2", PHI_I2, INT32_DATA },
+	[27] = { "FLOAT6E2M3", PHI_F6_E2M3, INT32_DATA },
+	[28] = { "FLOAT6E3M2", PHI_F6_E3M2, INT32_DATA },
 };
 enum { NTYPES = sizeof types / sizeof *types };
 
@@ -70,17 +72,32 @@ phi_onnx_type_number(const struct phi_type *type)
 	return 0;
 }
 
+static bool
+elements_of(const uint64_t *dims, unsigned rank, uint64_t *n)
+{
+	*n = 1;
+	for (unsigned d = 0; d < rank; d++)
+		if (!dims[d])
+			*n = 0;
+	for (unsigned d = 0; *n && d < rank; d++)
+		if (!phi_mul(*n, dims[d], n))
+			return false;
+	return true;
+}
+
 bool
 phi_onnx_bytes(const struct phi_type *type, const uint64_t *dims, unsigned rank, uint64_t *bytes)
 {
-	uint64_t n = 1;
-	for (unsigned d = 0; d < rank; d++)
-		if (!dims[d])
-			n = 0;
-	for (unsigned d = 0; n && d < rank; d++)
-		if (!phi_mul(n, dims[d], &n))
-			return false;
-	return phi_round_up(n, type->elements, &n) && phi_type_size(type, n, bytes);
+	const unsigned bits = 8U * type->bytes / type->elements;
+	uint64_t n;
+	if (!elements_of(dims, rank, &n))
+		return false;
+	if (type->elements == 1)
+		return phi_type_size(type, n, bytes);
+	if (!phi_mul(n, bits, &n) || !phi_round_up(n, 8, &n))
+		return false;
+	*bytes = n / 8;
+	return true;
 }
 
 /* Coded numbers */
@@ -165,7 +182,8 @@ find_coded(struct phi_onnx_data *d, struct phi_wire_file *file, const struct phi
 			types[t->data_type].name);
 	d->field = t->typed;
 	d->fixed = t->typed == FLOAT_DATA ? 4 : t->typed == DOUBLE_DATA ? 8 : 0;
-	d->width = d->fixed ? d->fixed : type->elements > 1 ? 1 : type->bytes;
+	d->width = d->fixed ? d->fixed : type->bytes;
+	d->joined = d->width == 3 ? 4 : 1;
 	if (d->fixed && t->packed_at) {
 		d->offset = t->packed_at;
 		return t->typed_end - t->packed_at == bytes ? 0
@@ -175,7 +193,10 @@ find_coded(struct phi_onnx_data *d, struct phi_wire_file *file, const struct phi
 	d->coded = true;
 	d->begin = t->typed_at;
 	d->end = t->typed_end;
-	int result = count(d, file, bytes / d->width, err);
+	uint64_t numbers = bytes / d->width;
+	if (d->joined > 1)
+		elements_of(t->dims, t->rank, &numbers);
+	int result = count(d, file, numbers, err);
 	struct phi_onnx_mark *const marks = d->marks;
 	d->marks = result ? NULL : phi_arena_calloc(arena, d->nmarks + 1, sizeof *marks, err);
 	if (d->marks && d->nmarks)
@@ -216,11 +237,28 @@ put(uint8_t *dst, uint64_t value, unsigned width)
 		dst[i] = (uint8_t)(value >> 8 * i);
 }
 
+/* The next `width` bytes: 1; 0 at the end; -1. */
+static int
+next_bytes(const struct phi_onnx_data *d, struct cursor *c, uint8_t *dst, struct phi_err *err)
+{
+	uint64_t value = 0, one;
+	int more = 1;
+	for (unsigned i = 0; i < d->joined && more > 0; i++) {
+		more = next(c, &one, err);
+		if (more <= 0 && (more < 0 || !i))
+			return more;
+		if (more > 0)
+			value |= d->joined > 1 ? (one & 63) << 6 * i : one;
+	}
+	put(dst, value, d->width);
+	return 1;
+}
+
 static int
 decode(const struct phi_onnx_data *d, struct phi_wire_file *file, uint64_t offset, uint8_t *dst, size_t n,
 	struct phi_err *err)
 {
-	const uint64_t first = offset / d->width;
+	const uint64_t first = offset / d->width * d->joined;
 	const struct phi_onnx_mark *const mark = &d->marks[first / PHI_ONNX_STEP];
 	struct cursor c = { .file = file, .field = d->field, .fixed = d->fixed, .at = mark->at,
 		.packed = mark->packed, .end = d->end };
@@ -230,10 +268,9 @@ decode(const struct phi_onnx_data *d, struct phi_wire_file *file, uint64_t offse
 			return phi_fail(err, PHI_TRUNCATED, "numbers end early");
 	for (size_t skip = (size_t)(offset % d->width); n; skip = 0) {
 		uint8_t bytes[8];
-		const int more = next(&c, &value, err);
+		const int more = next_bytes(d, &c, bytes, err);
 		if (more <= 0)
 			return more < 0 ? -1 : phi_fail(err, PHI_TRUNCATED, "numbers end early");
-		put(bytes, value, d->width);
 		const size_t some = d->width - skip < n ? d->width - skip : n;
 		memcpy(dst, bytes + skip, some);
 		dst += some;

@@ -4,7 +4,7 @@
  *                        other from the lowest bits up
  *   float_data           F32, C64               fixed width: as raw when it is one packed field
  *   double_data          F64, C128
- *   int32_data           I32, 16 and 8 bits; below a byte one number has the bits of a byte
+ *   int32_data           I32, 16 and 8 bits; 2 and 4 bits: one number has the bits of a byte; 6 bits: one has one
  *   int64_data           I64                    varints, 1 to 10 bytes a number
  *   uint64_data          U32, U64
  *
@@ -22,6 +22,7 @@ struct phi_onnx_data {
 	uint64_t offset, size; /* as they are; or of coded ones: bytes when decoded */
 	bool coded;
 	unsigned field, width;	  /* of coded ones: TensorProto's field; bytes that a number becomes */
+	unsigned joined;	  /* so many numbers, of 6 bits, become `width` bytes; else 1 */
 	unsigned fixed;		  /* bytes of a number in the file, or 0: varints */
 	uint64_t begin, end;	  /* the fields, in the file */
 	struct phi_onnx_mark {

@@ -135,6 +135,35 @@ below_a_byte(void **state)
 	refused(model_of_tensor(raw("w", UINT4, 5, 3, eight, 7)), "7 bytes of raw data, where its shape has 8");
 }
 
+/* Four numbers of 6 bits are three bytes; the last ones are cut. */
+static void
+six_bits(void **state)
+{
+	(void)state;
+	static const uint64_t numbers[] = { 1, 2, 3, 4, 63, 32, 5 };
+	static const uint8_t packed[] = { 0x81, 0x30, 0x10, 0x3f, 0x58, 0x00 };
+	message g = { 0 }, t = tensor("typed", 27, 7, END);
+	varints(&t, 5, numbers, 7);
+	within(&g, 5, t);
+	within(&g, 5, raw("raw", 28, 7, END, packed, 6));
+	t = tensor("rows", 27, 1, 4);
+	varints(&t, 5, numbers, 4);
+	within(&g, 5, t);
+	struct opened o = open_good(model(g));
+	holds(&o, "typed", packed, 6);
+	holds(&o, "raw", packed, 6);
+	holds(&o, "rows", packed, 3);
+	assert_ptr_equal(named(&o, "rows")->type, phi_type_of(PHI_F6_E2M3));
+	uint8_t two[2];
+	struct phi_err err = { 0 };
+	assert_int_equal(phi_source_read(o.source, named(&o, "typed")->plane[0].storage, 2, two, 2, &err), 0);
+	assert_memory_equal(two, packed + 2, 2);
+	close_opened(&o);
+	t = tensor("w", 27, 8, END);
+	varints(&t, 5, numbers, 7);
+	refused(model_of_tensor(t), "7 numbers, where its shape has 8");
+}
+
 static void
 numbers_that_disagree(void **state)
 {
@@ -638,6 +667,7 @@ main(void)
 		cmocka_unit_test(numbers_in_pieces),
 		cmocka_unit_test(numbers_from_any_place),
 		cmocka_unit_test(below_a_byte),
+		cmocka_unit_test(six_bits),
 		cmocka_unit_test(numbers_that_disagree),
 		cmocka_unit_test(external_ranges),
 		cmocka_unit_test(names_of_tensors),
