@@ -26,7 +26,7 @@ tensors() # name, type, shape and digest of each tensor
 }
 
 @test "the matrix covers every format that can be written" {
-	# onnx.bats has those of ONNX, which is made of ONNX only, and a decoder is built of Phi models only.
+	# ONNX is made of ONNX only: below. A decoder is built of Phi models only: onnx_decoder.bats.
 	have=$(phi-repack --help | sed -n '/^Formats:/,$p' | awk '/^  [a-z].* write/ && $1 !~ /^onnx/ { print $1 }' | sort | xargs)
 	[ "$have" = "$(echo $formats | tr ' ' '\n' | sort | xargs)" ]
 }
@@ -83,6 +83,27 @@ tensors() # name, type, shape and digest of each tensor
 			done
 			rm -r "a${suffix[$a]}"
 		done
+	done
+}
+
+@test "ONNX: one file, weights beside it, a stream, a pipe, and back; to formats without a graph" {
+	for f in types graph external quantized; do
+		cp "$top/fixtures/small/onnx/$f.onnx" "$top/fixtures/small/onnx/external.bin" .
+		want=$(tensors $f.onnx)
+		phi-repack -q -j1 $f.onnx -o one.onnx
+		phi-repack -q -j8 --external-data one.onnx -o beside.onnx
+		phi-repack -q -j8 $f.onnx -f onnx | cmp - one.onnx
+		phi-repack -q beside.onnx | phi-repack -q -f onnx | cmp - one.onnx
+		cat one.onnx | phi-repack -q -f onnx | cmp - one.onnx
+		for g in one beside; do
+			[ "$(tensors $g.onnx)" = "$want" ] || { echo "$f to $g"; return 1; }
+		done
+		rm ./*.onnx*
+	done
+	cp "$top/fixtures/small/onnx/graph.onnx" .
+	for f in $files numpy; do
+		write $f graph.onnx out
+		[ "$(sums out${suffix[$f]})" = "$(sums graph.onnx)" ] || { echo "to $f"; return 1; }
 	done
 }
 

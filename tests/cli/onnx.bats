@@ -34,6 +34,20 @@ shows() { phi-inspect --json --sum "$1" | jq -c '.tensors[]|[.name,.dtype,.shape
 	[ "$(shows out.onnx)" = "$(shows raw.onnx)" ]
 }
 
+@test "the fixture: every type, typed and raw; weights wherever a graph may have them; quantized ones" {
+	small=$top/fixtures/small/onnx
+	[ "$(shows "$small/types.onnx" | wc -l)" -eq 43 ]
+	shows "$small/types.onnx" | jq -s -e 'map({(.[0]): .[1:]}) | add | . as $all |
+		[to_entries[] | select(.key | startswith("raw_")) | $all[.key[4:]] == .value] | length > 12 and all'
+	[ "$(phi-inspect --json "$small/graph.onnx" | jq -r '[.tensors[].name] | sort | join(" ")')" = \
+		"bias choose.else_branch/w choose.then_branch/w few.indices few.values k" ]
+	phi-inspect --json "$small/external.onnx" | jq -e '.tensors | .[0].offset == .[1].offset and .[2].offset == 1539'
+	phi-diff --brief "$small/quantized.onnx" "$small/meant.safetensors"
+	for f in types graph external quantized; do
+		[ -z "$(phi-inspect --check "$small/$f.onnx")" ]
+	done
+}
+
 @test "what nobody knows comes back byte for byte" {
 	model a.onnx 'o.small(nodes=[o.node("MatMul", ["x", "w"], ["y"]) + field(77, b"odd")], more=field(99, b"kept") + field(100, 7))'
 	phi-repack a.onnx -o b.onnx

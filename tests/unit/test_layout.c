@@ -41,14 +41,14 @@ tile(void *ctx, const struct phi_region *r, struct phi_err *err)
 	return 0;
 }
 
-/* A folder's files lie in it, a file's own name is the path's last. */
+/* A folder's files lie in it, those that a file names beside it. */
 static uint64_t
 size_of(const char *path, const char *file)
 {
 	struct stat st;
 	char inner[512];
 	assert_int_equal(stat(path, &st), 0);
-	if (S_ISDIR(st.st_mode) || strstr(path, ".index.json")) {
+	if (S_ISDIR(st.st_mode) || strstr(path, ".index.json") || strstr(path, ".onnx")) {
 		const int n = S_ISDIR(st.st_mode) ? (int)strlen(path)
 						  : (int)(strrchr(path, '/') - path);
 		snprintf(inner, sizeof inner, "%.*s/%s", n, path, file);
