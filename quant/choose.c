@@ -83,6 +83,8 @@ kept_or_twin(const struct choice *c, const struct phi_tensor *t)
 	if (!c->options->keep_codes && !c->options->lossless)
 		return kept_type(c->model, t);
 	const struct phi_type *const type = common_type(c->model, t);
+	if (c->for_onnx)
+		return phi_twin_of_onnx(type, t->type);
 	return type->class == PHI_CLASS_FLOAT && !c->options->lossless ? t->type : phi_twin(type, c->model->view);
 }
 

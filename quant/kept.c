@@ -108,7 +108,8 @@ find_lossless(const struct phi_type *from, const struct phi_type *to, struct phi
 static int
 find_keeping(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out, struct phi_err *err)
 {
-	if (from == to || from->class != PHI_CLASS_BLOCK)
+	/* As F32 no value changes. */
+	if (from == to || from->class != PHI_CLASS_BLOCK || to->id == PHI_F32)
 		return find(from, to, out, err);
 	if (!phi_transcodes(from, to))
 		return phi_fail(err, PHI_UNSUPPORTED, "the codes of %s cannot be kept in %s", from->name, to->name);

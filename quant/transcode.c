@@ -14,8 +14,7 @@ struct way {
 static bool
 is_linear(const struct phi_shape *shape)
 {
-	return shape->groups == 1 && shape->scales == PHI_ONE && !shape->values && shape->codes >= 16 &&
-		shape->lows != PHI_ZEROED;
+	return shape->groups == 1 && shape->scales == PHI_ONE && !shape->values && shape->codes >= 16;
 }
 
 /* One byte of scale that means the same on both sides. */
@@ -35,7 +34,7 @@ phi_transcodes(const struct phi_type *from, const struct phi_type *to)
 	return same_tables(a, b) || (is_linear(a) && is_linear(b));
 }
 
-/* MLX's types of other groups and scales go where those of 32 and F16 go. */
+/* MLX's types of other groups and scales go where those of 32 and F16 go, and so do ONNX's. */
 static const struct {
 	enum phi_type_id type, twin;
 	const char *view;
@@ -50,16 +49,53 @@ static const struct {
 	{ PHI_MLX5_G32_F16, PHI_Q5_1, "gguf" },
 	{ PHI_MLX8_G32_F16, PHI_Q8_0, "gguf" },
 	{ PHI_MLX_MXFP4, PHI_MXFP4, "gguf" },
+	{ PHI_ONNX4_G32_F16, PHI_Q4_0, "gguf" },
+	{ PHI_ONNX8_G32_F16, PHI_Q8_0, "gguf" },
+	{ PHI_ONNX4A_G32_F16, PHI_Q4_1, "gguf" },
 };
+
+/* The type that stands for those of a runtime in the list. */
+static const struct phi_type *
+listed(const struct phi_type *type)
+{
+	struct phi_type_fields fields;
+	if (!phi_type_fields(type, &fields))
+		return type;
+	if (!strcmp(fields.format, "onnx"))
+		return type->elements < 32 ? NULL : phi_type_onnx(fields.bits, 32, PHI_F16, fields.zero);
+	return fields.bias ? phi_type_mlx(fields.bits, 32, PHI_F16) : type;
+}
+
+/* Blocks of GGUF's, in ONNX's with scales of these floats; of MLX's in groups that it has. */
+static const struct phi_type *
+twin_for_onnx(const struct phi_type *type, enum phi_type_id scales)
+{
+	switch (type->id) {
+	case PHI_Q4_0:
+		return phi_type_onnx(4, 32, scales, false);
+	case PHI_Q8_0:
+		return phi_type_onnx(8, 32, scales, false);
+	default:
+		return NULL;
+	}
+}
+
+const struct phi_type *
+phi_twin_of_onnx(const struct phi_type *type, const struct phi_type *floats)
+{
+	struct phi_type_fields fields;
+	if (phi_type_fields(type, &fields) && !strcmp(fields.format, "onnx"))
+		return phi_type_onnx(fields.bits, type->elements, floats->id, fields.zero);
+	const struct phi_type *const twin = floats->class == PHI_CLASS_FLOAT ? twin_for_onnx(type, floats->id) : NULL;
+	return twin ? twin : floats;
+}
 
 const struct phi_type *
 phi_twin(const struct phi_type *type, const char *view)
 {
-	struct phi_type_fields fields;
-	const struct phi_type *const mlx = phi_type_fields(type, &fields) && fields.bias
-		? phi_type_mlx(fields.bits, 32, PHI_F16) : type;
+	const struct phi_type *const known = listed(type);
 	for (size_t i = 0; view && i < sizeof twins / sizeof *twins; i++)
-		if (mlx && twins[i].type == mlx->id && !strcmp(twins[i].view, view))
+		if (known && twins[i].type == known->id && !strcmp(twins[i].view, view))
 			return phi_type_of(twins[i].twin);
 	return type;
 }
@@ -75,6 +111,22 @@ moved(const struct phi_shape *shape, double exact, uint32_t stored)
 	return isfinite(value) && isfinite(next) ? (float)(fabs(value - exact) / fabs(next - value)) : INFINITY;
 }
 
+/* The value of code 0, over the step. */
+static float
+first_of(const struct phi_shape *shape, const struct phi_fields *f)
+{
+	return shape->first - (shape->lows == PHI_ZEROED ? (float)f->min[0] : 0);
+}
+
+/* The zero point that makes `low` what is taken from all values; false if there is none. */
+static bool
+zero_of(const struct way *w, double low, double step, struct phi_fields *out)
+{
+	const double middle = w->to->codes / 2, zero = step != 0 ? low / step : low == 0 ? middle : -1;
+	out->min[0] = zero >= 0 && zero <= w->to->most_low ? (int16_t)zero : -1;
+	return (double)out->min[0] == zero;
+}
+
 /* Scale and low of `to` for those of f. False if it has no low and needs one. */
 static bool
 heads_of(const struct way *w, const struct phi_fields *f, struct phi_fields *out, float *ulp)
@@ -84,11 +136,13 @@ heads_of(const struct way *w, const struct phi_fields *f, struct phi_fields *out
 		return true;
 	}
 	const float step = phi_fields_step(w->from, f, 0);
-	const float shift = w->to->first - w->from->first, was = phi_fields_low(w->from, f, 0);
+	const float shift = w->to->first - first_of(w->from, f), was = phi_fields_low(w->from, f, 0);
 	/* Nothing is added to a low that stays, be it a negative zero. */
 	const double low = shift != 0 ? (double)was + (double)step * (double)shift : (double)was;
 	out->d = phi_head_bits(w->to, step);
 	*ulp = fmaxf(*ulp, moved(w->to, step, out->d));
+	if (w->to->lows == PHI_ZEROED)
+		return zero_of(w, low, step, out);
 	if (w->to->lows == PHI_NO_LOW)
 		return low == 0;
 	out->dmin = phi_head_bits(w->to, (float)-low);

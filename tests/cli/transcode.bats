@@ -1,4 +1,4 @@
-# --lossless and --keep-codes: quantized weights between GGUF and MLX without quantizing anew.
+# --lossless and --keep-codes: quantized weights between GGUF, MLX and ONNX without quantizing anew.
 load common
 
 types() {
@@ -66,4 +66,20 @@ types() {
 	phi-repack -q --lossless a.gguf -f mlx -o direct
 	phi-repack -q a.gguf | phi-repack -q --lossless -f mlx --name direct -o piped
 	phi-diff direct piped
+}
+
+@test "--lossless: a GGUF's codes go into a decoder for ONNX, other numbers as F32" {
+	phi-quant -q -t q4_0 Phi-4-mini -o a.gguf
+	phi-repack -q -n --lossless a.gguf -f onnx -o a-onnx/ | has 'Q4_0 -> ONNX4_G32_F32'
+	phi-repack -q -n --lossless a.gguf -f onnx -o a-onnx/ | has 'Q6_K -> F32'
+	phi-repack -q --lossless a.gguf -f onnx -o a-onnx/
+	[ "$(phi-inspect --json a-onnx/model.onnx | jq -r '.tensors[].dtype | select(startswith("INT"))' | sort | uniq -c | xargs)" \
+		= "14 INT4 G32 F32 NBITS" ]
+	run phi-repack --lossless a.gguf -f onnx --for cuda -o half-onnx/
+	[ "$status" -eq 2 ] # Q6_K as F16
+	phi-quant -q --pure -t q8_0 Phi-4-mini -o b.gguf
+	phi-repack -q -n --lossless b.gguf -f onnx --for cuda -o b-onnx/ | has 'Q8_0 -> ONNX8_G32_F16'
+	phi-repack -q --lossless b.gguf -f onnx --for cuda -o b-onnx/
+	phi-repack -q --keep-codes a.gguf -f onnx -o kept-onnx/
+	cmp a-onnx/model.onnx.data kept-onnx/model.onnx.data
 }

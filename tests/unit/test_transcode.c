@@ -53,7 +53,12 @@ nothing_is_lost(void **state)
 		{ PHI_MLX4_G32_F16, PHI_Q4_1, true }, { PHI_MLX4_G64_F16, PHI_Q4_1, false },
 		{ PHI_MLX4_G128_BF16, PHI_Q4_1, false }, { PHI_MLX5_G64_BF16, PHI_Q5_1, false },
 		{ PHI_Q4_0, PHI_MLX4_G32_F32, true }, { PHI_MLX4_G64_BF16, PHI_MLX4_G32_F32, false },
-		{ PHI_Q4_0, PHI_Q4_1, true } };
+		{ PHI_Q4_0, PHI_Q4_1, true }, { PHI_Q4_0, PHI_ONNX4_G32_F16, true },
+		{ PHI_Q4_0, PHI_ONNX4_G32_F32, true }, { PHI_Q8_0, PHI_ONNX8_G32_F16, true },
+		{ PHI_Q8_0, PHI_ONNX8_G32_F32, true }, { PHI_Q4_0, PHI_ONNX4A_G32_F32, true },
+		{ PHI_ONNX4_G32_F16, PHI_Q4_0, true }, { PHI_ONNX4_G128_F16, PHI_Q4_0, false },
+		{ PHI_ONNX8_G64_F16, PHI_Q8_0, false }, { PHI_ONNX4_G64_F32, PHI_ONNX4_G32_F32, false },
+		{ PHI_ONNX4_G64_F16, PHI_MLX4_G64_F16, true }, { PHI_Q4_0, PHI_ONNX4_G16_F16, false } };
 	static const int inputs[] = { INPUT_GAUSSIAN, INPUT_WEIGHTS, INPUT_ZEROS, INPUT_TIES, INPUT_SPIKES,
 		INPUT_OFFSET };
 	(void)state;
@@ -107,6 +112,26 @@ the_block_is_named(void **state)
 	assert_int_equal(offender(&phi_quant_lossless, PHI_F32, PHI_BF16), -1);
 }
 
+/* ONNX's zero points: Q4_0 has none but the middle, and none is between two codes. */
+static void
+zero_points_that_fit(void **state)
+{
+	(void)state;
+	input_fill(INPUT_GAUSSIAN, source, N);
+	convert(&phi_quant_converters, PHI_F32, PHI_ONNX4_G32_F16, source, blocks);
+	convert(&phi_quant_lossless, PHI_ONNX4_G32_F16, PHI_ONNX4A_G32_F16, blocks, made);
+	for (int b = 0; b < N / 32; b++)
+		assert_int_equal(made[b * 19 + 18], 8);
+	memcpy(blocks, made, sizeof made);
+	assert_int_equal(offender(&phi_quant_lossless, PHI_ONNX4A_G32_F16, PHI_Q4_0), -1);
+	blocks[5 * 19 + 18] = 7;
+	assert_int_equal(offender(&phi_quant_lossless, PHI_ONNX4A_G32_F16, PHI_Q4_0), 5 * 32);
+	assert_int_equal(offender(&phi_quant_keeping_codes, PHI_ONNX4A_G32_F16, PHI_ONNX4_G32_F16), 5 * 32);
+	assert_int_equal(offender(&phi_quant_keeping_codes, PHI_ONNX4A_G32_F16, PHI_Q4_1), -1);
+	convert(&phi_quant_converters, PHI_F32, PHI_Q4_1, source, blocks);
+	assert_int_equal(offender(&phi_quant_keeping_codes, PHI_Q4_1, PHI_ONNX4A_G32_F16), 0);
+}
+
 static void
 codes_are_kept_and_scales_rounded(void **state)
 {
@@ -138,6 +163,13 @@ twins(void **state)
 	assert_ptr_equal(phi_twin(phi_type_of(PHI_MLX_MXFP4), "gguf"), phi_type_of(PHI_MXFP4));
 	assert_ptr_equal(phi_twin(phi_type_of(PHI_Q4_0), "gguf"), phi_type_of(PHI_Q4_0));
 	assert_ptr_equal(phi_twin(phi_type_of(PHI_Q4_K), "mlx"), phi_type_of(PHI_Q4_K));
+	assert_ptr_equal(phi_twin(phi_type_of(PHI_ONNX4_G128_F32), "gguf"), phi_type_of(PHI_Q4_0));
+	assert_ptr_equal(phi_twin(phi_type_of(PHI_ONNX8_G32_F32), "gguf"), phi_type_of(PHI_Q8_0));
+	const struct phi_type *const wide = phi_type_of(PHI_F32), *const half = phi_type_of(PHI_F16);
+	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q4_0), wide), phi_type_of(PHI_ONNX4_G32_F32));
+	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q8_0), half), phi_type_of(PHI_ONNX8_G32_F16));
+	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_ONNX4A_G64_F16), wide), phi_type_of(PHI_ONNX4A_G64_F32));
+	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q6_K), wide), wide);
 	for (int a = 0; a < PHI_TYPES; a++)
 		for (int v = 0; v < 2; v++) {
 			const struct phi_type *const type = phi_type_of((enum phi_type_id)a);
@@ -151,6 +183,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(codes_are_kept_and_scales_rounded),
-		cmocka_unit_test(nothing_is_lost), cmocka_unit_test(the_block_is_named), cmocka_unit_test(twins) };
+		cmocka_unit_test(nothing_is_lost), cmocka_unit_test(the_block_is_named), cmocka_unit_test(twins),
+		cmocka_unit_test(zero_points_that_fit) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
