@@ -1,6 +1,8 @@
 """Random checkpoints, the decoders made of them at work in onnxruntime and onnxruntime-genai, and transformers beside
 them."""
+import shutil
 import sys
+import tempfile
 
 import peers
 import numpy as np
@@ -8,7 +10,7 @@ import onnx
 import onnxruntime as ort
 import onnxruntime_genai as genai
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 sys.path.insert(0, str(peers.ROOT / "fixtures"))
@@ -145,18 +147,23 @@ def decoded(folder):
     return out
 
 
-def load_decoded(model, weights):
-    """Puts them into transformers' model, fused where that has them fused."""
-    state = model.state_dict()
-    fused = {"gate_up_proj": ["gate_proj", "up_proj"], "qkv_proj": ["q_proj", "k_proj", "v_proj"]}
+def load(folder):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def load_decoded(source, folder):
+    """The checkpoint's model with the weights that the blocks of a decoder stand for, fused where it has them fused; and
+    how many those are."""
+    weights, state = decoded(folder), load_file(source / "model.safetensors")
+    count, fused = len(weights), {"gate_up_proj": ["gate_proj", "up_proj"], "qkv_proj": ["q_proj", "k_proj", "v_proj"]}
     for name in state:
         parts = next(([name.replace(whole, p) for p in parts] for whole, parts in fused.items() if whole in name), [])
         if parts and parts[0] in weights:
             weights[name] = np.concatenate([weights.pop(p) for p in parts])
-    for name, w in weights.items():
-        state[name].copy_(torch.from_numpy(w))
-    return len(weights)
-
-
-def load(folder):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    assert set(weights) <= set(state), set(weights) - set(state)
+    state.update({name: torch.from_numpy(w) for name, w in weights.items()})
+    with tempfile.TemporaryDirectory() as other:
+        shutil.copy(source / "config.json", other)
+        shutil.copy(source / "generation_config.json", other)
+        save_file({k: v.float().contiguous() for k, v in state.items()}, f"{other}/model.safetensors", metadata={"format": "pt"})
+        return load(other), count

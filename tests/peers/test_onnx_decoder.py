@@ -7,7 +7,7 @@ import peers
 import numpy as np
 from transformers.utils import logging
 
-from onnx_decoder import (Runtime, compare, decoded, greedy_genai, greedy_reference, load, load_decoded, longrope, phi3,
+from onnx_decoder import (Runtime, compare, greedy_genai, greedy_reference, load, load_decoded, longrope, phi3,
                           reference, write)
 
 work = peers.scratch()
@@ -39,14 +39,24 @@ def configs():
 
 
 def quantized(name, source, lengths):
-    """The nodes compute what the blocks stand for, and with 8 bits that is near the checkpoint."""
+    """The nodes compute what the blocks stand for."""
     for recipe in ("int4", "int8"):
         out = work / f"{name}-{recipe}"
         peers.tool("phi-quant", "-t", recipe, "-f", "onnx", source, "-o", f"{out}/")
-        model = load(source)
-        n = load_decoded(model, decoded(out))
+        model, n = load_decoded(source, out)
         peers.check(n > 4, f"{name}: {n} weights in blocks of {recipe}")
         compare(f"{name} {recipe}", model, out, lengths[:1])
+
+
+def routed(name, model, halved, folder, length):
+    """In F16 a token whose scores are near each other may go to other experts: so it does in transformers, as often."""
+    ids = [int(i) for i in np.random.default_rng(7).integers(10, model.config.vocab_size - 80, length)]
+    want, runtime = reference(model, ids), Runtime(folder)
+    runtime.start()
+    far, theirs = (np.abs(x - want).max(axis=1) / (want.max() - want.min()) for x in (runtime.feed(ids), reference(halved, ids)))
+    peers.check(np.median(far) < 0.005 and (far > 0.02).sum() <= 1.5 * (theirs > 0.02).sum() + 2,
+                f"{name} f16: {(far > 0.02).sum()} of {length} tokens beyond 2 % of the spread, the median {np.median(far):.2g}; "
+                f"of transformers in float16 {(theirs > 0.02).sum()}, {np.median(theirs):.2g}")
 
 
 def main():
@@ -63,15 +73,10 @@ def main():
             same = next((i for i, (a, b) in enumerate(zip(want, got)) if a != b), len(got))
             half = work / f"{name}-f16"
             peers.tool("phi-quant", "-t", "f16", "-f", "onnx", source, "-o", f"{half}/")
-            if cfg["model_type"] == "phimoe":  # of two experts of nearly the same score F16 may take the other
-                runtime, logits = Runtime(half), reference(model, ids)
-                runtime.start()
-                far = np.abs(runtime.feed(ids) - logits).max(axis=1) / (logits.max() - logits.min())
-                peers.check(np.median(far) < 0.02, f"{name} f16: {np.median(far):.2g} of the spread at the median token")
-            else:
-                compare(f"{name} f16", model, half, lengths[:1], 0.02)
-            if cfg["model_type"] != "phimoe":
-                quantized(name, source, lengths)
+            compare(f"{name} f16", model, half, lengths[:1], 0.02)
+            if cfg["model_type"] == "phimoe":
+                routed(name, model, load(source).half(), half, lengths[1])
+            quantized(name, source, lengths)
             peers.check(want == got, f"{name}: {same} of 16 greedy tokens from onnxruntime-genai", f"{want} {got}")
         except Exception as e:
             peers.check(False, name, f"{type(e).__name__}: {str(e).splitlines()[0]}")

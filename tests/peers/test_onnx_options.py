@@ -8,8 +8,8 @@ import peers
 import numpy as np
 from transformers.utils import logging
 
-from onnx_decoder import (BAR, Runtime, compare, decoded, greedy_genai, greedy_reference, load, load_decoded, longrope,
-                          phi3, write)
+from onnx_decoder import (BAR, Runtime, compare, greedy_genai, greedy_reference, load_decoded, longrope, phi3,
+                          write)
 
 HALF = 0.02  # of the spread, where all that flows is F16
 work = peers.scratch()
@@ -41,12 +41,6 @@ def made(name, source, options):
     out = work / f"{name}-{'-'.join(options.replace('*', '').split())}"
     peers.tool("phi-quant", "-t", *options.split(), "-f", "onnx", source, "-o", f"{out}/")
     return out
-
-
-def standing_for(source, folder):
-    model = load(source)
-    load_decoded(model, decoded(folder))
-    return model
 
 
 def speaks(name, model, folder, ids):
@@ -81,7 +75,7 @@ def main():
             label = f"{name} {options}"
             try:
                 folder = made(name, source, options)
-                model = standing_for(source, folder)
+                model, _ = load_decoded(source, folder)
                 bar = dict(NEAR).get(options, BAR)
                 ids = compare(label, model, folder, [24], bar)
                 if bar == BAR:

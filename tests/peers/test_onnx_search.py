@@ -15,7 +15,7 @@ WINDOW, LEAST = 256, 0.04  # tokens at a time; how much lower the error of the w
 work = peers.scratch()
 logging.disable_progress_bar()
 source = peers.ROOT / "fixtures" / "phi-tiny"
-FORMS = ["int4", "int4 --group 128", "int2 --group 16", "int8"]
+FORMS = ["int4", "int4 --group 128", "int4 --asym", "int4_mixed", "int2 --group 16", "int8"]
 PARTS = {"q_proj": "qkv_proj", "k_proj": "qkv_proj", "v_proj": "qkv_proj", "gate_proj": "gate_up_proj",
          "up_proj": "gate_up_proj"}
 
@@ -80,6 +80,12 @@ def main():
                     f"{less:.1%} lower (bar: {LEAST:.0%})")
         peers.check(kl["search"] < kl["default"], f"{form}: KL {kl['default']:.4g}, with --search {kl['search']:.4g}, "
                     f"{1 - kl['search'] / kl['default']:.1%} lower")
+        if form == "int4 --asym":  # k_quant has zero points, too
+            other = work / "k_quant"
+            peers.tool("phi-quant", "-t", "int4", "--algo", "k_quant", "-f", "onnx", source, "-o", f"{other}/")
+            theirs = error(weights, other), distances(want, other, pieces).mean()
+            peers.check(rmse["search"] < theirs[0] and kl["search"] < theirs[1], f"{form} --search against k_quant: error "
+                        f"{1 - rmse['search'] / theirs[0]:.1%} lower, KL {1 - kl['search'] / theirs[1]:.1%} lower")
 
 
 main()
