@@ -56,6 +56,8 @@ phi_scaling_of(const struct phi_scaling *s, float low, float high, float *scale,
 	phi_scaling_codes(s, &least, &greatest);
 	low = low < 0 ? low : 0;
 	high = high > 0 ? high : 0;
+	if (high < low + s->width)
+		high = low + s->width;
 	if (s->rule == PHI_SCALING_SYMMETRIC) {
 		high = -low > high ? -low : high;
 		low = -high;
@@ -95,12 +97,22 @@ phi_scaling_yield(const struct phi_scaling *bias)
 	}
 }
 
+/* Of a bias whose weight stayed as it was. */
+static float
+scale_of_its_own(const struct phi_scaling *bias, uint64_t i)
+{
+	const float high = fmaxf(fabsf(bias->low[i]), fabsf(bias->high[i]));
+	return high > 0 ? high / (1 << 30) : 1;
+}
+
 void
 phi_scaling_settle(struct phi_scaling *s)
 {
 	for (uint64_t i = 0; i < s->count; i++)
-		if (s->rule == PHI_SCALING_BIAS)
+		if (s->rule == PHI_SCALING_BIAS && s->weight->known)
 			s->scale[i] = s->input * s->weight->scale[weight_of(s, i)];
+		else if (s->rule == PHI_SCALING_BIAS)
+			s->scale[i] = scale_of_its_own(s, i);
 		else
 			phi_scaling_of(s, s->low[i], s->high[i], &s->scale[i], &s->zero[i]);
 	s->known = true;

@@ -24,6 +24,7 @@ struct phi_scaling {
 	const struct phi_type *type; /* I8, U8, I16, U16; I32 of a bias */
 	enum phi_scaling_rule rule;
 	bool reduced; /* one bit less than there are: processors without VNNI add up pairs of products in 16 bits */
+	float width;  /* of a range, at least; 0: any */
 	int axis; /* whose indices have a scale each; -1: there is one for all */
 	/* Element i of the tensor has scale number i / inner % count. */
 	uint64_t inner, count;
@@ -46,7 +47,7 @@ void phi_scaling_codes(const struct phi_scaling *scaling, int32_t *least, int32_
 /* The scale and zero of one range; `low` and `high` are finite. Pure. */
 void phi_scaling_of(const struct phi_scaling *scaling, float low, float high, float *scale, int32_t *zero);
 
-/* Sets scale and zero from the ranges; of a bias from its weight's, which is known already. A bias that would not fit
+/* Sets scale and zero from the ranges; of a bias from its weight's, which is known already if it is scaled. A bias that would not fit
  * into 32 bits makes its weight's scale larger before (phi_scaling_yield). */
 void phi_scaling_settle(struct phi_scaling *scaling);
 /* Of a bias, before phi_scaling_settle of any: makes its weight's scale large enough. */

@@ -1,6 +1,5 @@
 #include "formats/onnx/dynamic.h"
 
-#include "formats/core/bytes.h"
 #include "formats/core/memory.h"
 #include "formats/onnx/data.h"
 #include "formats/onnx/scaled.h"
@@ -12,8 +11,9 @@ enum { FLOAT = 1 };
 /* A value whose codes are there. */
 struct value {
 	char *codes, *scale, *zero;
-	int axis;   /* of its scales; -1: it has one */
-	bool there; /* and itself, too */
+	int axis;    /* of its scales; -1: it has one */
+	bool weight; /* what is made of it again has a name of its own: the weight itself goes */
+	bool there;  /* and itself, too */
 };
 
 struct dynamic {
@@ -26,10 +26,16 @@ struct dynamic {
 	struct phi_err *err;
 };
 
+static const char *
+name_of(const PhiOnnx__Node *node)
+{
+	return node->name ? node->name : "";
+}
+
 static struct value *
 find(const struct dynamic *d, const char *name)
 {
-	const uint32_t i = phi_names_find(d->known, name, strlen(name));
+	const uint32_t i = name ? phi_names_find(d->known, name, strlen(name)) : PHI_NONE;
 	return i == PHI_NONE ? NULL : &d->values[i];
 }
 
@@ -37,7 +43,7 @@ static const struct value *
 know(struct dynamic *d, const char *name, const struct value *value)
 {
 	static char empty[1];
-	static const struct value nothing = { empty, empty, empty, -1, true };
+	static const struct value nothing = { empty, empty, empty, -1, false, true };
 	if (d->b->failed || phi_names_add(d->known, name, strlen(name), (uint32_t)d->count, d->err) < 0 ||
 		phi_grow(&d->values, &d->capacity, d->count, sizeof *d->values, d->err) < 0) {
 		d->b->failed = true;
@@ -65,25 +71,6 @@ activation(struct dynamic *d, const char *name)
 	return know(d, name, &v);
 }
 
-/* The scales and zero points, as initializers; their bytes are in the arena. */
-static void
-put_scales(struct dynamic *d, const struct phi_scaling *s, const struct value *v)
-{
-	const unsigned rank = v->axis >= 0 ? 1 : 0;
-	uint8_t *const scale = phi_arena_calloc(d->b->arena, s->count, 4, d->err);
-	uint8_t *const zero = scale ? phi_arena_calloc(d->b->arena, s->count, 1, d->err) : NULL;
-	if (!zero) {
-		d->b->failed = true;
-		return;
-	}
-	for (uint64_t i = 0; i < s->count; i++) {
-		phi_store32(scale + 4 * i, phi_bits32(s->scale[i]));
-		zero[i] = (uint8_t)s->zero[i];
-	}
-	phi_onnx_raw(d->b, v->scale, phi_type_of(PHI_F32), &s->count, rank, scale);
-	phi_onnx_raw(d->b, v->zero, s->type, &s->count, rank, zero);
-}
-
 /* The codes of a weight; NULL: it is not quantized. */
 static const struct value *
 weight(struct dynamic *d, const char *name, bool transposed)
@@ -98,26 +85,31 @@ weight(struct dynamic *d, const char *name, bool transposed)
 	const struct value v = { .codes = phi_onnx_text(b, "%s_quantized", key),
 		.scale = phi_onnx_text(b, "%s_scale", key), .zero = phi_onnx_text(b, "%s_zero_point", key),
 		.axis = t->scaling->axis,
-		.there = !transposed && strcmp(t->name, name) != 0 };
+		.weight = strcmp(t->name, name) == 0 && !transposed, .there = strcmp(t->name, name) != 0 };
 	phi_onnx_weight(d->r, d->r->scope, v.codes, phi_onnx_type_number(t->type), t->shape, t->rank,
 		(uint32_t)(t - model->tensors), PHI_ONNX_WHOLE);
-	put_scales(d, t->scaling, &v);
+	phi_onnx_scales(b, t->scaling, v.scale, v.zero);
 	return know(d, key, &v);
 }
 
-/* What is there as codes only, for a node that computes with numbers. */
-static void
+/* What is there as codes only, for a node that computes with numbers: the name of those. */
+static const char *
 dequantize(struct dynamic *d, const char *name)
 {
+	struct phi_onnx_build *const b = d->b;
 	struct value *const v = find(d, name);
-	if (!v || v->there)
-		return;
+	if (!v || (v->there && !v->weight))
+		return name;
+	const char *const numbers = v->weight ? phi_onnx_text(b, "%s_DequantizeLinear_Output", name) : name;
+	if (v->there)
+		return numbers;
 	const char *const inputs[] = { v->codes, v->scale, v->zero, NULL };
 	v->there = true;
-	phi_onnx_node(d->b, "DequantizeLinear", phi_onnx_text(d->b, "%s_DequantizeLinear", name), inputs);
-	phi_onnx_rename(d->b, name);
+	phi_onnx_node(b, "DequantizeLinear", phi_onnx_text(b, "%s_DequantizeLinear", name), inputs);
+	phi_onnx_rename(b, numbers);
 	if (v->axis >= 0)
-		phi_onnx_int(d->b, "axis", v->axis);
+		phi_onnx_int(b, "axis", v->axis);
+	return numbers;
 }
 
 enum { DEPTH = 8 }; /* as scaled.c: what is deeper was not quantized */
@@ -143,11 +135,18 @@ dequantize_within(struct dynamic *d, const PhiOnnx__Node *node, unsigned depth)
 static void
 keep(struct dynamic *d, PhiOnnx__Node *node)
 {
-	for (size_t i = 0; i < node->n_input; i++)
-		if (*node->input[i])
-			dequantize(d, node->input[i]);
+	PhiOnnx__Node *taken = node;
+	for (size_t i = 0; i < node->n_input; i++) {
+		const char *const numbers = dequantize(d, node->input[i]);
+		if (numbers == node->input[i])
+			continue;
+		taken = taken == node ? phi_onnx_copy(d->b, node) : taken;
+		if (taken)
+			taken->input[i] = phi_onnx_text(d->b, "%s", numbers);
+	}
 	dequantize_within(d, node, 0);
-	phi_onnx_keep(d->r, node);
+	if (taken)
+		phi_onnx_keep(d->r, taken);
 }
 
 /* Where a node without a name is, its scales' names say which product it is. */
@@ -200,15 +199,14 @@ write_matmul(struct dynamic *d, const PhiOnnx__Node *node, const struct value *w
 	struct phi_onnx_build *const b = d->b;
 	const bool gemm = !strcmp(node->op_type, "Gemm");
 	const char *const bias = phi_onnx_input(node, 2), *const out = node->output[0];
-	const char *const name = gemm && *node->name ? phi_onnx_text(b, "%s_MatMul", node->name) : node->name;
+	const char *const name = gemm && *name_of(node) ? phi_onnx_text(b, "%s_MatMul", node->name) : name_of(node);
 	const char *const product = gemm && node->n_input > 2 ? phi_onnx_text(b, "%s_MatMul", out) : out;
 	const struct value a = *activation(d, node->input[0]);
 	multiply(d, "MatMulInteger", name, product, &a, w, bias ? product : out, NULL);
 	if (!gemm || !bias)
 		return;
-	dequantize(d, bias);
-	const char *const inputs[] = { product, bias, NULL };
-	phi_onnx_node(b, "Add", *node->name ? phi_onnx_text(b, "%s_Add", node->name) : "", inputs);
+	const char *const inputs[] = { product, dequantize(d, bias), NULL };
+	phi_onnx_node(b, "Add", *name_of(node) ? phi_onnx_text(b, "%s_Add", node->name) : "", inputs);
 	phi_onnx_rename(b, out);
 }
 
@@ -220,8 +218,7 @@ add_bias(struct dynamic *d, const char *bias, const char *scaled, const char *ou
 	int64_t shape[PHI_RANK_MAX];
 	for (unsigned i = 0; i < rank; i++)
 		shape[i] = i == 1 ? -1 : 1;
-	dequantize(d, bias);
-	const char *const reshape[] = { bias,
+	const char *const reshape[] = { dequantize(d, bias),
 		phi_onnx_ints(b, phi_onnx_text(b, "%s_bias_reshape_shape", out), shape, rank, false), NULL };
 	const char *const add[] = { scaled, phi_onnx_text(b, "%s_bias_reshape_output", out), NULL };
 	phi_onnx_node(b, "Reshape", "", reshape);
@@ -236,7 +233,7 @@ write_conv(struct dynamic *d, const PhiOnnx__Node *node, const struct value *w, 
 	const char *const bias = phi_onnx_input(node, 2), *const out = node->output[0];
 	const char *const scaled = bias ? phi_onnx_text(d->b, "%squant_scaled_output", out) : out;
 	const struct value a = *activation(d, node->input[0]);
-	multiply(d, "ConvInteger", node->name, out, &a, w, scaled, node);
+	multiply(d, "ConvInteger", name_of(node), out, &a, w, scaled, node);
 	if (bias)
 		add_bias(d, bias, scaled, out, rank);
 }
@@ -246,7 +243,7 @@ static void
 move_codes(struct dynamic *d, PhiOnnx__Node *node, const struct value *from)
 {
 	char *const codes = phi_onnx_text(d->b, "%s_quantized", node->output[0]);
-	const struct value v = { codes, from->scale, from->zero, -1, false };
+	const struct value v = { codes, from->scale, from->zero, -1, false, false };
 	PhiOnnx__Node *const copy = phi_onnx_copy(d->b, node);
 	if (!copy)
 		return;

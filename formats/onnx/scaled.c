@@ -1,7 +1,9 @@
 #include "formats/onnx/scaled.h"
 
+#include "formats/core/bytes.h"
 #include "formats/core/memory.h"
 #include "formats/onnx/dynamic.h"
+#include "formats/onnx/static.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +27,7 @@ struct lowering {
 bool
 phi_onnx_is_scaled(const char *recipe)
 {
-	return recipe && !strcmp(recipe, "int8_dynamic");
+	return recipe && (!strcmp(recipe, "int8_dynamic") || phi_onnx_static_type(recipe));
 }
 
 static float
@@ -66,11 +68,12 @@ weight_of(const struct lowering *l, const char *name)
 	return i != PHI_NONE && l->model->tensors[i].type->id == PHI_F32 ? i : PHI_NONE;
 }
 
+/* `late`: numbers are made of the codes again, if those are there already. */
 static void
-take_as_float(struct lowering *l, const char *name)
+take_as_float(struct lowering *l, const char *name, bool late)
 {
 	const uint32_t i = weight_of(l, name);
-	if (i != PHI_NONE && !l->taken[i].by[0])
+	if (i != PHI_NONE && !(late && l->taken[i].by[0]))
 		l->taken[i].as_float = true;
 }
 
@@ -86,11 +89,11 @@ take_within(struct lowering *l, const PhiOnnx__Node *node, unsigned depth)
 			const PhiOnnx__Graph *const g = k < a->n_graphs ? a->graphs[k] : a->g;
 			for (size_t n = 0; n < g->n_node; n++) {
 				for (size_t j = 0; j < g->node[n]->n_input; j++)
-					take_as_float(l, g->node[n]->input[j]);
+					take_as_float(l, g->node[n]->input[j], false);
 				take_within(l, g->node[n], depth + 1);
 			}
 			for (size_t j = 0; j < g->n_output; j++)
-				take_as_float(l, g->output[j]->name);
+				take_as_float(l, g->output[j]->name, false);
 		}
 	}
 }
@@ -109,7 +112,7 @@ take(struct lowering *l, const PhiOnnx__Node *node)
 	}
 	for (size_t i = 0; i < node->n_input; i++)
 		if (w == PHI_NONE || i != use.input)
-			take_as_float(l, phi_onnx_input(node, i));
+			take_as_float(l, phi_onnx_input(node, i), true);
 	take_within(l, node, 0);
 }
 
@@ -137,9 +140,11 @@ set_scaling(struct lowering *l, struct phi_tensor *t, const struct taken *taken,
 	t->scaling->reduced = use->reducible && l->options && l->options->reduced;
 	t->fixed = false;
 	t->alias = PHI_NONE;
-	if (!t->canonical && *taken->by[transposed]->name)
-		t->canonical = phi_arena_strdup(l->model->arena, taken->by[transposed]->name, l->err);
-	return t->canonical || !*taken->by[transposed]->name ? 0 : -1;
+	const char *const node = taken->by[transposed]->name;
+	if (t->canonical || !node || !*node)
+		return 0;
+	t->canonical = phi_arena_strdup(l->model->arena, node, l->err);
+	return t->canonical ? 0 : -1;
 }
 
 /* One use of a tensor that nothing else takes: it is that. Else it gets company. */
@@ -180,7 +185,7 @@ lower(struct lowering *l, const PhiOnnx__Graph *graph)
 	for (size_t i = 0; i < graph->n_node; i++)
 		take(l, graph->node[i]);
 	for (size_t i = 0; i < graph->n_output; i++)
-		take_as_float(l, graph->output[i]->name);
+		take_as_float(l, graph->output[i]->name, false);
 	for (uint32_t i = 0; i < before; i++)
 		if (settle(l, i, before))
 			return -1;
@@ -218,7 +223,10 @@ lower_graph(struct phi_model *lowered, const struct phi_lower_options *options, 
 		return phi_context(err, "%s", PHI_ONNX_SIDE);
 	struct phi_names *const names = phi_names_new(err);
 	struct lowering l = { .model = lowered, .options = options ? options->graph : NULL, .names = names, .err = err };
-	const int result = names && !name_weights(&graph, lowered, names, err) ? lower(&l, graph.model->graph) : -1;
+	int result = names ? name_weights(&graph, lowered, names, err) : -1;
+	if (!result)
+		result = options && phi_onnx_static_type(options->recipe)
+			? phi_onnx_static_lower(lowered, graph.model, names, options, err) : lower(&l, graph.model->graph);
 	phi_free(l.taken);
 	phi_names_free(names);
 	phi_onnx_graph_close(&graph);
@@ -254,13 +262,31 @@ phi_onnx_scaled_find(const struct phi_model *lowered, const struct phi_names *na
 	return NULL;
 }
 
+void
+phi_onnx_scales(struct phi_onnx_build *b, const struct phi_scaling *s, const char *scale, const char *zero)
+{
+	const unsigned rank = s->axis >= 0 ? 1 : 0, width = s->type->bytes;
+	uint8_t *const scales = phi_arena_calloc(b->arena, s->count, 4, b->err);
+	uint8_t *const zeros = scales ? phi_arena_calloc(b->arena, s->count + 1, 4, b->err) : NULL;
+	if (!zeros) {
+		b->failed = true;
+		return;
+	}
+	for (uint64_t i = 0; i < s->count; i++) {
+		phi_store32(scales + 4 * i, phi_bits32(s->scale[i]));
+		phi_store32(zeros + width * i, (uint32_t)s->zero[i]); /* the next one's first bytes, too */
+	}
+	phi_onnx_raw(b, scale, phi_type_of(PHI_F32), &s->count, rank, scales);
+	phi_onnx_raw(b, zero, s->type, &s->count, rank, zeros);
+}
+
 int
 phi_onnx_scale_graph(struct phi_plan *plan, struct phi_onnx_place_of **places, struct phi_err *err)
 {
 	struct phi_onnx_rewrite r;
 	int result = phi_onnx_rewrite_begin(&r, plan, err);
 	if (!result)
-		result = phi_onnx_dynamic_write(&r);
+		result = phi_onnx_static_type(plan->model->recipe) ? phi_onnx_static_write(&r) : phi_onnx_dynamic_write(&r);
 	if (!result)
 		result = phi_onnx_rewrite_end(&r);
 	*places = r.places;

@@ -35,6 +35,10 @@ struct phi_model *phi_onnx_scaled_lower(const struct phi_model *model, const str
 const struct phi_tensor *phi_onnx_scaled_find(const struct phi_model *lowered, const struct phi_names *names,
 	const char *weight, bool transposed);
 
+/* Initializers: the scales and the zero points; a list if they are of an axis. */
+struct phi_onnx_build;
+void phi_onnx_scales(struct phi_onnx_build *b, const struct phi_scaling *scaling, const char *scale, const char *zero);
+
 /* Rewrites the graph for the types chosen. *places: of each weight of the new graph; in the plan's arena. */
 struct phi_onnx_place_of;
 int phi_onnx_scale_graph(struct phi_plan *plan, struct phi_onnx_place_of **places, struct phi_err *err);
