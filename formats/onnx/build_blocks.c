@@ -102,15 +102,14 @@ const char *
 phi_onnx_product_of_blocks(struct phi_onnx_decoder *d, const char *path, const char *x,
 	const struct phi_tensor *t)
 {
-	const struct phi_graph_options *const options = d->plan->options.graph;
 	const struct blocks w = blocks(d, t);
 	const char *const y = phi_onnx_node(&d->b, "com.microsoft:MatMulNBits",
 		phi_onnx_text(&d->b, "%s_Q%u", path, w.fields.bits),
 		(const char *const[]){ x, w.codes, w.scales, w.fields.zero ? w.zeros : NULL, NULL });
 	phi_onnx_int(&d->b, "K", (int64_t)w.k);
 	phi_onnx_int(&d->b, "N", (int64_t)w.n);
-	if (options && options->accuracy)
-		phi_onnx_int(&d->b, "accuracy_level", options->accuracy);
+	if (d->asked.accuracy)
+		phi_onnx_int(&d->b, "accuracy_level", d->asked.accuracy);
 	phi_onnx_int(&d->b, "bits", w.fields.bits);
 	phi_onnx_int(&d->b, "block_size", t->type->elements);
 	return y;

@@ -11,6 +11,7 @@
 #include "formats/core/memory.h"
 #include "formats/onnx/data.h"
 #include "formats/onnx/genai.h"
+#include "formats/onnx/graph_lower.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -238,24 +239,47 @@ has_queries(const struct phi_onnx_decoder *d)
 	return phi_names_find(d->names, name, sizeof name - 1) != PHI_NONE;
 }
 
-/* What flows is what the norms are: they are fixed when the model is lowered. */
+/* What is asked for now stands above what was when the model was lowered. */
+static int
+find_options(struct phi_onnx_decoder *d, struct phi_err *err)
+{
+	const struct phi_graph_options *const now = d->plan->options.graph;
+	if (phi_onnx_noted_options(d->plan->model, &d->asked, err))
+		return -1;
+	if (now && now->device)
+		d->asked.device = now->device;
+	if (now && now->accuracy)
+		d->asked.accuracy = now->accuracy;
+	return 0;
+}
+
+/* What the norms are: they are fixed when the model is lowered. */
+static void
+find_flow(struct phi_onnx_decoder *d)
+{
+	const struct phi_op *op = d->graph.ops;
+	d->io = phi_type_of(PHI_F32);
+	while (op->kind != PHI_OP_NORM)
+		op++;
+	const struct phi_tensor *const gamma = phi_onnx_tensor(d, &op->weight);
+	if (gamma && gamma->type->id == PHI_F16)
+		d->io = gamma->type;
+}
+
 static int
 prepare(struct phi_onnx_decoder *d, struct phi_err *err)
 {
 	struct phi_plan *const plan = d->plan;
 	const struct phi_model *const model = plan->model;
-	d->io = phi_type_of(PHI_F32);
-	for (size_t i = 0; i < model->ntensors; i++)
-		if (model->tensors[i].role == PHI_ROLE_OUTPUT_NORM && model->tensors[i].type->id == PHI_F16)
-			d->io = model->tensors[i].type;
-	if (phi_family_hparams(model, &d->h, err) || find_names(d, err))
+	if (find_options(d, err) || phi_family_hparams(model, &d->h, err) || find_names(d, err))
 		return -1;
-	d->rotates_outside = phi_onnx_rotates_outside(&d->h, plan->options.graph);
+	d->rotates_outside = phi_onnx_rotates_outside(&d->h, &d->asked);
 	if (d->h.layers > model->ntensors || d->h.experts > model->ntensors)
 		return phi_fail(err, PHI_FORMAT, "%zu tensors are too few for the layers of the configuration",
 			model->ntensors);
 	if (phi_graph_make(model->family, &d->h, has_queries(d), plan->arena, &d->graph, err))
 		return -1;
+	find_flow(d);
 	d->nplaced = model->ntensors;
 	d->placed = phi_arena_calloc(plan->arena, d->nplaced, sizeof *d->placed, err);
 	d->values = phi_arena_calloc(plan->arena, d->graph.nops, sizeof *d->values, err);
@@ -280,7 +304,7 @@ phi_onnx_decoder_complete(struct phi_plan *plan, struct phi_err *err)
 	phi_onnx_build_init(&d.b, plan->arena, "main_graph", err);
 	int result = build(&d, err);
 	if (!result)
-		result = phi_onnx_genai_complete(plan, &d.h, d.rotates_outside, err);
+		result = phi_onnx_genai_complete(plan, &d.h, d.asked.device, d.rotates_outside, err);
 	phi_names_free(d.names);
 	phi_graph_free(&d.graph);
 	phi_onnx_build_free(&d.b);

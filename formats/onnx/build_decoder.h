@@ -16,6 +16,7 @@ struct phi_onnx_decoder {
 	struct phi_plan *plan;
 	struct phi_hparams h;
 	struct phi_graph graph;
+	struct phi_graph_options asked; /* now, or when the model was lowered */
 	const struct phi_type *io; /* of what flows and is cached: F32 or F16 */
 	struct phi_names *names;   /* canonical name -> tensor of the plan's model */
 	const char **placed;	   /* of each tensor of the lowered model: its initializer; NULL: not yet */

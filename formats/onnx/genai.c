@@ -56,12 +56,6 @@ put_tokens(struct phi_buffer *out, const struct phi_model *model, const struct p
 	return result ? -1 : 0;
 }
 
-static enum phi_device
-device_of(const struct phi_plan *plan)
-{
-	return plan->options.graph ? plan->options.graph->device : PHI_DEVICE_CPU;
-}
-
 /* As the runtime's own builder has them: what is captured once is replayed, where the device can. */
 static const char *
 provider(enum phi_device device)
@@ -157,17 +151,16 @@ kind(const struct phi_family *family)
 }
 
 static int
-write_config(const struct phi_plan *plan, const struct phi_hparams *h, bool places, struct phi_buffer *out,
-	struct phi_err *err)
+write_config(const struct phi_model *model, const struct phi_hparams *h, enum phi_device device, bool places,
+	struct phi_buffer *out, struct phi_err *err)
 {
-	const struct phi_model *const model = plan->model;
 	json_t *g;
 	if (load(model, "generation_config.json", &g, err))
 		return -1;
 	const int result = phi_buffer_printf(out, err, "{\n    \"model\": {\n") ||
 		put_tokens(out, model, h, g, err) ||
 		phi_buffer_printf(out, err, "        \"context_length\": %" PRIu32 ",\n", h->context) ||
-		put_decoder(out, h, device_of(plan), places, err) ||
+		put_decoder(out, h, device, places, err) ||
 		phi_buffer_printf(out, err, "        \"type\": \"%s\",\n        \"vocab_size\": %" PRIu32 "\n    },\n",
 			kind(model->family), h->vocab) ||
 		put_search(out, h, g, err) || phi_buffer_printf(out, err, "}\n");
@@ -187,7 +180,8 @@ add_file(struct phi_plan *plan, const char *name, const void *data, size_t size,
 }
 
 int
-phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, bool places, struct phi_err *err)
+phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, enum phi_device device, bool places,
+	struct phi_err *err)
 {
 	const struct phi_model *const model = plan->model;
 	struct phi_buffer text = { 0 };
@@ -195,7 +189,7 @@ phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, bool
 		if (strcmp(model->sides[i].name, config_name) &&
 			add_file(plan, model->sides[i].name, model->sides[i].data, model->sides[i].size, err))
 			return -1;
-	int result = write_config(plan, h, places, &text, err);
+	int result = write_config(model, h, device, places, &text, err);
 	const void *const data = result ? NULL : phi_arena_copy(plan->arena, text.data, text.size, err);
 	result = data ? add_file(plan, config_name, data, text.size, err) : -1;
 	phi_buffer_free(&text);

@@ -19,6 +19,7 @@ struct phi_model *phi_onnx_decoder_lower(const struct phi_model *model, const st
 int phi_onnx_decoder_complete(struct phi_plan *plan, struct phi_err *err);
 
 /* Adds the side files and genai_config.json; `places`: the decoder has position_ids as an input. */
-int phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, bool places, struct phi_err *err);
+int phi_onnx_genai_complete(struct phi_plan *plan, const struct phi_hparams *h, enum phi_device device, bool places,
+	struct phi_err *err);
 
 #endif

@@ -6,13 +6,34 @@
 
 /* Options */
 
-static const char algorithm_key[] = "onnx.algorithm", accuracy_key[] = "onnx.accuracy_level", qdq_key[] = "onnx.qdq";
+static const char algorithm_key[] = "onnx.algorithm", accuracy_key[] = "onnx.accuracy_level", qdq_key[] = "onnx.qdq",
+	device_key[] = "onnx.device";
 static const char *const algorithms[] = {
 	[PHI_ALGORITHM_DEFAULT] = "default",
 	[PHI_ALGORITHM_RTN] = "rtn",
 	[PHI_ALGORITHM_K_QUANT] = "k_quant",
 };
-enum { NALGORITHMS = sizeof algorithms / sizeof *algorithms, ACCURACY_MAX = 4 };
+static const char *const devices[] = {
+	[PHI_DEVICE_CPU] = "cpu",
+	[PHI_DEVICE_CUDA] = "cuda",
+	[PHI_DEVICE_DML] = "dml",
+	[PHI_DEVICE_QNN] = "qnn",
+};
+enum {
+	NALGORITHMS = sizeof algorithms / sizeof *algorithms,
+	NDEVICES = sizeof devices / sizeof *devices,
+	ACCURACY_MAX = 4,
+};
+
+/* The index of a name in a list, or 0. */
+static unsigned
+index_of(const char *name, const char *const *list, unsigned n)
+{
+	for (unsigned i = 0; name && i < n; i++)
+		if (!strcmp(list[i], name))
+			return i;
+	return 0;
+}
 
 int
 phi_onnx_note_options(struct phi_model *model, const struct phi_graph_options *o, struct phi_err *err)
@@ -22,21 +43,23 @@ phi_onnx_note_options(struct phi_model *model, const struct phi_graph_options *o
 	const struct phi_value algorithm = { .kind = PHI_VALUE_STRING, .s = { name, strlen(name) } };
 	const struct phi_value accuracy = { .kind = PHI_VALUE_U32, .u = o->accuracy };
 	const struct phi_value qdq = { .kind = PHI_VALUE_BOOL, .b = o->qdq };
+	const char *const made_for = devices[o->device];
+	const struct phi_value device = { .kind = PHI_VALUE_STRING, .s = { made_for, strlen(made_for) } };
 	return phi_metadata_set(list, model->arena, algorithm_key, algorithm, err) < 0 ||
 		phi_metadata_set(list, model->arena, accuracy_key, accuracy, err) < 0 ||
-		phi_metadata_set(list, model->arena, qdq_key, qdq, err) < 0 ? -1 : 0;
+		phi_metadata_set(list, model->arena, qdq_key, qdq, err) < 0 ||
+		phi_metadata_set(list, model->arena, device_key, device, err) < 0 ? -1 : 0;
 }
 
 int
 phi_onnx_noted_options(const struct phi_model *model, struct phi_graph_options *o, struct phi_err *err)
 {
 	const char *const name = phi_value_string(phi_metadata_find(&model->metadata, algorithm_key));
+	const char *const device = phi_value_string(phi_metadata_find(&model->metadata, device_key));
 	const struct phi_value *const accuracy = phi_metadata_find(&model->metadata, accuracy_key),
 		*const qdq = phi_metadata_find(&model->metadata, qdq_key);
-	*o = (struct phi_graph_options){ .algorithm = PHI_ALGORITHM_DEFAULT };
-	for (unsigned i = 0; name && i < NALGORITHMS; i++)
-		if (!strcmp(algorithms[i], name))
-			o->algorithm = (enum phi_algorithm)i;
+	*o = (struct phi_graph_options){ .algorithm = (enum phi_algorithm)index_of(name, algorithms, NALGORITHMS),
+		.device = (enum phi_device)index_of(device, devices, NDEVICES) };
 	if (accuracy && (accuracy->kind != PHI_VALUE_U32 || accuracy->u > ACCURACY_MAX))
 		return phi_fail(err, PHI_FORMAT, "%s: not a number up to %d", accuracy_key, ACCURACY_MAX);
 	o->accuracy = accuracy ? (unsigned)accuracy->u : 0;

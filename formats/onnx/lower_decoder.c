@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/onnx/genai.h"
+#include "formats/onnx/graph_lower.h"
 #include "formats/onnx/graph.h"
 #include "formats/onnx/write.h"
 
@@ -163,7 +164,8 @@ phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_opt
 		return l.model;
 	phi_onnx_build_init(&l.d.b, l.model->arena, "", err);
 	l.model->ntensors = 0;
-	const int result = choose_flow(&l, recipe) || lower(&l);
+	const int result = choose_flow(&l, recipe) || lower(&l) ||
+		(l.options && phi_onnx_note_options(l.model, l.options, err));
 	phi_names_free(l.names);
 	if (result) {
 		phi_model_free(l.model);

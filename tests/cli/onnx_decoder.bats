@@ -8,17 +8,19 @@ rotate_16()
 	mv config.json Phi-4-mini/config.json
 }
 
-# same_ways FOLDER: a decoder is the same from a folder, through a pipe, and with one thread.
+# same_ways FOLDER OPTIONS...: a decoder is the same from a folder, through a pipe, and with one thread.
 same_ways()
 {
-	phi-quant -t int4 -f onnx Phi-4-mini -o $1a/
-	phi-quant -t onnx:int4 Phi-4-mini | phi-repack -f onnx -o $1b/
-	phi-quant -j1 -t int4 -f onnx Phi-4-mini -o $1c/
+	local out=$1
+	shift
+	phi-quant -t int4 "$@" -f onnx Phi-4-mini -o "$out"a/
+	phi-quant -t onnx:int4 "$@" Phi-4-mini | phi-repack -f onnx -o "$out"b/
+	phi-quant -j1 -t int4 "$@" -f onnx Phi-4-mini -o "$out"c/
 	for f in model.onnx model.onnx.data genai_config.json; do
-		cmp $1a/$f $1b/$f
-		cmp $1a/$f $1c/$f
+		cmp "$out"a/$f "$out"b/$f
+		cmp "$out"a/$f "$out"c/$f
 	done
-	cmp Phi-4-mini/tokenizer.json $1a/tokenizer.json
+	cmp Phi-4-mini/tokenizer.json "$out"a/tokenizer.json
 }
 
 @test "a decoder is the same from a folder, through a pipe, and with one thread" {
@@ -27,6 +29,8 @@ same_ways()
 	jq -e '.model.decoder.inputs.position_ids == "position_ids"' 24a/genai_config.json
 	rotate_16
 	same_ways 16
+	same_ways asked --for dml --asym --accuracy-level 2 --algo rtn
+	same_ways cuda --for cuda --group 16
 	[ "$(phi-inspect --graph 16a/model.onnx | grep -c RotaryEmbedding)" -eq 0 ]
 	jq -e '.model.decoder.inputs | has("position_ids") | not' 16a/genai_config.json
 }
