@@ -90,9 +90,21 @@ phi_twin_of_onnx(const struct phi_type *type, const struct phi_type *floats)
 	return twin ? twin : floats;
 }
 
+/* ONNX's blocks as groups of MLX's, which are of 32 to 128 weights; NULL: they are too small. */
+static const struct phi_type *
+twin_for_mlx(const struct phi_type *type, const struct phi_type_fields *fields)
+{
+	const unsigned group = type->elements < 128 ? type->elements : 128;
+	return phi_type_mlx(fields->bits, group, fields->scales);
+}
+
 const struct phi_type *
 phi_twin(const struct phi_type *type, const char *view)
 {
+	struct phi_type_fields fields;
+	const bool onnx = phi_type_fields(type, &fields) && !strcmp(fields.format, "onnx");
+	if (onnx && fields.bits > 2 && view && !strcmp(view, "mlx") && twin_for_mlx(type, &fields))
+		return twin_for_mlx(type, &fields);
 	const struct phi_type *const known = listed(type);
 	for (size_t i = 0; view && i < sizeof twins / sizeof *twins; i++)
 		if (known && twins[i].type == known->id && !strcmp(twins[i].view, view))

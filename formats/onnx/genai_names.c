@@ -110,12 +110,12 @@ exchange(struct finding *f, struct phi_tensor *t, const char *initializer)
 	return 0;
 }
 
-/* The initializer of the codes of a packed weight; else the tensor's own name. */
+/* The initializer of the codes of a weight of several; else the tensor's own name. */
 static const char *
 initializer_of(const struct finding *f, const struct phi_tensor *t)
 {
 	const struct phi_model *const decoder = f->genai->composition.below->model;
-	for (size_t i = 0; t->packed && i < decoder->npackings; i++)
+	for (size_t i = 0; (t->packed || phi_tensor_is_woven(t)) && i < decoder->npackings; i++)
 		if (!strcmp(decoder->packings[i].name, t->name))
 			return decoder->packings[i].codes;
 	return t->name;

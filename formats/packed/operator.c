@@ -2,7 +2,7 @@
  * scales and zero points in the same order. What they are is in struct phi_packing; here it becomes planes.
  *
  * Tensors of less than a byte an element lie as bytes do. A zero point is codes as the weight's are, or numbers:
- * of a float type, or of one byte where a code has one. */
+ * of a float type, or of one byte where a code has one. What is as the blocks of a type are torn is of that type. */
 #include "formats/packed/draft.h"
 
 #include <inttypes.h>
@@ -63,6 +63,38 @@ add_planes(struct phi_draft *draft, const struct phi_packing *packing)
 	return !packing->zeros || add_zeros(draft, packing);
 }
 
+/* The type of blocks that the draft's planes are the fields of; NULL: they are something else. */
+static const struct phi_type *
+block_type(const struct phi_draft *draft, const struct phi_packing *packing)
+{
+	const struct phi_packed *const p = &draft->packed;
+	const struct phi_packed_plane *const zeros = p->nplanes > 2 ? &p->plane[2] : NULL;
+	const bool offset = p->meaning == PHI_CODE_OFFSET && !zeros;
+	const bool by_zeros = p->meaning == PHI_CODE_UNSIGNED && zeros && zeros->type->id == PHI_U8;
+	if ((!offset && !by_zeros) || p->matrices != 1 || packing->rank != 2 || packing->high_first || packing->code ||
+		packing->group[0] != 1 || packing->group[1] > UINT32_MAX || p->columns % packing->group[1])
+		return NULL;
+	return phi_type_onnx(packing->bits, (unsigned)packing->group[1], p->plane[1].type->id, zeros != NULL);
+}
+
+/* A packing whose planes are as blocks are torn is blocks. */
+static void
+take_blocks(struct phi_draft *draft, const struct phi_packing *packing)
+{
+	struct phi_tensor blocks = draft->tensor;
+	blocks.packed = NULL;
+	blocks.type = block_type(draft, packing);
+	if (!blocks.type || !phi_tensor_is_woven(&blocks))
+		return;
+	for (unsigned i = 0; i < blocks.nplanes; i++) {
+		uint64_t bytes, there;
+		const struct phi_tensor *const t = &draft->u->model->tensors[draft->member_of[i]];
+		if (!phi_tensor_field_bytes(&blocks, i, &bytes) || !phi_tensor_bytes(t, &there) || bytes != there)
+			return;
+	}
+	draft->tensor = blocks;
+}
+
 int
 phi_recognise_packing(struct phi_draft *draft, const struct phi_packing *packing, struct phi_err *err)
 {
@@ -80,5 +112,8 @@ phi_recognise_packing(struct phi_draft *draft, const struct phi_packing *packing
 	draft->flat = true;
 	if (!add_planes(draft, packing))
 		return 0;
-	return phi_draft_finish(draft, there == PHI_NONE ? packing->name : codes->name, err);
+	const int made = phi_draft_finish(draft, there == PHI_NONE ? packing->name : codes->name, err);
+	if (made > 0)
+		take_blocks(draft, packing);
+	return made;
 }

@@ -93,7 +93,8 @@ static int
 recognise_packing(struct phi_unpacking *u, const struct phi_packing *packing, struct phi_err *err)
 {
 	const uint32_t index = phi_names_find(u->names, packing->codes, strlen(packing->codes));
-	if (index == PHI_NONE || u->taken[index] || u->model->tensors[index].type->class == PHI_CLASS_PACKED)
+	if (index == PHI_NONE || u->taken[index] || u->model->tensors[index].type->class == PHI_CLASS_PACKED ||
+		phi_tensor_is_woven(&u->model->tensors[index]))
 		return 0;
 	struct phi_draft draft = { .u = u, .stem = "", .trigger = index };
 	const int made = phi_recognise_packing(&draft, packing, err);

@@ -73,8 +73,8 @@ types() {
 	phi-repack -q -n --lossless a.gguf -f onnx -o a-onnx/ | has 'Q4_0 -> ONNX4_G32_F32'
 	phi-repack -q -n --lossless a.gguf -f onnx -o a-onnx/ | has 'Q6_K -> F32'
 	phi-repack -q --lossless a.gguf -f onnx -o a-onnx/
-	[ "$(phi-inspect --json a-onnx/model.onnx | jq -r '.tensors[].dtype | select(startswith("INT"))' | sort | uniq -c | xargs)" \
-		= "14 INT4 G32 F32 NBITS" ]
+	[ "$(phi-inspect --json a-onnx/model.onnx | jq -r '.tensors[].dtype | select(startswith("ONNX"))' | uniq -c | xargs)" \
+		= "14 ONNX4_G32_F32" ]
 	run phi-repack --lossless a.gguf -f onnx --for cuda -o half-onnx/
 	[ "$status" -eq 2 ] # Q6_K as F16
 	phi-quant -q --pure -t q8_0 Phi-4-mini -o b.gguf
@@ -82,4 +82,23 @@ types() {
 	phi-repack -q --lossless b.gguf -f onnx --for cuda -o b-onnx/
 	phi-repack -q --keep-codes a.gguf -f onnx -o kept-onnx/
 	cmp a-onnx/model.onnx.data kept-onnx/model.onnx.data
+}
+
+@test "--lossless: a decoder for ONNX becomes a GGUF or an MLX folder with the codes it has" {
+	while read -r recipe type mlx; do
+		phi-quant -q --pure -t "$recipe" Phi-4-mini -o a.gguf
+		phi-repack -q --lossless a.gguf -f onnx -o a-onnx/
+		[[ $(types a-onnx) == "F32 $type" ]]
+		phi-diff a.gguf a-onnx
+		phi-repack -q --lossless a-onnx -f gguf -o b.gguf
+		phi-diff a.gguf b.gguf
+		[ "$(types b.gguf)" = "$(types a.gguf)" ]
+		phi-repack -q --lossless a-onnx -f mlx -o a-mlx
+		[ "$(types a-mlx)" = "F32 $mlx" ]
+		phi-diff a.gguf a-mlx
+		rm -r a.gguf b.gguf a-onnx a-mlx
+	done <<-'E'
+		q4_0 ONNX4_G32_F32 MLX4_G32_F32
+		q8_0 ONNX8_G32_F32 MLX8_G32_F32
+	E
 }

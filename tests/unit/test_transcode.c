@@ -165,6 +165,7 @@ twins(void **state)
 	assert_ptr_equal(phi_twin(phi_type_of(PHI_Q4_K), "mlx"), phi_type_of(PHI_Q4_K));
 	assert_ptr_equal(phi_twin(phi_type_of(PHI_ONNX4_G128_F32), "gguf"), phi_type_of(PHI_Q4_0));
 	assert_ptr_equal(phi_twin(phi_type_of(PHI_ONNX8_G32_F32), "gguf"), phi_type_of(PHI_Q8_0));
+	assert_ptr_equal(phi_twin(phi_type_of(PHI_ONNX4_G256_F32), "mlx"), phi_type_of(PHI_MLX4_G128_F32));
 	const struct phi_type *const wide = phi_type_of(PHI_F32), *const half = phi_type_of(PHI_F16);
 	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q4_0), wide), phi_type_of(PHI_ONNX4_G32_F32));
 	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q8_0), half), phi_type_of(PHI_ONNX8_G32_F16));
