@@ -69,6 +69,20 @@ shows() { phi-inspect --json --sum "$1" | jq -c '.tensors[]|[.name,.dtype,.shape
 	has "cannot be written to a pipe" <err
 }
 
+@test "2 GiB: what is larger goes beside the graph by itself" {
+	truncate -s 2G w.bin
+	planned() { # bytes of the weight -> sizes of the files
+		model a.onnx "o.small(o.tensor('w', o.UINT8, [$1], None, o.external('w.bin', 0, $1)))"
+		phi-repack -n --json a.onnx -o b.onnx | jq -c '[.files[].size]'
+	}
+	around=$(($(planned 2147480000 | tr -d '[]') - 2147480000))
+	[ "$(planned $((2147483647 - around)))" = "[2147483647]" ]
+	[ "$(planned $((2147483648 - around)) | jq length)" = 2 ]
+	phi-repack a.onnx -f onnx >out 2>err || [ $? -eq 2 ]
+	has "onnx makes 2 files and cannot be written to a pipe" <err
+	[ ! -s out ]
+}
+
 @test "graphs in nodes, Constants, sparse initializers" {
 	model a.onnx 'o.small(nodes=[o.node("If", ["c"], ["y"], [o.attribute("then_branch", 6, o.graph([], [o.tensor("v", o.FLOAT, [4], w)]), 5)], "branch"),
 		o.node("Constant", [], ["k"], [o.attribute("value", 5, o.tensor(None, o.FLOAT, [64], bytes(256)), 4)])])'
