@@ -3,58 +3,11 @@
 #include "formats/core/buffer.h"
 #include "formats/core/escape.h"
 #include "formats/core/json.h"
-#include "formats/tokenizer/side_json.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 static const char config_name[] = "genai_config.json";
-
-/* A side file, or NULL without one. What is no JSON is as good as none; being out of memory is not. */
-static int
-load(const struct phi_model *model, const char *name, json_t **root, struct phi_err *err)
-{
-	const struct phi_side *const side = phi_model_side(model, name);
-	struct phi_err why = { .kind = PHI_OK };
-	*root = side ? phi_side_json(side, PHI_JSON_KEEP_DUPLICATES, PHI_SETTINGS_VALUES_MAX, &why) : NULL;
-	return why.kind == PHI_MEMORY || why.kind == PHI_LIMIT ? phi_fail(err, why.kind, "%s: %s", name, why.text) : 0;
-}
-
-static int
-put_ids(struct phi_buffer *out, const char *key, const json_t *ids, int64_t otherwise, struct phi_err *err)
-{
-	if (json_is_array(ids) && json_array_size(ids)) {
-		if (phi_buffer_printf(out, err, "        \"%s\": [", key))
-			return -1;
-		for (size_t i = 0; i < json_array_size(ids); i++)
-			if (phi_buffer_printf(out, err, "%s\n            %" JSON_INTEGER_FORMAT, i ? "," : "",
-				    json_integer_value(json_array_get(ids, i))))
-				return -1;
-		return phi_buffer_printf(out, err, "\n        ],\n");
-	}
-	const int64_t id = json_is_integer(ids) ? json_integer_value(ids) : otherwise;
-	return id < 0 ? 0 : phi_buffer_printf(out, err, "        \"%s\": %" PRId64 ",\n", key, id);
-}
-
-/* The ids in generation_config.json, else config.json's, which may be a list there, too. */
-static int
-put_tokens(struct phi_buffer *out, const struct phi_model *model, const struct phi_hparams *h, const json_t *g,
-	struct phi_err *err)
-{
-	json_t *config;
-	if (load(model, "config.json", &config, err))
-		return -1;
-	const json_t *eos = json_object_get(g, "eos_token_id");
-	if (!eos)
-		eos = json_object_get(config, "eos_token_id");
-	const int64_t last = h->eos >= 0 ? h->eos
-		: json_integer_value(json_is_array(eos) ? json_array_get(eos, 0) : eos);
-	const int result = put_ids(out, "bos_token_id", json_object_get(g, "bos_token_id"), h->bos, err) ||
-		put_ids(out, "eos_token_id", eos, h->eos, err) ||
-		put_ids(out, "pad_token_id", json_object_get(g, "pad_token_id"), h->pad >= 0 ? h->pad : last, err);
-	json_decref(config);
-	return result ? -1 : 0;
-}
 
 /* As the runtime's own builder has them: what is captured once is replayed, where the device can. */
 static const char *
@@ -155,10 +108,10 @@ write_config(const struct phi_model *model, const struct phi_hparams *h, enum ph
 	struct phi_buffer *out, struct phi_err *err)
 {
 	json_t *g;
-	if (load(model, "generation_config.json", &g, err))
+	if (phi_onnx_genai_side(model, "generation_config.json", &g, err))
 		return -1;
 	const int result = phi_buffer_printf(out, err, "{\n    \"model\": {\n") ||
-		put_tokens(out, model, h, g, err) ||
+		phi_onnx_genai_tokens(out, model, g, err) ||
 		phi_buffer_printf(out, err, "        \"context_length\": %" PRIu32 ",\n", h->context) ||
 		put_decoder(out, h, device, places, err) ||
 		phi_buffer_printf(out, err, "        \"type\": \"%s\",\n        \"vocab_size\": %" PRIu32 "\n    },\n",

@@ -117,8 +117,36 @@ def config(label, theirs, ours):
     peers.check(a == b, f"{label}: genai_config.json", f"{a}\n{b}")
 
 
+def settings():
+    """What a checkpoint may say of tokens and of sampling: name -> changes of config.json, generation_config.json and
+    tokenizer_config.json; None: there is none."""
+    yield "no generation_config.json", {}, None, {}
+    yield "ends in config.json alone", {"eos_token_id": [3, 7]}, None, {}
+    yield "the tokenizer ends texts otherwise", {"eos_token_id": 3}, {"eos_token_id": 5}, {}
+    yield "a list with the tokenizer's end", {}, {"eos_token_id": [502, 500], "do_sample": True, "temperature": 0.6,
+                                                  "top_p": 0.9, "top_k": 20}, {}
+    yield "no ids at all", {"bos_token_id": None, "eos_token_id": 3, "pad_token_id": None}, None, {}
+
+
+def configurations():
+    base, cfg = next(c for c in configs() if c[0] == "phi3")
+    for i, (name, own, generation, tokenizer) in enumerate(settings()):
+        source, theirs, ours = (work / f"settings-{i}-{x}" for x in ("source", "theirs", "ours"))
+        write(source, {**cfg, **own, "num_hidden_layers": 1}, 5)
+        file = source / "generation_config.json"
+        if generation is None:
+            file.unlink()
+        else:
+            file.write_text(json.dumps({**json.loads(file.read_text()), **generation}))
+        peers.tool("phi-quant", "-t", "int4", "-f", "onnx", source, "-o", f"{ours}/")
+        onnx_builder.build(source, theirs)
+        config(name, theirs, ours)
+
+
 def main():
     only = sys.argv[1:]
+    if not only or "settings" in only:
+        configurations()
     for seed, (name, cfg) in enumerate(configs(), 51):
         if only and name not in only:
             continue
