@@ -183,6 +183,25 @@ index_exchanged(struct finding *f)
 	return 0;
 }
 
+/* A head without an embedding is both: the operator that looks up tokens takes it turned, or as codes. */
+static int
+tie(struct finding *f)
+{
+	static const char head[] = "lm_head.weight", embedding[] = "model.embed_tokens.weight";
+	struct phi_genai *const genai = f->genai;
+	const uint32_t i = phi_names_find(genai->weights, head, sizeof head - 1);
+	if (i == PHI_NONE || phi_names_find(genai->weights, embedding, sizeof embedding - 1) != PHI_NONE)
+		return 0;
+	genai->found[i].canonical = embedding;
+	genai->found[i].entry = entry_of(f, embedding);
+	phi_names_free(genai->weights);
+	genai->weights = phi_names_new(f->err);
+	for (uint32_t k = 0; genai->weights && k < genai->nfound; k++)
+		if (note(f, genai->weights, genai->found[k].canonical, k))
+			return -1;
+	return genai->weights ? 0 : -1;
+}
+
 static int
 find(struct finding *f)
 {
@@ -193,6 +212,8 @@ find(struct finding *f)
 	for (size_t i = 0; i < decoder->ntensors; i++)
 		if (look_at(f, &decoder->tensors[i]))
 			return -1;
+	if (tie(f))
+		return -1;
 	if (!f->left)
 		return 0;
 	return phi_model_warn(f->model, f->err, "%zu tensor%s of the decoder %s no weight%s of a %s model and left out%s%s",

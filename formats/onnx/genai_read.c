@@ -135,16 +135,27 @@ take_warnings(struct phi_model *model, const struct phi_model *from, struct phi_
 	return 0;
 }
 
+/* config.json is there, or made. */
 static int
 describe_config(struct phi_model *model, struct phi_err *err)
 {
 	const struct phi_side *const config = phi_model_side(model, "config.json");
-	if (!config)
-		return phi_fail(err, PHI_UNSUPPORTED, "no config.json");
 	if (phi_config_describe(model, config->data, config->size, err) || phi_family_assign(model, err))
 		return phi_context(err, "config.json");
 	return model->family ? 0 : phi_fail(err, PHI_UNSUPPORTED,
 		"config.json: no known family of models: the decoder's weights cannot be named");
+}
+
+/* Names need a family, and a configuration that is made needs the weights. */
+static int
+find(struct phi_genai *genai, struct phi_model *model, const json_t *config, struct phi_err *err)
+{
+	if (phi_model_side(model, "config.json"))
+		return describe_config(model, err) || phi_genai_find(genai, model, err) ? -1 : 0;
+	if (phi_genai_family(model, config, err))
+		return phi_context(err, PHI_GENAI_CONFIG);
+	return phi_genai_find(genai, model, err) || phi_genai_config(genai, model, config, err) ||
+			describe_config(model, err) ? -1 : 0;
 }
 
 static int
@@ -162,8 +173,8 @@ describe(struct phi_source *source, struct phi_store *store, const json_t *confi
 	genai->composition.below = open_decoder(store, name, options, err);
 	if (!genai->composition.below || take_warnings(model, genai->composition.below->model, err))
 		return -1;
-	return describe_config(model, err) || phi_onnx_compose_begin(&genai->composition, model, err) ||
-			phi_genai_find(genai, model, err) || phi_genai_settle(genai, model, err) ? -1 : 0;
+	return find(genai, model, config, err) || phi_onnx_compose_begin(&genai->composition, model, err) ||
+			phi_genai_settle(genai, model, err) ? -1 : 0;
 }
 
 struct phi_source *

@@ -6,13 +6,15 @@
  *   - what the checkpoint has whole and the graph in parts, or the other way round, is composed (composed.h)
  *   - constants and rope caches are no weights: they go
  *
- * and config.json is the folder's. */
+ * and config.json is the folder's, or is made of genai_config.json and the graph (genai_hparams.c). */
 #ifndef PHI_ONNX_GENAI_READ_H
 #define PHI_ONNX_GENAI_READ_H
 
 #include "formats/models/family.h"
 #include "formats/onnx/composed.h"
 #include "formats/onnx/read.h"
+
+#include <jansson.h>
 
 #define PHI_GENAI_CONFIG "genai_config.json"
 
@@ -34,6 +36,11 @@ struct phi_source *phi_onnx_genai_open(struct phi_store *store, const struct phi
 int phi_genai_find(struct phi_genai *genai, struct phi_model *model, struct phi_err *err);
 /* genai_settle.c. Makes the checkpoint's tensors of them. */
 int phi_genai_settle(struct phi_genai *genai, struct phi_model *model, struct phi_err *err);
+
+/* genai_hparams.c. Without a config.json: the family that genai_config.json names; and, the weights being found, makes
+ * config.json, and generation_config.json if there is none. */
+int phi_genai_family(struct phi_model *model, const json_t *config, struct phi_err *err);
+int phi_genai_config(struct phi_genai *genai, struct phi_model *model, const json_t *config, struct phi_err *err);
 
 /* The decoder's graph, and its tensors by name. */
 static inline const PhiOnnx__Graph *
