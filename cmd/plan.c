@@ -204,6 +204,7 @@ converters(const struct cli *cli)
 	return cli->lossless	 ? &phi_quant_lossless
 		: cli->keep_codes ? &phi_quant_keeping_codes
 		: cli->search ? &phi_quant_searching
+		: cli->asked_graph.qdq ? &phi_quant_qdq
 		: cli->compat  ? &phi_quant_as_llama
 			       : &phi_quant_converters;
 }

@@ -54,7 +54,7 @@ struct phi_codec {
 	const struct phi_codec *of_bf16, *of_f16;
 	/* What takes this codec's place where another of ONNX Runtime's algorithms is asked for (--algo). NULL: the
 	 * algorithm does not make this type, or there is but one. */
-	const struct phi_codec *as_rtn, *as_k_quant;
+	const struct phi_codec *as_rtn, *as_k_quant, *as_qdq;
 };
 
 enum { PHI_GROUP_MAX = 4096 };

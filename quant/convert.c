@@ -375,6 +375,16 @@ find_k_quant(const struct phi_type *from, const struct phi_type *to, struct phi_
 	return find_by(encoder ? &encoder->as_k_quant : NULL, encoder, "k_quant", out, err);
 }
 
+static int
+find_qdq(const struct phi_type *from, const struct phi_type *to, struct phi_convert *out, struct phi_err *err)
+{
+	if (find(from, to, out, err) < 0)
+		return -1;
+	const struct phi_codec *const encoder = out->encoder;
+	return find_by(encoder ? &encoder->as_qdq : NULL, encoder, "qdq", out, err);
+}
+
+const struct phi_converters phi_quant_qdq = { .find = find_qdq, .unpack = phi_unpack, .scale = phi_scale };
 const struct phi_converters phi_quant_rtn = { .find = find_rtn, .unpack = phi_unpack, .scale = phi_scale };
 const struct phi_converters phi_quant_k_quant = { .find = find_k_quant, .unpack = phi_unpack, .scale = phi_scale };
 

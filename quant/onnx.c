@@ -5,6 +5,7 @@
  * scale's type, to which others are rounded first:
  *   default   MlasQuantizeBlockwise. Without zero points the number farther from zero (of equals the lower) is code 0
  *             exactly; with them the range is stretched to zero. Codes by the rounded scale, ties away from zero.
+ *   qdq       MlasQDQQuantizeBlockwise: as default, but the zero point is added to what is rounded already
  *   rtn       quant_tensor: magnitudes over half of all codes, or the range as it is; by division in double, ties to
  *             even, by the unrounded scale. (Of an F16, over 3, 15 or 255, rounding by way of F32 is rounding once.)
  *   k_quant   onnx_k_quant.h; always with zero points.
@@ -51,10 +52,25 @@ heads_default(vf min, vf max, vf first, const struct onnx_form *f)
 	return (struct heads){ rounded(scale, f->scale), vf_of_int(vf_round_away(clamped)) };
 }
 
-static uint32_t
-encode_default(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form *f)
+/* Codes of a block. `apart`: the zero point is added to what is rounded already. */
+PHI_INLINE void
+default_codes(const float *x, float inverse, float zero, bool apart, const struct onnx_form *f, uint8_t *code)
 {
-	const vf most = vf_set(onnx_most(f));
+	const vf most = vf_set(onnx_most(f)), nothing = vf_set(0), limit = vf_set(2 * onnx_most(f));
+	for (unsigned k = 0; k < f->block; k += 16) {
+		vi q[16 / LANES];
+		for (unsigned j = 0; j < 16 / LANES; j++) {
+			const vf t = vf_load(x + k + j * LANES) * vf_set(inverse);
+			const vf near = apart ? vf_of_int(vf_round_away(vf_min(vf_max(t, -limit), limit))) : t;
+			q[j] = vf_round_away(vf_min(vf_max(near + vf_set(zero), nothing), most));
+		}
+		vi_store_bytes(code + k, q, 16);
+	}
+}
+
+PHI_INLINE uint32_t
+encode_blockwise(const float *src, uint8_t *dst, size_t blocks, bool apart, const struct onnx_form *f)
+{
 	vi reach = vi_set(0);
 	for (size_t b = 0; b < blocks; b += LANES, src += LANES * f->block) {
 		float x[LANES * ONNX_BLOCK_MAX], first[LANES], scale[LANES], zero[LANES], inverse[LANES];
@@ -68,19 +84,23 @@ encode_default(const float *src, uint8_t *dst, size_t blocks, const struct onnx_
 		vf_store(inverse, vf_pick(vf_eq(h.scale, vf_set(0)), vf_set(0), 1 / h.scale));
 		for (unsigned i = 0; i < LANES; i++, dst += onnx_bytes(f)) {
 			uint8_t code[ONNX_BLOCK_MAX];
-			for (unsigned k = 0; k < f->block; k += 16) {
-				vi q[16 / LANES];
-				for (unsigned j = 0; j < 16 / LANES; j++) {
-					const vf t = vf_load(x + i * f->block + k + j * LANES) *
-						vf_set(inverse[i]) + vf_set(zero[i]);
-					q[j] = vf_round_away(vf_min(vf_max(t, vf_set(0)), most));
-				}
-				vi_store_bytes(code + k, q, 16);
-			}
+			default_codes(x + i * f->block, inverse[i], zero[i], apart, f, code);
 			onnx_store(dst, code, scale[i], zero[i], f);
 		}
 	}
 	return vi_reach(reach);
+}
+
+static uint32_t
+encode_default(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form *f)
+{
+	return encode_blockwise(src, dst, blocks, false, f);
+}
+
+static uint32_t
+encode_qdq(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form *f)
+{
+	return encode_blockwise(src, dst, blocks, true, f);
 }
 
 static uint32_t
@@ -125,6 +145,7 @@ encode_rtn(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form
 		return isfinite(onnx_scale(src, FORM(bits, block, scale, point)));                           \
 	}                                                                                                    \
 	ENCODE(default, bits, mark, block, scale, point)                                                     \
+	ENCODE(qdq, bits, mark, block, scale, point)                                                         \
 	ENCODE(rtn, bits, mark, block, scale, point)                                                         \
 	ENCODE(k_quant, bits, mark, block, scale, point)
 #include "formats/core/onnx_types.def"
@@ -133,6 +154,8 @@ encode_rtn(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form
  * (twice the magnitude), too. */
 #define LARGEST_default_F32 (FLT_MAX / 2)
 #define LARGEST_default_F16 0x1.ffdffep+15f
+#define LARGEST_qdq_F32 LARGEST_default_F32
+#define LARGEST_qdq_F16 LARGEST_default_F16
 #define LARGEST_rtn_F32 (FLT_MAX / 2)
 #define LARGEST_rtn_F16 0x1.ffdffep+14f
 #define LARGEST_k_quant_F32 (FLT_MAX / 2)
@@ -143,6 +166,8 @@ encode_rtn(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form
 	.sound = NAME(sound, bits, mark, block, scale), .largest = LARGEST_##way##_##scale
 
 #define ONNX_TYPE(bits, mark, block, scale, size, point)                                                     \
+	static const struct phi_codec NAME(qdq, bits, mark, block, scale) = {                                \
+		CODEC_OF(qdq, bits, mark, block, scale) };                                                   \
 	static const struct phi_codec NAME(rtn, bits, mark, block, scale) = {                                \
 		CODEC_OF(rtn, bits, mark, block, scale) };                                                   \
 	static const struct phi_codec NAME(k_quant, bits, mark, block, scale) = {                            \
@@ -152,6 +177,7 @@ encode_rtn(const float *src, uint8_t *dst, size_t blocks, const struct onnx_form
 const struct phi_codec PHI_CODECS(onnx)[] = {
 #define ONNX_TYPE(bits, mark, block, scale, size, point)                                                     \
 	{ CODEC_OF(default, bits, mark, block, scale), .as_rtn = &NAME(rtn, bits, mark, block, scale),       \
+		.as_qdq = &NAME(qdq, bits, mark, block, scale),                                              \
 		.as_k_quant = point ? &NAME(k_quant, bits, mark, block, scale) : NULL },
 #include "formats/core/onnx_types.def"
 	PHI_CODECS_END,

@@ -32,6 +32,8 @@ float phi_quant_rounded(void);
 /* The same with another of ONNX Runtime's algorithms for its types (--algo); k_quant makes only those with a zero
  * point. */
 extern const struct phi_converters phi_quant_rtn, phi_quant_k_quant;
+/* And as its default makes them for DequantizeLinear (--qdq). */
+extern const struct phi_converters phi_quant_qdq;
 
 /* What a type makes of importance. */
 enum phi_importance phi_quant_importance(const struct phi_type *type);

@@ -4,6 +4,7 @@
 #include "formats/core/escape.h"
 #include "formats/core/format.h"
 #include "formats/core/memory.h"
+#include "formats/core/turned.h"
 
 #include <string.h>
 
@@ -173,6 +174,29 @@ phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, const
 	return add_item(plan, &(struct phi_item){ .making = making_of(plan->model, t), .tensor = tensor,
 		.name = name, .file = file, .field = field, .offset = offset,
 		.size = phi_plan_field_bytes(plan, tensor, field) }, err);
+}
+
+/* 0: it cannot be. */
+uint64_t
+phi_plan_turned_bytes(const struct phi_plan *plan, uint32_t tensor, unsigned field)
+{
+	struct phi_turned turned;
+	uint64_t bytes;
+	return phi_turned_of(&plan->model->tensors[tensor], field, false, &turned) && phi_turned_bytes(&turned, &bytes) ? bytes : 0;
+}
+
+int
+phi_plan_add_turned(struct phi_plan *plan, uint32_t tensor, unsigned field, bool sign, const char *name,
+	unsigned file, uint64_t offset, struct phi_err *err)
+{
+	const struct phi_tensor *const t = &plan->model->tensors[tensor];
+	size_t *const places = places_of(plan, tensor, err);
+	if (!places)
+		return -1;
+	places[field] = plan->nitems;
+	return add_item(plan, &(struct phi_item){ .making = making_of(plan->model, t), .tensor = tensor,
+		.name = name, .file = file, .field = field, .turned = true, .sign = sign, .offset = offset,
+		.size = phi_plan_turned_bytes(plan, tensor, field) }, err);
 }
 
 /* A list's copy with room for one more, zero. */

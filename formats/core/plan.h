@@ -28,6 +28,7 @@ struct phi_item {
 	const char *name; /* of the tensor, or "header", "config.json" ... */
 	unsigned file;	 /* index into files; items of a file are in rising offset, without overlap */
 	unsigned field;	 /* of the tensor's blocks, where it is torn: this item is that plane */
+	bool turned, sign; /* of a field: the plane is turned; its codes have a sign (turned.h) */
 	uint64_t offset; /* in the file */
 	uint64_t size;	 /* bytes */
 	const void *literal; /* LITERAL without a tensor: size bytes in the arena */
@@ -92,6 +93,11 @@ int phi_plan_add_field(struct phi_plan *plan, uint32_t tensor, unsigned field, c
 /* A tensor that the format adds to the plan's model, of so many bytes, empty but for that; those found before may have
  * moved. It gets an item as others do. */
 struct phi_tensor *phi_plan_make_tensor(struct phi_plan *plan, uint64_t bytes, struct phi_err *err);
+
+/* The same with its plane turned (turned.h). All fields of a tensor are, or none. */
+int phi_plan_add_turned(struct phi_plan *plan, uint32_t tensor, unsigned field, bool sign, const char *name,
+	unsigned file, uint64_t offset, struct phi_err *err);
+uint64_t phi_plan_turned_bytes(const struct phi_plan *plan, uint32_t tensor, unsigned field);
 
 /* Bytes of that plane. */
 uint64_t phi_plan_field_bytes(const struct phi_plan *plan, uint32_t tensor, unsigned field);

@@ -7,6 +7,7 @@
 #include "formats/core/memory.h"
 #include "formats/core/relay.h"
 #include "formats/core/schedule.h"
+#include "formats/core/turned.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -212,6 +213,33 @@ write_field(struct pump *pump, const struct phi_segment *s, unsigned f, uint64_t
 	return 0;
 }
 
+/* The same of whole rows, with the plane turned: what is next to each other there goes out at once. */
+static int
+write_turned(struct pump *pump, const struct phi_segment *s, unsigned f, uint64_t first, const uint8_t *blocks,
+	uint64_t n, struct phi_err *err)
+{
+	uint8_t strip[STRIP_BYTES];
+	const struct phi_item *const item = &pump->sink->plan->items[s->torn[f]];
+	struct phi_turned t;
+	phi_turned_of(s->tensor, f, item->sign, &t); /* it is there: it was planned */
+	const uint64_t row = t.blocks * t.pitch, most = STRIP_BYTES * 8 / t.bits / PHI_TURNED_ROWS * PHI_TURNED_ROWS;
+	const uint64_t rows = n / row;
+	for (uint64_t from = 0, run; from < rows; from += run) {
+		run = rows - from < most ? rows - from : most;
+		const size_t bytes = (size_t)(run * t.bits / 8);
+		const uint64_t together = run == t.rows ? STRIP_BYTES / bytes : 1;
+		for (uint64_t c = 0, k; c < t.places; c += k) {
+			k = t.places - c < together ? t.places - c : together;
+			for (uint64_t i = 0; i < k; i++)
+				phi_turned_take(&t, c + i, run, blocks + from * row, strip + i * bytes);
+			if (pump->sink->ops->data(pump->sink, item, phi_turned_place(&t, c, first / t.blocks + from), strip,
+				    (size_t)k * bytes, err) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
 /* n bytes of an item, or of blocks that are torn: n is a multiple of the block then. */
 static int
 write_bytes(struct pump *pump, const struct phi_segment *s, uint64_t offset, const uint8_t *src, uint64_t n,
@@ -221,7 +249,7 @@ write_bytes(struct pump *pump, const struct phi_segment *s, uint64_t offset, con
 	if (!s->torn)
 		return pump->sink->ops->data(pump->sink, s->item, offset, src, (size_t)n, err);
 	for (unsigned f = 0; f < phi_type_nfields(type); f++)
-		if (write_field(pump, s, f, offset / type->bytes, src, n, err) < 0)
+		if ((s->item->turned ? write_turned : write_field)(pump, s, f, offset / type->bytes, src, n, err) < 0)
 			return -1;
 	return 0;
 }

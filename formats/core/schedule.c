@@ -3,6 +3,7 @@
 #include "formats/core/escape.h"
 #include "formats/core/field.h"
 #include "formats/core/memory.h"
+#include "formats/core/turned.h"
 
 #include <stdlib.h>
 
@@ -66,6 +67,12 @@ set_fields(struct phi_segment *s)
 	for (unsigned i = 0; s->torn && i < phi_type_nfields(type); i++)
 		if (phi_field_of(s->tensor, i, &field))
 			s->chunk = phi_field_step(&field, s->chunk / type->elements) * type->elements;
+	/* A turned plane is written a place of all rows at a time: by eights of whole rows. */
+	if (s->torn && s->item->turned) {
+		const uint64_t row = phi_tensor_row(s->tensor);
+		const uint64_t rows = units_for(STRIDED_BYTES, s->type, type) / row;
+		s->chunk = row * (rows < PHI_TURNED_ROWS ? PHI_TURNED_ROWS : rows - rows % PHI_TURNED_ROWS);
+	}
 	if (s->chunk % s->type->elements) /* eight blocks, but no whole one of the source's */
 		s->chunk = phi_tensor_row(s->tensor);
 }

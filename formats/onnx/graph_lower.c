@@ -95,6 +95,7 @@ struct lowering {
 	const struct phi_onnx_operand *operands;
 	uint32_t *holders; /* of each weight */
 	bool done; /* the model was lowered before */
+	bool standard; /* for standard operators */
 	struct phi_err *err;
 };
 
@@ -274,7 +275,7 @@ lower(struct lowering *l)
 		return -1;
 	if (phi_onnx_values_find(&l->values, &l->graph, l->err) < 0)
 		return -1;
-	l->operands = phi_onnx_operands(&l->values, m->arena, l->err);
+	l->operands = phi_onnx_operands(&l->values, l->standard, m->arena, l->err);
 	if (!l->operands || find_holders(l) < 0)
 		return -1;
 	for (uint32_t i = 0; i < l->graph.count; i++)
@@ -288,12 +289,16 @@ int
 phi_onnx_lower_weights(struct phi_model *lowered, const struct phi_lower_options *options, struct phi_err *err)
 {
 	struct lowering l = { .model = lowered, .done = !strcmp(lowered->view, "onnx"), .err = err };
-	int result = lower(&l);
+	struct phi_graph_options asked;
+	if (!l.done && options && options->graph && phi_onnx_note_options(lowered, options->graph, err) < 0)
+		return -1;
+	if (phi_onnx_noted_options(lowered, &asked, err) < 0)
+		return -1;
+	l.standard = asked.qdq;
+	const int result = lower(&l);
 	phi_onnx_values_free(&l.values);
 	phi_onnx_graph_close(&l.graph);
 	phi_names_free(l.names);
-	if (!result && options && options->graph && options->recipe)
-		result = phi_onnx_note_options(lowered, options->graph, err);
 	lowered->view = "onnx";
 	return result;
 }

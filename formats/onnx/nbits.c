@@ -4,6 +4,9 @@
  *     Gemm(x, W, C)     the same with C as its bias, where that is a vector of N; else an Add behind it
  *     Gather(W, i)      GatherBlockQuantized(W_Q4 as [V, bytes], i, W_scales, W_zero_points)
  *
+ *     MatMul with --qdq: DequantizeLinear(W_DQ_Q4 [K, N], W_DQ_scales [groups, N], W_DQ_zero_points)   NODE_DQ_Q4
+ *                        and MatMul(x, W_DQ_Q4_output)   NODE_matmul_Q4; Gemm the same, without transB
+ *
  * rtn and k_quant call them W_Q4G32, W_scale, W_zp. Gather always has zero points: processors do not agree on what is
  * meant without them (facts/onnx.md 2.2). */
 #include "formats/onnx/graph_lower.h"
@@ -14,6 +17,8 @@
 
 #include <string.h>
 
+enum { BLOCKS_OPSET = 21, BLOCKS_VERSION = 10 }; /* of DequantizeLinear in blocks, of 4 bits */
+
 /* A weight as the new graph has it. */
 struct blocks {
 	const struct phi_type *type; /* NULL: it stays as it was */
@@ -22,7 +27,8 @@ struct blocks {
 	uint64_t n, k, groups; /* rows, columns, blocks of a row */
 	/* Names; NULL: not declared yet, or no zero points. `rows`: the codes without groups. */
 	const char *codes, *scales, *zeros, *rows;
-	const struct phi_onnx_scope *seen; /* the graph that knows the rows */
+	const char *floats; /* of DequantizeLinear */
+	const struct phi_onnx_scope *seen; /* the graph that knows the rows, or the floats */
 };
 
 struct quantizing {
@@ -156,6 +162,67 @@ make_product(struct quantizing *q, const PhiOnnx__Node *node, uint32_t weight)
 	phi_onnx_rename(b, node->output[0]);
 }
 
+/* With --qdq */
+
+static void
+declare_turned(struct quantizing *q, uint32_t weight)
+{
+	struct phi_onnx_rewrite *const r = &q->r;
+	struct blocks *const w = &q->blocks[weight];
+	struct phi_onnx_scope *const scope = phi_onnx_owner(r, weight);
+	const bool sign = !w->fields.zero;
+	const struct phi_type *const type = phi_type_of(
+		w->fields.bits == 8 ? (sign ? PHI_I8 : PHI_U8) : sign ? PHI_I4 : PHI_U4);
+	const uint64_t codes[] = { w->k, w->n }, groups[] = { w->groups, w->n };
+	const char *const name = name_of(q, weight);
+	w->codes = phi_onnx_fresh(r, "%s_DQ_Q%u", name, w->fields.bits);
+	w->scales = phi_onnx_fresh(r, "%s_DQ_scales", name);
+	phi_onnx_turned_weight(r, scope, w->codes, phi_onnx_type_number(type), codes, w->tensor, 0, sign);
+	phi_onnx_turned_weight(r, scope, w->scales, phi_onnx_type_number(phi_type_of(w->fields.scales)), groups, w->tensor,
+		1, false);
+	if (sign)
+		return;
+	w->zeros = phi_onnx_fresh(r, "%s_DQ_zero_points", name);
+	phi_onnx_turned_weight(r, scope, w->zeros, phi_onnx_type_number(type), groups, w->tensor, 2, false);
+}
+
+/* The weight as floats, in this graph. */
+static const char *
+dequantize(struct quantizing *q, const PhiOnnx__Node *node, uint32_t weight)
+{
+	struct phi_onnx_build *const b = q->r.b;
+	struct blocks *const w = &q->blocks[weight];
+	const bool has = node->name && *node->name;
+	if (!w->codes)
+		declare_turned(q, weight);
+	if (w->floats && w->seen == q->r.scope)
+		return w->floats;
+	phi_onnx_node(b, "DequantizeLinear", has ? phi_onnx_text(b, "%s_DQ_Q%u", node->name, w->fields.bits) : "",
+		(const char *const[]){ w->codes, w->scales, w->zeros, NULL });
+	w->floats = phi_onnx_fresh(&q->r, "%s_output", w->codes);
+	w->seen = q->r.scope;
+	phi_onnx_rename(b, w->floats);
+	phi_onnx_int(b, "axis", 0);
+	phi_onnx_int(b, "block_size", w->type->elements);
+	phi_onnx_need_opset(&q->r, "", BLOCKS_OPSET);
+	phi_onnx_need_version(&q->r, BLOCKS_VERSION);
+	return w->floats;
+}
+
+static void
+make_standard(struct quantizing *q, const PhiOnnx__Node *node, uint32_t weight)
+{
+	struct phi_onnx_build *const b = q->r.b;
+	const bool gemm = phi_onnx_is(node, "", "Gemm"), has = node->name && *node->name;
+	const char *const floats = dequantize(q, node, weight);
+	phi_onnx_node(b, node->op_type,
+		gemm || !has ? (has ? node->name : "") : phi_onnx_text(b, "%s_matmul_Q%u", node->name, q->blocks[weight].fields.bits),
+		(const char *const[]){ node->input[0], floats, gemm ? phi_onnx_input(node, 2) : NULL, NULL });
+	phi_onnx_rename(b, node->output[0]);
+}
+
+/* With com.microsoft */
+
 /* The codes of a weight that is multiplied with, too, as a lookup wants them. */
 static void
 flatten(struct quantizing *q, uint32_t weight, struct blocks *w)
@@ -195,7 +262,8 @@ weight_of(const struct quantizing *q, const PhiOnnx__Node *node)
 {
 	const size_t input = phi_onnx_operand_input(node);
 	const enum phi_onnx_way way = phi_onnx_takes(node, input);
-	const uint32_t i = way ? phi_onnx_weight_of(&q->r.values, phi_onnx_input(node, input)) : PHI_NONE;
+	const bool left = q->options.qdq && phi_onnx_is(node, "", "Gather");
+	const uint32_t i = way && !left ? phi_onnx_weight_of(&q->r.values, phi_onnx_input(node, input)) : PHI_NONE;
 	return i == PHI_NONE || q->operands[i].way != way || !q->blocks[i].type ? PHI_NONE : i;
 }
 
@@ -216,6 +284,8 @@ visit(struct phi_onnx_rewrite *r, PhiOnnx__Node *node, void *ctx)
 		return;
 	if (i == PHI_NONE)
 		phi_onnx_keep(r, node);
+	else if (q->options.qdq)
+		make_standard(q, node, i);
 	else if (phi_onnx_is(node, "", "Gather"))
 		make_lookup(q, node, i);
 	else
@@ -251,6 +321,8 @@ settle_weight(struct quantizing *q, uint32_t i)
 	w->n = t->shape[0];
 	w->k = t->shape[1];
 	w->groups = w->k / t->type->elements;
+	if (q->options.qdq && w->fields.bits == 2)
+		return phi_fail(r->err, PHI_UNSUPPORTED, "DequantizeLinear has no codes of 2 bits in blocks");
 	return 0;
 }
 
@@ -259,7 +331,7 @@ quantize(struct quantizing *q)
 {
 	struct phi_onnx_rewrite *const r = &q->r;
 	struct phi_arena *const arena = r->plan->arena;
-	q->operands = phi_onnx_operands(&r->values, arena, r->err);
+	q->operands = phi_onnx_operands(&r->values, q->options.qdq, arena, r->err);
 	q->blocks = q->operands ? phi_arena_calloc(arena, r->old.count + 1, sizeof *q->blocks, r->err) : NULL;
 	if (!q->blocks)
 		return -1;
@@ -270,6 +342,16 @@ quantize(struct quantizing *q)
 	return phi_onnx_rewrite_end(r);
 }
 
+/* Operators may mean other things in later versions; ONNX Runtime's tool raises it all the same. */
+static int
+warn_raised(const struct quantizing *q, int64_t before)
+{
+	if (before >= BLOCKS_OPSET || phi_onnx_opset(&q->r, "") == before)
+		return 0;
+	return phi_model_warn(q->r.plan->model, q->r.err, "the version of the operators is raised from %d to %d, which has "
+		"DequantizeLinear in blocks: check the graph with the runtime", (int)before, BLOCKS_OPSET);
+}
+
 int
 phi_onnx_quantize_graph(struct phi_plan *plan, struct phi_onnx_place_of **places, struct phi_err *err)
 {
@@ -277,8 +359,11 @@ phi_onnx_quantize_graph(struct phi_plan *plan, struct phi_onnx_place_of **places
 	int result = phi_onnx_noted_options(plan->model, &q.options, err);
 	if (!result)
 		result = phi_onnx_rewrite_begin(&q.r, plan, err);
+	const int64_t before = result ? 0 : phi_onnx_opset(&q.r, "");
 	if (!result)
 		result = quantize(&q);
+	if (!result)
+		result = warn_raised(&q, before);
 	*places = q.r.places;
 	phi_onnx_rewrite_close(&q.r);
 	return result;

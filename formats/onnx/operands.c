@@ -68,22 +68,32 @@ note_use(struct phi_onnx_operand *o, const PhiOnnx__Node *node, enum phi_onnx_wa
 }
 
 static void
-look_at(const struct phi_onnx_values *v, const PhiOnnx__Graph *g, struct phi_onnx_operand *list,
+look_at(const struct phi_onnx_values *v, const PhiOnnx__Graph *g, bool standard, struct phi_onnx_operand *list,
 	void (*note)(struct phi_onnx_operand *, const PhiOnnx__Node *, enum phi_onnx_way))
 {
 	for (size_t i = 0; i < g->n_node; i++)
 		for (size_t k = 0; k < g->node[i]->n_input; k++) {
 			const uint32_t w = phi_onnx_weight_of(v, phi_onnx_input(g->node[i], k));
+			const bool left = standard && phi_onnx_is(g->node[i], "", "Gather");
 			if (w != PHI_NONE)
-				note(&list[w], g->node[i], phi_onnx_takes(g->node[i], k));
+				note(&list[w], g->node[i], left ? PHI_ONNX_FIXED : phi_onnx_takes(g->node[i], k));
 		}
 }
 
+/* Is the number of rows odd, as the weight is presented? */
+static bool
+is_odd(const struct phi_onnx_weight *w, enum phi_onnx_way way)
+{
+	return w->tensor->dims[way == PHI_ONNX_TURNED] % 2 != 0;
+}
+
 static void
-settle(const struct phi_onnx_values *v, struct phi_onnx_operand *list)
+settle(const struct phi_onnx_values *v, bool standard, struct phi_onnx_operand *list)
 {
 	for (size_t i = 0; i < v->graph->count; i++) {
-		const char *const reason = unfit(&v->graph->weights[i]);
+		const char *reason = unfit(&v->graph->weights[i]);
+		if (!reason && standard && list[i].way && is_odd(&v->graph->weights[i], list[i].way))
+			reason = "an odd number of rows: kept with --qdq";
 		if (reason || list[i].way == PHI_ONNX_FIXED)
 			list[i] = (struct phi_onnx_operand){ .why = reason ? (*reason ? reason : NULL)
 				: v->twice[i] ? "its name is there more than once: kept"
@@ -92,21 +102,21 @@ settle(const struct phi_onnx_values *v, struct phi_onnx_operand *list)
 }
 
 struct phi_onnx_operand *
-phi_onnx_operands(const struct phi_onnx_values *v, struct phi_arena *arena, struct phi_err *err)
+phi_onnx_operands(const struct phi_onnx_values *v, bool standard, struct phi_arena *arena, struct phi_err *err)
 {
 	struct phi_onnx_operand *const list = phi_arena_calloc(arena, v->graph->count + 1, sizeof *list, err);
 	if (!list)
 		return NULL;
 	for (size_t s = 0; s < v->nscopes; s++)
-		look_at(v, v->scopes[s], list, note_way);
+		look_at(v, v->scopes[s], standard, list, note_way);
 	for (size_t s = 0; s < v->nscopes; s++) {
-		look_at(v, v->scopes[s], list, note_use);
+		look_at(v, v->scopes[s], standard, list, note_use);
 		for (size_t i = 0; i < v->scopes[s]->n_output; i++) {
 			const uint32_t w = phi_onnx_weight_of(v, v->scopes[s]->output[i]->name);
 			if (w != PHI_NONE)
 				list[w].also = true;
 		}
 	}
-	settle(v, list);
+	settle(v, standard, list);
 	return list;
 }

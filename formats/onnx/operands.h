@@ -32,8 +32,9 @@ enum phi_onnx_way phi_onnx_takes(const PhiOnnx__Node *node, size_t input);
 /* The input that is a weight a product or a lookup is made with: 1 or 0. */
 size_t phi_onnx_operand_input(const PhiOnnx__Node *node);
 
-/* Of each weight of the graph; in the arena. */
-struct phi_onnx_operand *phi_onnx_operands(const struct phi_onnx_values *values, struct phi_arena *arena,
-	struct phi_err *err);
+/* Of each weight of the graph; in the arena. `standard`: for DequantizeLinear (--qdq), which looks nothing up, and whose
+ * codes of all rows, an even number, lie beside each other. */
+struct phi_onnx_operand *phi_onnx_operands(const struct phi_onnx_values *values, bool standard,
+	struct phi_arena *arena, struct phi_err *err);
 
 #endif

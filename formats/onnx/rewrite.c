@@ -165,6 +165,18 @@ phi_onnx_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const 
 }
 
 void
+phi_onnx_turned_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name,
+	int32_t data_type, const uint64_t shape[2], uint32_t tensor, int field, bool sign)
+{
+	const size_t n = r->nmade;
+	phi_onnx_weight(r, scope, name, data_type, shape, 2, tensor, field);
+	if (r->nmade == n)
+		return;
+	r->made[n].place.turned = true;
+	r->made[n].place.sign = sign;
+}
+
+void
 phi_onnx_generated_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name,
 	const uint64_t shape[2], void (*generate)(const void *, uint64_t, void *, size_t), const void *state)
 {
@@ -197,17 +209,32 @@ phi_onnx_need_version(struct phi_onnx_rewrite *r, int64_t ir_version)
 		r->ir_version = ir_version;
 }
 
+static PhiOnnx__Opset *
+find_opset(const struct phi_onnx_rewrite *r, const char *domain)
+{
+	for (size_t i = 0; i < r->nopsets; i++) {
+		const char *const d = r->opsets[i]->domain;
+		if (!strcmp(d && strcmp(d, "ai.onnx") ? d : "", domain))
+			return r->opsets[i];
+	}
+	return NULL;
+}
+
+int64_t
+phi_onnx_opset(const struct phi_onnx_rewrite *r, const char *domain)
+{
+	const PhiOnnx__Opset *const o = find_opset(r, domain);
+	return o && o->has_version ? o->version : 0;
+}
+
 void
 phi_onnx_need_opset(struct phi_onnx_rewrite *r, const char *domain, int64_t version)
 {
-	for (size_t i = 0; i < r->nopsets; i++) {
-		PhiOnnx__Opset *const o = r->opsets[i];
-		const char *const d = o->domain && strcmp(o->domain, "ai.onnx") ? o->domain : "";
-		if (strcmp(d, domain))
-			continue;
-		if (!o->has_version || o->version < version)
-			o->version = version;
-		o->has_version = true;
+	PhiOnnx__Opset *const there = find_opset(r, domain);
+	if (there) {
+		if (!there->has_version || there->version < version)
+			there->version = version;
+		there->has_version = true;
 		return;
 	}
 	PhiOnnx__Opset *const o = r->b->failed ? NULL : phi_arena_alloc(r->plan->arena, sizeof *o, r->err);

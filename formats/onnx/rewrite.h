@@ -23,6 +23,7 @@ enum { PHI_ONNX_WHOLE = -1 };
 struct phi_onnx_place_of {
 	uint32_t tensor; /* of the plan's model */
 	int field;	 /* of its blocks, or PHI_ONNX_WHOLE */
+	bool turned, sign; /* of a field: as core/turned.h has it */
 };
 
 /* A graph that is rewritten, the main one or one within a node. */
@@ -75,6 +76,9 @@ char *phi_onnx_fresh(struct phi_onnx_rewrite *r, const char *fmt, ...) PHI_PRINT
  * Shape and type say what they are to the operators. One declaration a field. */
 void phi_onnx_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name, int32_t data_type,
 	const uint64_t *shape, unsigned rank, uint32_t tensor, int field);
+/* The same of a field whose plane is turned (core/turned.h). */
+void phi_onnx_turned_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name,
+	int32_t data_type, const uint64_t shape[2], uint32_t tensor, int field, bool sign);
 /* One of bytes, rank 2, that are made when they are written. */
 void phi_onnx_generated_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name,
 	const uint64_t shape[2], void (*generate)(const void *, uint64_t, void *, size_t), const void *state);
@@ -83,6 +87,8 @@ struct phi_onnx_scope *phi_onnx_owner(const struct phi_onnx_rewrite *r, uint32_t
 
 /* At least this version of an operator set, and of the format. */
 void phi_onnx_need_opset(struct phi_onnx_rewrite *r, const char *domain, int64_t version);
+/* The version of an operator set as it is now; 0: it is not there. */
+int64_t phi_onnx_opset(const struct phi_onnx_rewrite *r, const char *domain);
 void phi_onnx_need_version(struct phi_onnx_rewrite *r, int64_t ir_version);
 
 int phi_onnx_rewrite_end(struct phi_onnx_rewrite *r);

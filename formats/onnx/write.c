@@ -69,6 +69,12 @@ compare_weight(const struct phi_plan *plan, const struct phi_onnx_weight *w, con
 	return 0;
 }
 
+static uint64_t
+bytes_of_field(const struct phi_plan *plan, const struct phi_onnx_place_of *place)
+{
+	return (place->turned ? phi_plan_turned_bytes : phi_plan_field_bytes)(plan, place->tensor, (unsigned)place->field);
+}
+
 /* A field of blocks: is it as many bytes as the graph says? */
 static int
 compare_field(const struct phi_plan *plan, const struct phi_onnx_weight *w, const struct phi_onnx_place_of *place,
@@ -76,8 +82,7 @@ compare_field(const struct phi_plan *plan, const struct phi_onnx_weight *w, cons
 {
 	uint64_t bytes;
 	struct phi_quoted q;
-	if (size_of_weight(w, &bytes) &&
-		bytes == phi_plan_field_bytes(plan, place->tensor, (unsigned)place->field))
+	if (size_of_weight(w, &bytes) && bytes == bytes_of_field(plan, place))
 		return 0;
 	return phi_fail(err, PHI_FORMAT, "weight %s of the graph has another size than its data", phi_quote(&q, w->name));
 }
@@ -132,8 +137,7 @@ static uint64_t
 size_of(const struct writing *w, size_t weight)
 {
 	const struct phi_onnx_place_of *const p = &w->places[weight];
-	return p->field == PHI_ONNX_WHOLE ? w->plan->bytes[p->tensor]
-					  : phi_plan_field_bytes(w->plan, p->tensor, (unsigned)p->field);
+	return p->field == PHI_ONNX_WHOLE ? w->plan->bytes[p->tensor] : bytes_of_field(w->plan, p);
 }
 
 /* The item of a weight's bytes. */
@@ -143,7 +147,9 @@ add_data(const struct writing *w, size_t weight, unsigned file, uint64_t offset,
 	const struct phi_onnx_place_of *const p = &w->places[weight];
 	if (p->field == PHI_ONNX_WHOLE)
 		return phi_plan_add_tensor(w->plan, p->tensor, file, offset, err);
-	return phi_plan_add_field(w->plan, p->tensor, (unsigned)p->field, w->graph.weights[weight].name, file, offset, err);
+	const char *const name = w->graph.weights[weight].name;
+	return p->turned ? phi_plan_add_turned(w->plan, p->tensor, (unsigned)p->field, p->sign, name, file, offset, err)
+			 : phi_plan_add_field(w->plan, p->tensor, (unsigned)p->field, name, file, offset, err);
 }
 
 /* The other file */
