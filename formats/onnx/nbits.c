@@ -346,7 +346,7 @@ quantize(struct quantizing *q)
 static int
 warn_raised(const struct quantizing *q, int64_t before)
 {
-	if (before >= BLOCKS_OPSET || phi_onnx_opset(&q->r, "") == before)
+	if (before >= BLOCKS_OPSET || phi_onnx_opset_version(&q->r, "") == before)
 		return 0;
 	return phi_model_warn(q->r.plan->model, q->r.err, "the version of the operators is raised from %d to %d, which has "
 		"DequantizeLinear in blocks: check the graph with the runtime", (int)before, BLOCKS_OPSET);
@@ -359,7 +359,7 @@ phi_onnx_quantize_graph(struct phi_plan *plan, struct phi_onnx_place_of **places
 	int result = phi_onnx_noted_options(plan->model, &q.options, err);
 	if (!result)
 		result = phi_onnx_rewrite_begin(&q.r, plan, err);
-	const int64_t before = result ? 0 : phi_onnx_opset(&q.r, "");
+	const int64_t before = result ? 0 : phi_onnx_opset_version(&q.r, "");
 	if (!result)
 		result = quantize(&q);
 	if (!result)

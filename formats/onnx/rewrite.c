@@ -221,7 +221,7 @@ find_opset(const struct phi_onnx_rewrite *r, const char *domain)
 }
 
 int64_t
-phi_onnx_opset(const struct phi_onnx_rewrite *r, const char *domain)
+phi_onnx_opset_version(const struct phi_onnx_rewrite *r, const char *domain)
 {
 	const PhiOnnx__Opset *const o = find_opset(r, domain);
 	return o && o->has_version ? o->version : 0;

@@ -88,7 +88,7 @@ struct phi_onnx_scope *phi_onnx_owner(const struct phi_onnx_rewrite *r, uint32_t
 /* At least this version of an operator set, and of the format. */
 void phi_onnx_need_opset(struct phi_onnx_rewrite *r, const char *domain, int64_t version);
 /* The version of an operator set as it is now; 0: it is not there. */
-int64_t phi_onnx_opset(const struct phi_onnx_rewrite *r, const char *domain);
+int64_t phi_onnx_opset_version(const struct phi_onnx_rewrite *r, const char *domain);
 void phi_onnx_need_version(struct phi_onnx_rewrite *r, int64_t ir_version);
 
 int phi_onnx_rewrite_end(struct phi_onnx_rewrite *r);
