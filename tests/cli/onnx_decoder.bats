@@ -59,6 +59,8 @@ same_ways()
 		phi-quant -t f32 --for cuda -f onnx Phi-4-mini -o out/
 	fails 2 "phi-quant: Phi-4-mini: a decoder of BF16: the attention of the CPU has none; the nearest type it can hold is F16" \
 		phi-quant -t bf16 -f onnx Phi-4-mini -o out/
+	fails 2 "phi-quant: Phi-4-mini: int8_dynamic is of graphs that are there: make the decoder with f32, and quantize its model.onnx" \
+		phi-quant -t int8_dynamic -f onnx Phi-4-mini -o out/
 	fails 2 "phi-quant: blocks have 16, 32, 64, 128 or 256 weights, not 48" \
 		phi-quant -t int4 --group 48 -f onnx Phi-4-mini -o out/
 	[ ! -e out ]
