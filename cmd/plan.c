@@ -82,6 +82,9 @@ check_target(const struct job *job, struct phi_err *err)
 			"ONNX, not %s", name);
 	if (!onnx && (g->per_channel || g->reduced || cli->ranges))
 		return phi_fail(err, PHI_ARGUMENT, "--per-channel, --reduce-range and --ranges are for ONNX, not %s", name);
+	const char *const recipe = job->choice ? job->choice->recipe : NULL;
+	if (cli->ranges && (!recipe || (strcmp(recipe, "w8a8") && strcmp(recipe, "w8a16"))))
+		return phi_fail(err, PHI_ARGUMENT, "--ranges is for w8a8 and w8a16");
 	if (g->accuracy > 4)
 		return phi_fail(err, PHI_ARGUMENT, "--accuracy-level is 1 to 4, not %u", g->accuracy);
 	return 0;

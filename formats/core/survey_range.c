@@ -74,7 +74,8 @@ merge(void *ctx, const struct phi_tile *tile, const void *partial, struct phi_er
 	struct phi_scaling *const s = t->scaling;
 	struct phi_quoted q;
 	if (e->bad)
-		return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: element %" PRIu64 " is not finite: it has no scale",
+		return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: element %" PRIu64 " is not finite: it has no scale "
+			"(see --keep)",
 			phi_quote(&q, t->name), tile->first + e->bad - 1);
 	if (s->count == 1) {
 		widen(s, 0, e->low, e->high);

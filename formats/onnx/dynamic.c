@@ -300,21 +300,6 @@ visit(struct phi_onnx_rewrite *r, PhiOnnx__Node *node, void *ctx)
 		phi_onnx_keep(r, node);
 }
 
-/* The operators that are written came with these. */
-static int
-check_opset(const struct phi_onnx_rewrite *r)
-{
-	enum { DYNAMIC_QUANTIZE_LINEAR = 11 };
-	const PhiOnnx__Model *const m = r->old.model;
-	for (size_t i = 0; i < m->n_opset_import; i++) {
-		const PhiOnnx__Opset *const o = m->opset_import[i];
-		if ((!o->domain || !*o->domain || !strcmp(o->domain, "ai.onnx")) && o->version < DYNAMIC_QUANTIZE_LINEAR)
-			return phi_fail(r->err, PHI_UNSUPPORTED, "operator set %lld: what is computed can be quantized from %d on",
-				(long long)o->version, DYNAMIC_QUANTIZE_LINEAR);
-	}
-	return 0;
-}
-
 static int
 write_all(struct dynamic *d)
 {
@@ -322,7 +307,7 @@ write_all(struct dynamic *d)
 	const PhiOnnx__Graph *const g = r->scopes->graph;
 	d->known = phi_names_new(d->err);
 	d->products = d->known ? phi_names_new(d->err) : NULL;
-	if (!d->products || check_opset(r) < 0)
+	if (!d->products)
 		return -1;
 	phi_onnx_rewrite_nodes(r, visit, d);
 	d->b = &r->scopes->b;

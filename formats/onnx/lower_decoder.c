@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/onnx/genai.h"
+#include "formats/onnx/scaled.h"
 #include "formats/onnx/graph_lower.h"
 #include "formats/onnx/scaled.h"
 #include "formats/onnx/graph.h"
@@ -157,6 +158,10 @@ phi_onnx_decoder_lower(const struct phi_model *model, const struct phi_lower_opt
 	const char *const recipe = options ? options->recipe : NULL;
 	if (phi_model_side(model, PHI_ONNX_SIDE))
 		return phi_onnx_lower(model, options, err);
+	if (phi_onnx_is_scaled(recipe)) {
+		phi_fail(err, PHI_UNSUPPORTED, "%s is made of an ONNX model: make that first, by -t f32", recipe);
+		return NULL;
+	}
 	const bool lowered_already = !strcmp(model->view, "onnx");
 	if (!lowered_already && strcmp(model->view, "canonical")) {
 		phi_fail(err, PHI_UNSUPPORTED, "a model that was made for %s cannot be made an ONNX decoder", model->view);

@@ -3,6 +3,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/memory.h"
 #include "formats/onnx/dynamic.h"
+#include "formats/onnx/marks.h"
 #include "formats/onnx/static.h"
 
 #include <stdio.h>
@@ -212,6 +213,18 @@ name_weights(const struct phi_onnx_graph *graph, const struct phi_model *model, 
 	return result;
 }
 
+/* The operators that are written came with these versions. */
+static int
+check_opset(const PhiOnnx__Model *model, const struct phi_lower_options *options, struct phi_err *err)
+{
+	enum { LINEAR = 10, DYNAMIC = 11, AXIS = 13 };
+	const bool channels = options && options->graph && options->graph->per_channel;
+	const int least = !options || !phi_onnx_static_type(options->recipe) ? DYNAMIC : channels ? AXIS : LINEAR;
+	const int64_t opset = phi_onnx_opset(model);
+	return opset >= least ? 0 : phi_fail(err, PHI_UNSUPPORTED, "operator set %lld: integers of one scale can be said "
+		"from %d on", (long long)opset, least);
+}
+
 static int
 lower_graph(struct phi_model *lowered, const struct phi_lower_options *options, struct phi_err *err)
 {
@@ -223,7 +236,9 @@ lower_graph(struct phi_model *lowered, const struct phi_lower_options *options, 
 		return phi_context(err, "%s", PHI_ONNX_SIDE);
 	struct phi_names *const names = phi_names_new(err);
 	struct lowering l = { .model = lowered, .options = options ? options->graph : NULL, .names = names, .err = err };
-	int result = names ? name_weights(&graph, lowered, names, err) : -1;
+	int result = names ? check_opset(graph.model, options, err) : -1;
+	if (!result)
+		result = name_weights(&graph, lowered, names, err);
 	if (!result)
 		result = options && phi_onnx_static_type(options->recipe)
 			? phi_onnx_static_lower(lowered, graph.model, names, options, err) : lower(&l, graph.model->graph);

@@ -88,17 +88,6 @@ set_scalings(struct lowering *l)
 	return 0;
 }
 
-static int
-check(const struct phi_onnx_marks *m, const PhiOnnx__Model *model, const struct phi_graph_options *o, struct phi_err *err)
-{
-	enum { LINEAR = 10, AXIS = 13 };
-	const int64_t opset = phi_onnx_opset(model);
-	if (opset < (o->per_channel ? AXIS : LINEAR))
-		return phi_fail(err, PHI_UNSUPPORTED, "operator set %lld: what is quantized can be said from %d on",
-			(long long)opset, o->per_channel ? AXIS : LINEAR);
-	return m->ncomputed ? 0 : phi_fail(err, PHI_ARGUMENT, "--ranges: names nothing that the graph computes");
-}
-
 int
 phi_onnx_static_lower(struct phi_model *lowered, const PhiOnnx__Model *graph, const struct phi_names *names,
 	const struct phi_lower_options *options, struct phi_err *err)
@@ -110,8 +99,8 @@ phi_onnx_static_lower(struct phi_model *lowered, const PhiOnnx__Model *graph, co
 	const struct phi_onnx_marking marking = { .model = graph, .options = options->graph,
 		.computed = phi_onnx_static_type(options->recipe), .constant = constant, .ctx = &l };
 	int result = phi_onnx_marks_make(&l.marks, &marking, err);
-	if (!result)
-		result = check(&l.marks, graph, options->graph, err);
+	if (!result && !l.marks.ncomputed)
+		result = phi_fail(err, PHI_ARGUMENT, "--ranges: names nothing that the graph computes");
 	if (!result)
 		result = set_scalings(&l);
 	phi_onnx_marks_free(&l.marks);
