@@ -155,7 +155,7 @@ convert(const struct pump *pump, uint64_t ticket, struct slot *slot, struct phi_
 		if (load_importance(slot, slot->first + i, &n, &importance, err) < 0 ||
 			convert_part(pump, slot, i, n, importance, err) < 0)
 			return -1;
-		if (pump->gather)
+		if (pump->gather && !(s->apart && s->item->field))
 			phi_gather_take(pump->gather, s, ticket, slot->in + bytes_of(s->type, i),
 				slot->out + bytes_of(s->tensor->type, i), n, importance);
 	}
@@ -249,7 +249,7 @@ write_bytes(struct pump *pump, const struct phi_segment *s, uint64_t offset, con
 	if (!s->torn)
 		return pump->sink->ops->data(pump->sink, s->item, offset, src, (size_t)n, err);
 	for (unsigned f = 0; f < phi_type_nfields(type); f++)
-		if ((s->item->turned ? write_turned : write_field)(pump, s, f, offset / type->bytes, src, n, err) < 0)
+		if ((!s->apart || f == s->item->field) && (s->item->turned ? write_turned : write_field)(pump, s, f, offset / type->bytes, src, n, err) < 0)
 			return -1;
 	return 0;
 }
@@ -270,7 +270,7 @@ pump_write(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	}
 	if (write_bytes(pump, s, s->offset + at, converted ? slot->out : slot->in, n, err) < 0)
 		return in_tensor(s, err);
-	report(pump, n);
+	report(pump, s->apart && s->item->field ? 0 : n);
 	return 0;
 }
 
@@ -306,7 +306,8 @@ phi_plan_measure(struct phi_plan *plan, const struct phi_source *source,
 	const struct phi_pump_options *options, struct phi_err *err)
 {
 	struct phi_schedule schedule;
-	if (phi_schedule_make(&schedule, plan, options->converters, source->sequential, err) < 0)
+	if (phi_schedule_make(&schedule, plan, options->converters,
+		    source->sequential ? PHI_BY_ARRIVAL : PHI_BY_ITEM, err) < 0)
 		return -1;
 	plan->memory = jobs_that_fit(&schedule, options) * slot_bytes(&schedule);
 	phi_schedule_free(&schedule);
@@ -330,10 +331,10 @@ check_importance(const struct phi_schedule *schedule, struct phi_err *err)
 }
 
 static int
-schedule_again(struct pump *pump, bool by_arrival, struct phi_err *err)
+schedule_again(struct pump *pump, enum phi_schedule_order order, struct phi_err *err)
 {
 	phi_schedule_free(&pump->schedule);
-	if (phi_schedule_make(&pump->schedule, pump->sink->plan, pump->options->converters, by_arrival,
+	if (phi_schedule_make(&pump->schedule, pump->sink->plan, pump->options->converters, order,
 		    err) < 0)
 		return -1;
 	return check_importance(&pump->schedule, err);
@@ -346,7 +347,8 @@ prepare(struct pump *pump, bool sink_sequential, struct phi_err *err)
 {
 	struct phi_source *const source = pump->source;
 	const uint64_t memory = pump->options->memory ? pump->options->memory : MEMORY_DEFAULT;
-	if (schedule_again(pump, source->sequential && !sink_sequential, err) < 0)
+	const enum phi_schedule_order order = sink_sequential ? PHI_BY_FIELD : PHI_BY_ITEM;
+	if (schedule_again(pump, source->sequential && !sink_sequential ? PHI_BY_ARRIVAL : order, err) < 0)
 		return -1;
 	if (!source->sequential)
 		return 0;
@@ -361,7 +363,7 @@ prepare(struct pump *pump, bool sink_sequential, struct phi_err *err)
 	}
 	if (phi_source_settle(source, pump->options->spool, err) < 0)
 		return -1;
-	return schedule_again(pump, false, err);
+	return schedule_again(pump, order, err);
 }
 
 static int

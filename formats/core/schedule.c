@@ -138,7 +138,7 @@ note_sizes(struct phi_schedule *schedule, const struct phi_segment *s)
 	const size_t columns = s->weighted ? phi_tensor_row(s->tensor) * sizeof(float) : 0;
 	if (schedule->columns_bytes < columns)
 		schedule->columns_bytes = columns;
-	if (s->from && is_strided(s))
+	if (s->from && (is_strided(s) || s->apart))
 		schedule->strided = true;
 }
 
@@ -151,14 +151,15 @@ segment_bytes(const struct phi_segment *s)
 /* The items of a tensor's fields are made together, with the first. */
 static int
 add_item(struct phi_schedule *schedule, const struct phi_plan *plan, const struct phi_item *item,
-	const struct phi_converters *converters, struct phi_err *err)
+	const struct phi_converters *converters, bool apart, struct phi_err *err)
 {
 	const struct phi_tensor *const t = &plan->model->tensors[item->tensor];
+	const bool here = apart || !item->field;
 	const size_t *const torn = plan->torn ? plan->torn[item->tensor] : NULL;
 	const uint64_t size = torn ? plan->bytes[item->tensor] : item->size;
 	uint64_t offset = 0;
-	for (unsigned i = 0; i < t->nparts && !item->field; i++) {
-		struct phi_segment s = { .item = item, .torn = torn, .tensor = t, .part = &t->parts[i],
+	for (unsigned i = 0; i < t->nparts && here; i++) {
+		struct phi_segment s = { .item = item, .torn = torn, .apart = torn && apart, .tensor = t, .part = &t->parts[i],
 			.offset = offset, .chunk = PHI_CHUNK_BYTES };
 		if (s.part->kind != PHI_PART_TENSOR)
 			s.units = s.part->size;
@@ -173,7 +174,7 @@ add_item(struct phi_schedule *schedule, const struct phi_plan *plan, const struc
 			return -1;
 		schedule->segments[schedule->nsegments++] = s;
 	}
-	if (offset != size && !item->field)
+	if (offset != size && here)
 		return phi_fail(err, PHI_ARGUMENT, "its parts make %llu bytes, planned are %llu",
 			(unsigned long long)offset, (unsigned long long)size);
 	return 0;
@@ -202,7 +203,7 @@ by_arrival_order(const void *pa, const void *pb)
 
 int
 phi_schedule_make(struct phi_schedule *schedule, const struct phi_plan *plan,
-	const struct phi_converters *converters, bool by_arrival, struct phi_err *err)
+	const struct phi_converters *converters, enum phi_schedule_order order, struct phi_err *err)
 {
 	*schedule = (struct phi_schedule){ 0 };
 	for (size_t i = 0; i < plan->nitems; i++) {
@@ -210,12 +211,12 @@ phi_schedule_make(struct phi_schedule *schedule, const struct phi_plan *plan,
 		struct phi_quoted q;
 		if (item->tensor == PHI_NONE || item->making == PHI_MAKE_ALIAS)
 			continue;
-		if (add_item(schedule, plan, item, converters, err) < 0) {
+		if (add_item(schedule, plan, item, converters, order == PHI_BY_FIELD, err) < 0) {
 			phi_schedule_free(schedule);
 			return phi_context(err, "tensor %s", phi_quote(&q, item->name));
 		}
 	}
-	if (by_arrival && schedule->nsegments)
+	if (order == PHI_BY_ARRIVAL && schedule->nsegments)
 		qsort(schedule->segments, schedule->nsegments, sizeof *schedule->segments,
 			by_arrival_order);
 	for (size_t i = 0; i < schedule->nsegments; i++) {

@@ -10,6 +10,7 @@ struct phi_segment {
 	const struct phi_item *item;
 	const struct phi_tensor *tensor; /* of the lowered model */
 	const size_t *torn; /* the items of the fields; `item` is the first. Or NULL: one item */
+	bool apart;	    /* torn: only the field of `item`, as a sink that is written in order wants it */
 	const struct phi_part *part;
 	const struct phi_tensor *from; /* of the origin; NULL for literal and generated parts */
 	const struct phi_type *type;   /* that of `from` as it is read */
@@ -30,13 +31,14 @@ struct phi_schedule {
 	uint64_t tickets;
 	size_t in_bytes, out_bytes; /* of the largest chunk, before and after converting */
 	size_t columns_bytes;	    /* of the importance of the longest row */
-	bool strided;		    /* some part is transposed: a sequential source must be settled */
+	bool strided;		    /* some part is transposed, or read more than once: a sequential source must be settled */
 };
 
-/* by_arrival: in the order of the source's storages, else in the order of the items. Fails if a
- * conversion does not exist. */
+/* In the order of the source's storages, or in the order of the items, or in that one with each field of torn blocks made
+ * by itself, all of it once more. Fails if a conversion does not exist. */
+enum phi_schedule_order { PHI_BY_ARRIVAL, PHI_BY_ITEM, PHI_BY_FIELD };
 int phi_schedule_make(struct phi_schedule *schedule, const struct phi_plan *plan,
-	const struct phi_converters *converters, bool by_arrival, struct phi_err *err);
+	const struct phi_converters *converters, enum phi_schedule_order order, struct phi_err *err);
 void phi_schedule_free(struct phi_schedule *schedule);
 
 /* The segment of a ticket. */

@@ -117,9 +117,10 @@ flat_begin(struct phi_sink *sink, struct phi_err *err)
 			return phi_fail(err, PHI_ARGUMENT,
 				"%s makes %u files and cannot be written to a pipe",
 				plan->format->name, plan->nfiles);
-		if (plan->torn)
-			return phi_fail(err, PHI_ARGUMENT, "%s has the fields of blocks apart: to a pipe they "
-				"cannot be written; name the output with -o", plan->format->name);
+		for (size_t i = 0; i < plan->nitems; i++)
+			if (plan->items[i].turned)
+				return phi_fail(err, PHI_ARGUMENT, "%s has planes that are turned: to a pipe they cannot be "
+					"written; name the output with -o", plan->format->name);
 		return add_files(sink, err);
 	}
 	if (add_files(sink, err) < 0)

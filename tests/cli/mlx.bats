@@ -129,7 +129,7 @@ PY
 	fails 2 "phi-quant: groups have 32, 64 or 128 weights, not 48" phi-quant -q -t mlx:4 --group 48 Phi-4-mini -o m/
 	fails 2 "phi-quant: recipe mxfp4 has groups of 32, not of 64" phi-quant -q -t mlx:mxfp4 --group 64 Phi-4-mini -o m/
 	fails 2 "phi-quant: recipe bf16 has no groups" phi-quant -q -t mlx:bf16 --group 64 Phi-4-mini -o m/
-	fails 2 "phi-quant: --group is for MLX, not gguf" phi-quant -q -t q8_0 --group 64 Phi-4-mini -o m.gguf
+	fails 2 "phi-quant: --group is for MLX and ONNX, not gguf" phi-quant -q -t q8_0 --group 64 Phi-4-mini -o m.gguf
 	fails 2 "phi-quant: -t mlx:4 does not go into a gguf output" phi-quant -q -t mlx:4 Phi-4-mini -o m.gguf
 	! phi-quant -q -t mlx:q4_k_m Phi-4-mini -o m/ 2>err
 	cat err | has '^phi-quant: no recipe for MLX is called q4_k_m; there are 2, 3, 4,'
