@@ -91,7 +91,7 @@ find_frequencies(struct table *t, struct phi_arena *arena, struct phi_err *err)
 	t->frequencies = all;
 	t->row[0] = all + t->half;
 	t->row[1] = all + 2 * t->half;
-	t->doubt = t->cosine->type->id == PHI_F32 ? 0x1p-22 : t->cosine->type->id == PHI_F16 ? 0x1p-10 : 0x1p-7;
+	t->doubt = t->cosine->type->id == PHI_F32 ? 0x1p-23 : t->cosine->type->id == PHI_F16 ? 0x1p-11 : 0x1p-8;
 	if (read_row(t, 0, err))
 		return -1;
 	t->scale = t->row[0][0];
@@ -121,7 +121,7 @@ static double
 doubt_of(const struct table *t, double frequency)
 {
 	const double angle = frequency * t->last;
-	return t->doubt * (angle < 1 ? frequency : 1 / t->last);
+	return t->doubt * (angle < 0.5 ? 2 * frequency : 1 / t->last);
 }
 
 /* Rounded to so many digits. */
@@ -161,15 +161,15 @@ find_theta(const struct table *t, double *theta, struct phi_err *err)
 	return refuse(t, "frequencies of no theta", err);
 }
 
-/* The number of fewest digits that makes this frequency; else that which comes nearest. */
+/* The number of fewest digits that makes this frequency, up to the last bit if `loose`; else that which comes nearest. */
 static double
-find_factor(const struct table *t, uint64_t i)
+find_factor(const struct table *t, uint64_t i, double loose, int *digits)
 {
 	const double f = t->frequencies[i], near = frequency(theta_of_phi, 1, i, t->half) / f;
 	double best = near, least = INFINITY;
-	for (int digits = 1; digits < 10; digits++) {
-		const double factor = rounded(near, digits), far = fabs(frequency(theta_of_phi, factor, i, t->half) - f);
-		if (far <= doubt_of(t, f))
+	for (*digits = 1; *digits < 10; ++*digits) {
+		const double factor = rounded(near, *digits), far = fabs(frequency(theta_of_phi, factor, i, t->half) - f);
+		if (far <= doubt_of(t, f) + loose * f)
 			return factor;
 		if (far < least) {
 			least = far;
@@ -179,12 +179,20 @@ find_factor(const struct table *t, uint64_t i)
 	return best;
 }
 
+/* If numbers of few digits make all frequencies but for the last bit, it is they that others rounded otherwise. */
 static int
 find_factors(const struct table *t, struct phi_arena *arena, const double **factors, size_t *n, struct phi_err *err)
 {
+	enum { FEW = 6 };
 	double *const f = phi_arena_calloc(arena, t->half, sizeof *f, err);
-	for (uint64_t i = 0; f && i < t->half; i++)
-		f[i] = find_factor(t, i);
+	bool few = true;
+	int digits;
+	for (uint64_t i = 0; f && i < t->half; i++) {
+		f[i] = find_factor(t, i, 1.2e-7, &digits);
+		few = few && digits <= FEW;
+	}
+	for (uint64_t i = 0; f && !few && i < t->half; i++)
+		f[i] = find_factor(t, i, 0, &digits);
 	*factors = f;
 	*n = (size_t)t->half;
 	return f ? 0 : -1;

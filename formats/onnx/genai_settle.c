@@ -121,8 +121,9 @@ int
 phi_genai_settle(struct phi_genai *genai, struct phi_model *model, struct phi_err *err)
 {
 	struct settling s = { .genai = genai, .model = model, .err = err };
+	struct phi_hparams h;
 	for (size_t i = 0; i < genai->nfound; i++)
 		if (settle(&s, &genai->found[i]))
 			return -1;
-	return 0;
+	return phi_family_assign(model, err) || phi_family_hparams(model, &h, err) || phi_family_check(model, &h, err) ? -1 : 0;
 }
