@@ -63,3 +63,22 @@ decoders()
 	! phi-inspect f32 2>message
 	[ "$(wc -l <message)" -eq 1 ]
 }
+
+@test "without a config.json a decoder says what it is like" {
+	decoders
+	rm f32/config.json int4/config.json
+	for d in f32 int4; do
+		phi-repack $d/ -f hf -o $d-back/ 2>message
+		has "without a config.json a decoder does not say all that a checkpoint does" message
+		[ "$(wc -l <message)" -eq 1 ]
+		for key in hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads vocab_size \
+			max_position_embeddings original_max_position_embeddings rms_norm_eps partial_rotary_factor rope_theta \
+			tie_word_embeddings bos_token_id rope_scaling.long_factor rope_scaling.short_factor; do
+			[ "$(jq -c ".$key" $d-back/config.json)" = "$(jq -c ".$key" Phi-4-mini/config.json)" ] || { echo $key; false; }
+		done
+	done
+	phi-diff f32-back/ Phi-4-mini/
+	phi-repack -q -f onnx f32-back/ -o again/
+	cmp again/model.onnx f32/model.onnx
+	cmp again/model.onnx.data f32/model.onnx.data
+}

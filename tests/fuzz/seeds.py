@@ -97,6 +97,12 @@ for name, members in b.PACKED.items():
     save("packed", name, b.safetensors(members))
 
 save("hf_json", "config", b.config())
+for name, made in {"builder": b.genai.folder(), "tied": b.genai.folder(weights=b.genai.initializers(**{"model.embed_tokens.weight": None})),
+                   "window": b.genai.folder(window=33, epsilon=1e-6)}.items():
+    save("genai", name, parts(made["genai_config.json"], b"", made["model.onnx"]))
+save("genai", "config", parts(b.genai.folder()["genai_config.json"], b.config(
+    hidden_size=16, intermediate_size=8, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=1, vocab_size=12,
+    tie_word_embeddings=False, rope_scaling=None), b.genai.folder()["model.onnx"]))
 save("hf_json", "index", b.index())
 shape = dict(hidden_size=256, intermediate_size=768, num_attention_heads=8, num_hidden_layers=2, vocab_size=1024,
              partial_rotary_factor=0.5, rope_scaling=None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 from wire import field, varint  # noqa: E402,F401
+import genai  # noqa: E402,F401
 import onnx_file as onnx  # noqa: E402,F401
 
 # --- safetensors: u64 length, JSON, data -------------------------------------------------------------

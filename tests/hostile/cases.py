@@ -970,6 +970,55 @@ def stream_cases(stream, zstd):
           struct.pack("<I", 1 << 3 | 3)[:3] + b"\0", "")
 
 
+def genai_cases():
+    g = b.genai
+
+    def folder(name, klass, regex, settings=None, files=None, **changes):
+        made = {**g.folder(settings, **changes), **(files or {})}
+        case("GenAI: " + klass, name, {f"{name}/{k}": v for k, v in made.items()}, regex)
+
+    def weights(name, klass, regex, **changes):
+        folder("genai-" + name, klass, regex, weights=g.initializers(**changes))
+
+    def decoder(name, klass, regex, **changes):
+        folder("genai-" + name, klass, regex, g.config(**changes))
+
+    decoder("climb", "a decoder outside of the folder", "not in this folder", filename="../genai-climb/model.onnx")
+    decoder("below", "a decoder beneath the folder", "not in this folder", filename="onnx/model.onnx")
+    decoder("absolute", "a decoder by an absolute name", "not in this folder", filename="/etc/passwd")
+    decoder("self", "genai_config.json as the decoder", "genai_config.json", filename="genai_config.json")
+    decoder("gone", "a decoder that is not there", "is missing", filename="other.onnx")
+    decoder("escape", "a name with control bytes", "is missing", filename="a\x1b[31m\n")
+    decoder("heads", "heads beyond every number", "num_attention_heads", num_attention_heads=2**62)
+    decoder("none", "no heads", "num_key_value_heads", num_key_value_heads=0)
+    decoder("size", "heads of another size", "self_attn|hidden|head", head_size=64, num_attention_heads=3)
+    folder("genai-link", "a decoder that is a link out of the folder", "", files={"model.onnx": ("link", "/etc/passwd")})
+    folder("genai-text", "settings that are no JSON", "JSON", b"{")
+    folder("genai-deep", "settings nested deep", "nest|deep|JSON", b'{"model":' * 5000)
+    folder("genai-type", "a model of no known family", "no known family", {**g.config(), "model": {**g.config()["model"], "type": "\x1b]0;"}})
+    folder("genai-context", "a context that is no number", "context_length",
+           {**g.config(), "model": {**g.config()["model"], "context_length": "many"}})
+    folder("genai-turned", "attention that rotates neighbours", "rotary_interleaved", interleaved=1)
+    folder("genai-epsilon", "norms of no epsilon", "epsilon", epsilon=float("nan"))
+    folder("genai-bytes", "a decoder of no bytes", "empty|no model|graph|message", files={"model.onnx": b""})
+    name = "model.layers.0.mlp.up_proj.MatMul.weight"
+    weights("rows", "gate and up of different rows", "gate_up_proj", **{name: ([g.HIDDEN, 4], g.values(g.HIDDEN * 4, 1))})
+    weights("columns", "gate and up of different columns", "does not fit", **{name: ([8, g.FFN], g.values(8 * g.FFN, 1))})
+    weights("rank", "a matrix that is a vector", "", **{name: ([8], g.values(8, 1))})
+    weights("lost", "gate without up", "up_proj", **{name: None})
+    weights("both", "a weight under two names", "twice", **{"model.layers.0.self_attn.o_proj.weight": ([16, 16], g.values(256, 1))})
+    weights("qkv", "one matrix of queries, keys and values with too few rows", "qkv_proj",
+            **{"model.layers.0.attn.qkv_proj.MatMul.weight": ([g.HIDDEN, 24], g.values(g.HIDDEN * 24, 1))})
+    weights("layers", "layers up to a million", "missing", **{"model.layers.999999.input_layernorm.weight": ([16], g.values(16, 1))})
+    weights("no-rope", "no rope caches", "rope caches", cos_cache=None)
+    weights("rope-nan", "rope caches with NaN", "cos_cache|sin_cache", sin_cache=([64, 4], struct.pack("<f", math.nan) * 256))
+    weights("rope-flat", "rope caches that do not turn", "sin_cache|cos_cache", sin_cache=([64, 4], bytes(1024)))
+    weights("rope-noise", "rope caches of other numbers", "cos_cache", sin_cache=([64, 4], g.values(256, 3)))
+    weights("rope-sizes", "caches of two sizes", "cos_cache", sin_cache=([32, 4], g.values(128, 3)))
+    weights("rope-theta", "frequencies of no theta", "theta", cos_cache=([64, 4], g.cache(math.cos, factor=1.5)),
+            sin_cache=([64, 4], g.cache(math.sin, factor=1.5)))
+
+
 def all_cases(stream=None, zstd=None):
     safetensors_cases()
     gguf_cases()
@@ -980,6 +1029,7 @@ def all_cases(stream=None, zstd=None):
     quant_cases()
     folder_cases()
     mlx_cases()
+    genai_cases()
     tar_cases()
     if stream:
         stream_cases(stream, zstd)
