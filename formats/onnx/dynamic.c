@@ -39,6 +39,13 @@ find(const struct dynamic *d, const char *name)
 	return i == PHI_NONE ? NULL : &d->values[i];
 }
 
+/* The name of a new value. */
+static char *
+claim(struct dynamic *d, const char *of, const char *tail)
+{
+	return phi_onnx_claim(d->r, phi_onnx_text(d->b, "%s%s", of, tail));
+}
+
 static const struct value *
 know(struct dynamic *d, const char *name, const struct value *value)
 {
@@ -62,8 +69,8 @@ activation(struct dynamic *d, const char *name)
 	if (have)
 		return have;
 	const char *const inputs[] = { name, NULL };
-	const struct value v = { .codes = phi_onnx_text(b, "%s_quantized", name), .axis = -1, .there = true,
-		.scale = phi_onnx_text(b, "%s_scale", name), .zero = phi_onnx_text(b, "%s_zero_point", name) };
+	const struct value v = { .codes = claim(d, name, "_quantized"), .axis = -1, .there = true,
+		.scale = claim(d, name, "_scale"), .zero = claim(d, name, "_zero_point") };
 	phi_onnx_node(b, "DynamicQuantizeLinear", phi_onnx_text(b, "%s_QuantizeLinear", name), inputs);
 	phi_onnx_rename(b, v.codes);
 	phi_onnx_node_output(b, v.scale);
@@ -82,8 +89,8 @@ weight(struct dynamic *d, const char *name, bool transposed)
 	const struct value *const have = t && !b->failed ? find(d, key) : NULL;
 	if (!t || have || b->failed)
 		return have;
-	const struct value v = { .codes = phi_onnx_text(b, "%s_quantized", key),
-		.scale = phi_onnx_text(b, "%s_scale", key), .zero = phi_onnx_text(b, "%s_zero_point", key),
+	const struct value v = { .codes = claim(d, key, "_quantized"),
+		.scale = claim(d, key, "_scale"), .zero = claim(d, key, "_zero_point"),
 		.axis = t->scaling->axis,
 		.weight = strcmp(t->name, name) == 0 && !transposed, .there = strcmp(t->name, name) != 0 };
 	phi_onnx_weight(d->r, d->r->scope, v.codes, phi_onnx_type_number(t->type), t->shape, t->rank,
@@ -103,6 +110,8 @@ dequantize(struct dynamic *d, const char *name)
 	const char *const numbers = v->weight ? phi_onnx_text(b, "%s_DequantizeLinear_Output", name) : name;
 	if (v->there)
 		return numbers;
+	if (v->weight)
+		claim(d, numbers, "");
 	const char *const inputs[] = { v->codes, v->scale, v->zero, NULL };
 	v->there = true;
 	phi_onnx_node(b, "DequantizeLinear", phi_onnx_text(b, "%s_DequantizeLinear", name), inputs);
@@ -164,7 +173,7 @@ product_of_scales(struct dynamic *d, const char *name, const struct value *a, co
 	b->failed = known < 0;
 	if (known == 0) {
 		phi_onnx_node(b, "Mul", node, inputs);
-		phi_onnx_rename(b, output);
+		phi_onnx_rename(b, claim(d, output, ""));
 	}
 	return output;
 }
@@ -177,7 +186,7 @@ multiply(struct dynamic *d, const char *op, const char *old_name, const char *ol
 {
 	struct phi_onnx_build *const b = d->b;
 	const char *const name = *old_name ? phi_onnx_text(b, "%s_quant", old_name) : "";
-	const char *const product = phi_onnx_text(b, "%s_output_quantized", old_output);
+	const char *const product = claim(d, old_output, "_output_quantized");
 	const char *const inputs[] = { a->codes, w->codes, a->zero, w->zero, NULL };
 	phi_onnx_node(b, op, name, inputs);
 	phi_onnx_rename(b, product);
@@ -185,7 +194,7 @@ multiply(struct dynamic *d, const char *op, const char *old_name, const char *ol
 		phi_onnx_attributes(b, attributes);
 	const char *const cast[] = { product, NULL };
 	phi_onnx_node(b, "Cast", phi_onnx_text(b, "%s_cast", product), cast);
-	phi_onnx_rename(b, phi_onnx_text(b, "%s_cast_output", product));
+	phi_onnx_rename(b, claim(d, product, "_cast_output"));
 	phi_onnx_int(b, "to", FLOAT);
 	const char *const scales = product_of_scales(d, name, a, w);
 	const char *const mul[] = { phi_onnx_text(b, "%s_cast_output", product), scales, NULL };
@@ -200,7 +209,7 @@ write_matmul(struct dynamic *d, const PhiOnnx__Node *node, const struct value *w
 	const bool gemm = !strcmp(node->op_type, "Gemm");
 	const char *const bias = phi_onnx_input(node, 2), *const out = node->output[0];
 	const char *const name = gemm && *name_of(node) ? phi_onnx_text(b, "%s_MatMul", node->name) : name_of(node);
-	const char *const product = gemm && node->n_input > 2 ? phi_onnx_text(b, "%s_MatMul", out) : out;
+	const char *const product = gemm && node->n_input > 2 ? claim(d, out, "_MatMul") : out;
 	const struct value a = *activation(d, node->input[0]);
 	multiply(d, "MatMulInteger", name, product, &a, w, bias ? product : out, NULL);
 	if (!gemm || !bias)
@@ -219,8 +228,8 @@ add_bias(struct dynamic *d, const char *bias, const char *scaled, const char *ou
 	for (unsigned i = 0; i < rank; i++)
 		shape[i] = i == 1 ? -1 : 1;
 	const char *const reshape[] = { dequantize(d, bias),
-		phi_onnx_ints(b, phi_onnx_text(b, "%s_bias_reshape_shape", out), shape, rank, false), NULL };
-	const char *const add[] = { scaled, phi_onnx_text(b, "%s_bias_reshape_output", out), NULL };
+		phi_onnx_ints(b, claim(d, out, "_bias_reshape_shape"), shape, rank, false), NULL };
+	const char *const add[] = { scaled, claim(d, out, "_bias_reshape_output"), NULL };
 	phi_onnx_node(b, "Reshape", "", reshape);
 	phi_onnx_rename(b, add[1]);
 	phi_onnx_node(b, "Add", phi_onnx_text(b, "%s_bias_add", out), add);
@@ -231,7 +240,7 @@ static void
 write_conv(struct dynamic *d, const PhiOnnx__Node *node, const struct value *w, unsigned rank)
 {
 	const char *const bias = phi_onnx_input(node, 2), *const out = node->output[0];
-	const char *const scaled = bias ? phi_onnx_text(d->b, "%squant_scaled_output", out) : out;
+	const char *const scaled = bias ? claim(d, out, "quant_scaled_output") : out;
 	const struct value a = *activation(d, node->input[0]);
 	multiply(d, "ConvInteger", name_of(node), out, &a, w, scaled, node);
 	if (bias)
@@ -242,7 +251,7 @@ write_conv(struct dynamic *d, const PhiOnnx__Node *node, const struct value *w, 
 static void
 move_codes(struct dynamic *d, PhiOnnx__Node *node, const struct value *from)
 {
-	char *const codes = phi_onnx_text(d->b, "%s_quantized", node->output[0]);
+	char *const codes = claim(d, node->output[0], "_quantized");
 	const struct value v = { codes, from->scale, from->zero, -1, false, false };
 	PhiOnnx__Node *const copy = phi_onnx_copy(d->b, node);
 	if (!copy)
@@ -268,9 +277,10 @@ write_node(struct dynamic *d, PhiOnnx__Node *node)
 	struct phi_onnx_use use;
 	if (is_gone(d, node))
 		return;
-	const bool taken = phi_onnx_dynamic_use(node, &use) && node->n_output == 1;
+	const bool taken = phi_onnx_dynamic_use(node, &use);
 	const struct value *const w = taken ? weight(d, phi_onnx_input(node, use.input), use.transposed) : NULL;
-	const struct value *const moved = phi_onnx_is(node, "", "Transpose") && node->n_input ? find(d, node->input[0]) : NULL;
+	const struct value *const moved = phi_onnx_is(node, "", "Transpose") && node->n_input && node->n_output == 1
+		? find(d, node->input[0]) : NULL;
 	if (w) {
 		const struct value v = *w; /* the list grows */
 		const struct phi_tensor *const t = phi_onnx_scaled_find(d->r->plan->model, d->r->tensors,

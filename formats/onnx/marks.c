@@ -464,7 +464,7 @@ phi_onnx_marks_free(struct phi_onnx_marks *marks)
 const struct phi_onnx_marked *
 phi_onnx_mark_of(const struct phi_onnx_marks *marks, const char *value)
 {
-	const uint32_t i = find(marks->names, value);
+	const uint32_t i = value ? find(marks->names, value) : PHI_NONE;
 	return i == PHI_NONE || marks->items[i].gone ? NULL : &marks->items[i];
 }
 

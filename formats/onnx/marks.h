@@ -55,7 +55,7 @@ struct phi_onnx_marking {
 int phi_onnx_marks_make(struct phi_onnx_marks *marks, const struct phi_onnx_marking *marking, struct phi_err *err);
 void phi_onnx_marks_free(struct phi_onnx_marks *marks);
 
-/* By name; NULL: it is not marked. */
+/* By name, or NULL; NULL: it is not marked. */
 const struct phi_onnx_marked *phi_onnx_mark_of(const struct phi_onnx_marks *marks, const char *value);
 /* The mark that says the scale: itself, or whose it has; NULL: that one is gone. */
 const struct phi_onnx_marked *phi_onnx_mark_root(const struct phi_onnx_marks *marks, const struct phi_onnx_marked *mark);

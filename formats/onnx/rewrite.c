@@ -119,6 +119,18 @@ phi_onnx_tensor_of(const struct phi_onnx_rewrite *r, const char *name)
 }
 
 char *
+phi_onnx_claim(struct phi_onnx_rewrite *r, char *name)
+{
+	struct phi_quoted q;
+	const int there = r->b->failed ? -1 : phi_names_add(r->values.taken, name, strlen(name), 0, r->err);
+	if (there > 0)
+		phi_fail(r->err, PHI_UNSUPPORTED, "the graph has a value %s already: it is quantized, it seems",
+			phi_quote(&q, name));
+	r->b->failed = there != 0;
+	return name;
+}
+
+char *
 phi_onnx_fresh(struct phi_onnx_rewrite *r, const char *fmt, ...)
 {
 	char text[PHI_NAME_MAX + 128];

@@ -72,6 +72,9 @@ struct phi_tensor *phi_onnx_tensor_of(const struct phi_onnx_rewrite *r, const ch
 /* A name that no value has, the text if it can be. */
 char *phi_onnx_fresh(struct phi_onnx_rewrite *r, const char *fmt, ...) PHI_PRINTF(2, 3);
 
+/* A name that is to be as it is, for a new value; a failure if there is a value of that name. */
+char *phi_onnx_claim(struct phi_onnx_rewrite *r, char *name);
+
 /* Declares an initializer in the scope: the bytes are `tensor`'s of the plan's model, or one field of its blocks.
  * Shape and type say what they are to the operators. One declaration a field. */
 void phi_onnx_weight(struct phi_onnx_rewrite *r, struct phi_onnx_scope *scope, const char *name, int32_t data_type,

@@ -52,6 +52,8 @@ phi_onnx_dynamic_use(const PhiOnnx__Node *node, struct phi_onnx_use *use)
 	const bool gemm = is_plain_gemm(node);
 	*use = (struct phi_onnx_use){ .input = 1, .type = phi_type_of(PHI_I8), .rule = PHI_SCALING_SYMMETRIC,
 		.reducible = true };
+	if (node->n_output != 1 || !*node->output[0] || !phi_onnx_input(node, 0))
+		return false;
 	if (gemm || phi_onnx_is(node, "", "MatMul")) {
 		use->transposed = gemm && phi_onnx_attribute_int(node, "transB", 0) == 1;
 		use->columns = true;

@@ -150,6 +150,13 @@ is_output(const struct writing *w, const char *name)
 	return phi_names_find(w->outputs, name, strlen(name)) != PHI_NONE;
 }
 
+/* The name of a new value. */
+static char *
+claim(struct writing *w, const char *of, const char *tail)
+{
+	return phi_onnx_claim(w->r, phi_onnx_text(w->b, "%s%s", of, tail));
+}
+
 /* What the value is called by those who take it. */
 static const char *
 taken_as(struct writing *w, const char *name)
@@ -177,14 +184,12 @@ put_pair_node(struct writing *w, const char *op, const char *of, const char *in,
 static void
 put_pair(struct writing *w, const struct phi_onnx_marked *mark)
 {
-	struct phi_onnx_build *const b = w->b;
 	const struct phi_onnx_marked *const root = phi_onnx_mark_root(&w->marks, mark);
-	const char *const name = mark->name, *const codes = phi_onnx_text(b, "%s_QuantizeLinear_Output", name);
+	const char *const name = mark->name, *const codes = claim(w, name, "_QuantizeLinear_Output");
 	const bool output = is_output(w, name);
-	put_pair_node(w, "QuantizeLinear", name, output ? phi_onnx_text(b, "%s_QuantizeLinear_Input", name) : name, root, "",
-		codes, -1);
+	put_pair_node(w, "QuantizeLinear", name, output ? claim(w, name, "_QuantizeLinear_Input") : name, root, "", codes, -1);
 	put_pair_node(w, "DequantizeLinear", name, codes, root, "",
-		output ? name : phi_onnx_text(b, "%s_DequantizeLinear_Output", name), -1);
+		output ? name : claim(w, name, "_DequantizeLinear_Output"), -1);
 }
 
 /* The scale and zero point of what has a range, once: others share them. */
@@ -193,13 +198,13 @@ put_range(struct writing *w, const struct phi_onnx_marked *mark)
 {
 	struct phi_onnx_build *const b = w->b;
 	uint8_t *const zero = phi_arena_calloc(b->arena, 1, 4, b->err);
-	phi_onnx_real(b, phi_onnx_text(b, "%s_scale", mark->name), phi_type_of(PHI_F32), (double)mark->scale);
+	phi_onnx_real(b, claim(w, mark->name, "_scale"), phi_type_of(PHI_F32), (double)mark->scale);
 	if (!zero) {
 		b->failed = true;
 		return;
 	}
 	phi_store32(zero, (uint32_t)mark->zero);
-	phi_onnx_raw(b, phi_onnx_text(b, "%s_zero_point", mark->name), mark->type, NULL, 0, zero);
+	phi_onnx_raw(b, claim(w, mark->name, "_zero_point"), mark->type, NULL, 0, zero);
 }
 
 /* A weight or a bias: its codes, and what they stand for. */
@@ -209,13 +214,13 @@ put_constant(struct writing *w, const struct phi_onnx_marked *mark, const struct
 	struct phi_onnx_build *const b = w->b;
 	const bool bias = mark->kind == PHI_ONNX_MARK_BIAS;
 	const char *const name = mark->name, *const tail = bias ? "_quantized" : "";
-	const char *const codes = phi_onnx_text(b, "%s_quantized", name);
+	const char *const codes = claim(w, name, "_quantized");
 	phi_onnx_weight(w->r, w->r->scope, codes, phi_onnx_type_number(t->type), t->shape, t->rank,
 		(uint32_t)(t - w->r->plan->model->tensors), PHI_ONNX_WHOLE);
-	phi_onnx_scales(b, t->scaling, phi_onnx_text(b, "%s%s_scale", name, tail),
-		phi_onnx_text(b, "%s%s_zero_point", name, tail));
-	put_pair_node(w, "DequantizeLinear", name, codes, mark, tail,
-		phi_onnx_text(b, "%s_DequantizeLinear_Output", name), t->scaling->axis);
+	phi_onnx_scales(b, t->scaling, claim(w, name, bias ? "_quantized_scale" : "_scale"),
+		claim(w, name, bias ? "_quantized_zero_point" : "_zero_point"));
+	put_pair_node(w, "DequantizeLinear", name, codes, mark, tail, claim(w, name, "_DequantizeLinear_Output"),
+		t->scaling->axis);
 }
 
 /* What is there before the first node. */

@@ -63,6 +63,25 @@ save("npz", "npy", b.npy("<f4", (2, 3), b.floats(6)))
 
 o = b.onnx
 save("onnx", "small", o.small())
+f = lambda *v: struct.pack("<%df" % len(v), *v)
+io = [o.value("x", o.FLOAT, [1, 3, 4, 4])], [o.value("y", o.FLOAT, [1, 2]), o.value("z", o.FLOAT, [2, 2])]
+layers = [o.node("Conv", ["x", "k", "kb"], ["c"]), o.node("Relu", ["c"], ["r"]), o.node("MaxPool", ["r"], ["m"], [o.ints("k", 2)]),
+          o.node("Reshape", ["m", "shape"], ["f"]), o.node("Gemm", ["f", "w", "b"], ["g"], [o.ints("transB", 1)], "fc"),
+          o.node("Softmax", ["g"], ["y"]), o.node("Gather", ["t", "i"], ["e"]), o.node("Transpose", ["e"], ["et"]),
+          o.node("MatMul", ["et", "t"], ["z"]), o.node("Pad", ["z", "i"], ["p"]), o.node("Split", ["p"], ["p0", "p1"]),
+          o.node("Where", ["q", "p0", "p1"], ["h"]), o.node("LayerNormalization", ["h", "b", "kb"], ["n"]),
+          o.node("Add", ["n", "b"], ["a"]), o.node("Clip", ["a"], ["d"]), o.node("Sigmoid", ["d"], ["s"])]
+weights = [o.tensor("k", o.FLOAT, [2, 3, 1, 1], f(1, -2, 3, 4, 5, -6)), o.tensor("kb", o.FLOAT, [2], f(.5, -1)),
+           o.tensor("shape", o.INT64, [2], struct.pack("<2q", 1, 8)), o.tensor("w", o.FLOAT, [2, 8], f(*range(-8, 8))),
+           o.tensor("b", o.FLOAT, [2], f(3, 1e-9)), o.tensor("t", o.FLOAT, [2, 2], f(1, -1, 2, 7)),
+           o.tensor("i", o.INT64, [2], struct.pack("<2q", 1, 0))]
+for opset in (9, 13, 21):
+    save("onnx_scaled", "layers%d" % opset, o.model(o.graph(layers, weights, *io), (("", opset),)))
+inner = o.graph([o.node("MatMul", ["x", "w"], ["v"])], outputs=[o.value("v", o.FLOAT, [1])])
+save("onnx_scaled", "within", o.model(o.graph([o.node("MatMul", ["x", "w"], ["y"]), o.node("Mul", ["y", "w"], ["u"]),
+     o.node("If", ["c"], ["z"], [o.attribute("then_branch", 6, inner, 5)])], weights, *io)))
+save("onnx_scaled", "constant", o.model(o.graph([o.node("Constant", [], ["w"], [o.attribute("value", 5, o.tensor(
+     None, o.FLOAT, [8, 8], bytes(256)), 4)]), o.node("MatMul", ["x", "w"], ["y"])], [], *io)))
 save("onnx", "typed", o.small(
     o.tensor("f", o.FLOAT, [2, 2], more=o.floats(4, [1, 2, 3, 4])), o.tensor("i", o.INT64, [3], more=o.packed(7, [1, -2, 300])),
     o.tensor("h", o.FLOAT16, [2], more=o.packed(5, [15360, 49152])), o.tensor("q", o.INT4, [3], more=o.packed(5, [33, 3])),
@@ -87,6 +106,8 @@ save("imatrix", "two", b.imatrix({"blk.0.attn_v.weight": (3, [1.0, 2.0, 0.5]), "
 save("imatrix", "chunks", b.imatrix({"w": (1, [1.0])}, 12, b"wiki.txt"))
 for i in range(18):
     save("refine", f"type{i}", bytes([i, i]) + struct.pack("<64f", *[(k * 37 % 64 - 31) / (k % 5 + 1) for k in range(64)]))
+
+save("ranges", "two", b'{"x": [-1, 2.5], "y_output": [0, 1e3]}')
 
 save("recipe", "rules", b'{"recipe": "q4_k_m", "rules": [{"name": "*.ffn_down.*", "dtype": "Q5_1"}, '
      b'{"name": "output.weight", "dtype": null}]}')
