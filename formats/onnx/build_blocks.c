@@ -1,5 +1,8 @@
 /* Weights in blocks of a decoder: MatMulNBits, and GatherBlockQuantized for the embedding, whose codes, scales and zero
- * points lie one behind the other. Both read the same bytes where the embedding is the head, too. */
+ * points lie one behind the other. Both read the same bytes where the embedding is the head, too.
+ *
+ * With --qdq MatMul of what DequantizeLinear makes of the codes; but the embedding, and what is the embedding, too, is as
+ * above: standard operators would dequantize all of it for a token. */
 #include "formats/onnx/build_decoder.h"
 
 #include "formats/core/escape.h"
@@ -98,10 +101,57 @@ phi_onnx_in_blocks(struct phi_onnx_decoder *d, const struct phi_tensor *t)
 	return !d->b.failed;
 }
 
+/* Places a field of all blocks with its plane turned, and declares it. */
+static const char *
+add_turned(struct phi_onnx_decoder *d, const struct phi_tensor *t, unsigned field, bool sign, const char *name,
+	const struct phi_type *type, uint64_t places, const char *canonical)
+{
+	const uint32_t i = (uint32_t)(t - d->plan->model->tensors);
+	const uint64_t shape[] = { places, t->shape[0] }, size = phi_plan_turned_bytes(d->plan, i, field);
+	const uint64_t at = phi_onnx_place(d, size);
+	if (!d->b.failed)
+		d->b.failed = phi_plan_add_turned(d->plan, i, field, sign, name, d->file, at, d->b.err) < 0;
+	return phi_onnx_declare(d, name, type, shape, 2, at, size, canonical);
+}
+
+/* --qdq: by DequantizeLinear, which wants the turned matrix, as MatMul does. */
+static const char *
+product_of_floats(struct phi_onnx_decoder *d, const char *path, const char *x, const struct phi_tensor *t)
+{
+	struct phi_type_fields fields = { 0 };
+	phi_type_fields(t->type, &fields);
+	const bool sign = !fields.zero;
+	const struct phi_type *const four = phi_type_of(sign ? PHI_I4 : PHI_U4);
+	const struct phi_type *const codes = fields.bits == 8 ? phi_type_of(sign ? PHI_I8 : PHI_U8) : four;
+	const struct phi_type *const floats = phi_type_of(fields.scales);
+	const uint64_t groups = t->shape[1] / t->type->elements;
+	struct phi_quoted q;
+	if (fields.bits < 4) {
+		phi_onnx_refuse(d, "tensor %s: DequantizeLinear has no codes of %u bits in blocks",
+			phi_quote(&q, t->name), fields.bits);
+		return "";
+	}
+	const char *const name = phi_onnx_text(&d->b, "%s_DQ_Q%u", t->name, fields.bits);
+	const char *const scale = phi_onnx_text(&d->b, "%s_DQ_scales", t->name);
+	const char *const zero = phi_onnx_text(&d->b, "%s_DQ_zero_points", t->name);
+	add_turned(d, t, 0, sign, name, codes, t->shape[1], t->canonical);
+	const char *const scales =
+		phi_onnx_cast(d, floats, add_turned(d, t, 1, false, scale, floats, groups, NULL));
+	const char *const w = phi_onnx_node(&d->b, "DequantizeLinear", phi_onnx_text(&d->b, "%s_DQ_Q%u", path, fields.bits),
+		(const char *const[]){ name, scales,
+			sign ? NULL : add_turned(d, t, 2, false, zero, codes, groups, NULL), NULL });
+	phi_onnx_int(&d->b, "axis", 0);
+	phi_onnx_int(&d->b, "block_size", t->type->elements);
+	return phi_onnx_node(&d->b, "MatMul", phi_onnx_text(&d->b, "%s_matmul_Q%u", path, fields.bits),
+		(const char *const[]){ x, w, NULL });
+}
+
 const char *
 phi_onnx_product_of_blocks(struct phi_onnx_decoder *d, const char *path, const char *x,
 	const struct phi_tensor *t)
 {
+	if (d->asked.qdq && t->role != PHI_ROLE_EMBEDDING)
+		return product_of_floats(d, path, x, t);
 	const struct blocks w = blocks(d, t);
 	const char *const y = phi_onnx_node(&d->b, "com.microsoft:MatMulNBits",
 		phi_onnx_text(&d->b, "%s_Q%u", path, w.fields.bits),

@@ -250,6 +250,7 @@ find_options(struct phi_onnx_decoder *d, struct phi_err *err)
 		d->asked.device = now->device;
 	if (now && now->accuracy)
 		d->asked.accuracy = now->accuracy;
+	d->asked.qdq = d->asked.qdq || (now && now->qdq);
 	return 0;
 }
 

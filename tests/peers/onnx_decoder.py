@@ -39,7 +39,9 @@ class Runtime:
     """onnxruntime with the cache kept between steps."""
 
     def __init__(self, folder):
-        self.session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        options = ort.SessionOptions()  # DequantizeLinear and MatMul become one operator, whose inputs else have 8 bits
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+        self.session = ort.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
         self.float = np.float16 if "16" in self.session.get_outputs()[0].type else np.float32
 
         self.places = any(i.name == "position_ids" for i in self.session.get_inputs())
@@ -129,6 +131,12 @@ def blocks(folder):
         canonical = next((p.value for p in t.metadata_props if p.key == "phi.name"), None)
         at = name.rfind("_Q")
         if not canonical or at < 0:
+            continue
+        if name[:at].endswith("_DQ"):  # [K, N], with sign or zero points
+            scales, zeros = array[name[:at] + "_scales"].T, array.get(name[:at] + "_zero_points")
+            q = array[name].T.astype(np.int16).reshape(*scales.shape, -1)
+            zero = np.zeros(scales.shape, np.int16) if zeros is None else zeros.T.astype(np.int16)
+            out[canonical] = q, scales, zero, int(name[at + 2:])
             continue
         bits, scales, zeros = int(name[at + 2:].split("_")[0]), array[name[:at] + "_scales"], name[:at] + "_zero_points"
         q = codes_of(array[name].reshape(len(scales), -1), bits).reshape(*scales.shape, -1)
