@@ -92,8 +92,22 @@ def plain_gemm(node, values):
             (a.get("beta", 1) == 1 or len(node.input) < 3) and node.input[1] in values and values[node.input[1]].ndim == 2)
 
 
+def split_gemm(m, node, values):
+    if not plain_gemm(node, values):
+        return [onnx.NodeProto.FromString(node.SerializeToString())]
+    trans = any(a.name == "transB" and a.i for a in node.attribute)
+    w = node.input[1] + ("_turned" if trans else "")
+    if w not in values:
+        values[w] = np.ascontiguousarray(values[node.input[1]].T)
+        m.graph.initializer.append(numpy_helper.from_array(values[w], w))
+    bias = len(node.input) > 2 and node.input[2]
+    out = node.output[0] + "_product" if bias else node.output[0]
+    nodes = [helper.make_node("MatMul", [node.input[0], w], [out], name=node.name + "_MatMul")]
+    return nodes + [helper.make_node("Add", [out, node.input[2]], [node.output[0]])] if bias else nodes
+
+
 def prepared(source):
-    """Constants as initializers, Gemm as MatMul and Add; the Adds that a vector's bias takes the place of."""
+    """Constants as initializers, Gemm as MatMul and Add."""
     m = onnx.ModelProto()
     m.CopyFrom(source)
     for graph, _ in graphs(m.graph):
@@ -102,24 +116,11 @@ def prepared(source):
             if t.ByteSize() >= 256 and t.data_type == TensorProto.FLOAT:
                 graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(t), node.output[0]))
                 graph.node.remove(node)
-    values = {t.name: numpy_helper.to_array(t) for t in m.graph.initializer}
-    nodes = []
-    for node in m.graph.node:
-        if not plain_gemm(node, values):
-            nodes.append(node)
-            continue
-        trans = any(a.name == "transB" and a.i for a in node.attribute)
-        w = node.input[1] + ("" if not trans else "_turned")
-        if trans and w not in values:
-            values[w] = np.ascontiguousarray(values[node.input[1]].T)
-            m.graph.initializer.append(numpy_helper.from_array(values[w], w))
-        bias = len(node.input) > 2 and node.input[2]
-        out = node.output[0] + "_product" if bias else node.output[0]
-        nodes.append(helper.make_node("MatMul", [node.input[0], w], [out], name=node.name + "_MatMul"))
-        if bias:
-            nodes.append(helper.make_node("Add", [out, node.input[2]], [node.output[0]]))
-    del m.graph.node[:]
-    m.graph.node.extend(nodes)
+    values = {t.name: numpy_helper.to_array(t) for g, _ in graphs(m.graph) for t in g.initializer}
+    for graph, _ in list(graphs(m.graph)):
+        nodes = [made for node in graph.node for made in split_gemm(m, node, values)]
+        del graph.node[:]
+        graph.node.extend(nodes)
     return m
 
 
