@@ -88,12 +88,34 @@ kept_or_twin(const struct choice *c, const struct phi_tensor *t)
 	return type->class == PHI_CLASS_FLOAT && !c->options->lossless ? t->type : phi_twin(type, c->model->view);
 }
 
+/* Gives it a type that its rows are filled up for, if they may be; ONNX Runtime's default leaves the codes there 0. */
+static bool
+fill(const struct choice *c, struct phi_tensor *t, const struct phi_type *type)
+{
+	struct phi_part *const part = t->parts;
+	struct phi_type_fields fields;
+	const uint64_t row = phi_tensor_row(t), over = row % type->elements;
+	if (!c->for_onnx || !over || t->nparts != 1 || !part->fillable || t->rank != 2 ||
+		!phi_type_fields(type, &fields) || row > UINT64_MAX - type->elements)
+		return false;
+	part->filled = row + type->elements - over;
+	part->clear = !c->options->graph || c->options->graph->algorithm == PHI_ALGORITHM_DEFAULT;
+	t->shape[1] = part->filled;
+	t->type = type;
+	return true;
+}
+
 /* Sets the type, or what fits the row in its place. */
 static int
 take(struct choice *c, struct phi_tensor *t, const struct phi_type *type, const char *why,
 	struct phi_err *err)
 {
 	const uint64_t row = phi_tensor_row(t);
+	if (fill(c, t, type)) {
+		t->why = phi_arena_printf(c->model->arena, err, "%s; rows of %" PRIu64 " are filled up to %" PRIu64, why, row,
+			phi_tensor_row(t));
+		return t->why ? 0 : -1;
+	}
 	/* MLX and ONNX leave such a weight as it is. */
 	if (row % type->elements == 0 || (!c->for_mlx && !c->for_onnx))
 		t->type = phi_type_fitting(type, row);
@@ -236,6 +258,7 @@ choose_all(struct choice *c, struct phi_err *err)
 		struct phi_tensor *const t = &m->tensors[i];
 		if (t->alias != PHI_NONE) {
 			t->type = m->tensors[t->alias].type;
+			fill(c, t, t->type);
 			t->why = "tied: the type of the tensor it shares its bytes with";
 			continue;
 		}

@@ -2,6 +2,7 @@
 
 #include "formats/core/escape.h"
 #include "formats/core/field.h"
+#include "formats/core/filled.h"
 #include "formats/core/gather.h"
 #include "formats/core/hold.h"
 #include "formats/core/memory.h"
@@ -61,6 +62,26 @@ make_buffers(const struct pump *pump, struct slot *slot, struct phi_err *err)
 	return slot->out ? 0 : -1;
 }
 
+/* Numbers of a row as it is read, where rows are filled up. */
+static uint64_t
+real_row(const struct phi_segment *s)
+{
+	return s->part->transpose ? s->from->shape[0] : phi_tensor_row(s->from);
+}
+
+/* Whole rows. */
+static int
+read_filled(struct pump *pump, struct slot *slot, struct phi_err *err)
+{
+	const struct phi_segment *const s = slot->segment;
+	const uint64_t row = s->part->filled, real = real_row(s), rows = slot->n / row;
+	if (phi_tensor_load(pump->source, s->from, pump->unpack, s->part->transpose,
+		    (s->first + slot->first) / row * real, rows * real, slot->in, err) < 0)
+		return -1;
+	phi_filled_spread(slot->in, s->type->bytes, real, row, rows);
+	return 0;
+}
+
 static int
 pump_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 {
@@ -74,7 +95,7 @@ pump_read(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 		return -1;
 	if (!s->from)
 		return 0;
-	const int result = pump->hold ?
+	const int result = s->part->filled ? read_filled(pump, slot, err) : pump->hold ?
 		phi_hold_read(pump->hold, s, slot->first, slot->n, slot->in, err) :
 		phi_tensor_load(pump->source, s->from, pump->unpack, s->part->transpose,
 			s->first + slot->first, slot->n, slot->in, err);
@@ -178,7 +199,10 @@ pump_work(void *ctx, uint64_t ticket, void *carried, struct phi_err *err)
 	case PHI_PART_TENSOR:
 		break;
 	}
-	return s->type == s->tensor->type ? 0 : convert(pump, ticket, slot, err);
+	const int result = s->type == s->tensor->type ? 0 : convert(pump, ticket, slot, err);
+	if (!result && s->part->clear)
+		phi_filled_clear(s->tensor->type, real_row(s), slot->out, slot->n / s->part->filled);
+	return result;
 }
 
 static void

@@ -32,7 +32,7 @@ bytes_of(const struct phi_type *type, uint64_t units)
 static bool
 is_strided(const struct phi_segment *s)
 {
-	return s->part->transpose || !s->from->plane[0].dense ||
+	return s->part->transpose || s->part->filled || !s->from->plane[0].dense ||
 		s->from->type->class == PHI_CLASS_PACKED;
 }
 
@@ -98,7 +98,7 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 	uint64_t n;
 	phi_tensor_elements(s->from, &n); /* fits: phi_model_check saw it */
 	const uint64_t rows = s->from->rank ? s->from->shape[s->part->transpose ? 1 : 0] : 1;
-	const uint64_t row = rows ? n / rows : 0;
+	const uint64_t row = s->part->filled ? s->part->filled : rows ? n / rows : 0;
 	if (s->part->row > rows || s->part->rows > rows - s->part->row)
 		return phi_fail(err, PHI_ARGUMENT, "rows beyond the end of a tensor");
 	s->first = s->part->row * row;
@@ -111,6 +111,8 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 		s->chunk = packed_units(s, s->chunk);
 	}
 	set_fields(s);
+	if (s->part->filled)
+		s->chunk = s->chunk < row ? row : s->chunk - s->chunk % row;
 	if (s->type == s->tensor->type)
 		return 0;
 	if (phi_tensor_is_scaled(s->tensor))

@@ -39,6 +39,10 @@ struct phi_part {
 	uint32_t tensor; /* index into the origin's tensors */
 	bool transpose;	 /* rank 2 only: the tensor with its two dimensions exchanged, then rows */
 	uint64_t row, rows; /* along the outermost dimension (after transposing) */
+	/* Of a matrix of plain numbers: rows may be filled up with zeros to whole blocks. What a row then has, or 0; are
+	 * the codes of what fills it 0? Set where types are chosen. */
+	bool fillable, clear;
+	uint64_t filled;
 	/* The run of a storage that `tensor` and others are views of, as one tensor in its place: for
 	 * targets that share storages (phi_plan_add_view). Or NULL. */
 	const struct phi_tensor *view;

@@ -186,6 +186,7 @@ open_weight(struct lowering *l, const struct phi_onnx_operand *o, struct phi_ten
 		return 0;
 	}
 	t->fixed = false;
+	t->parts->fillable = !l->done && !o->gathered && !l->standard;
 	t->role = !o->gathered ? PHI_ROLE_NONE : o->product ? PHI_ROLE_OUTPUT : PHI_ROLE_EMBEDDING;
 	if (!t->canonical && *o->node)
 		t->canonical = phi_arena_strdup(l->model->arena, o->node, l->err);

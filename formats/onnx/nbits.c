@@ -110,10 +110,7 @@ middle_of(struct quantizing *q, uint32_t weight, const struct blocks *w)
 static const char *
 named(struct quantizing *q, const PhiOnnx__Node *node, const struct blocks *w)
 {
-	const bool has = node->name && *node->name;
-	if (!has && q->options.algorithm == PHI_ALGORITHM_DEFAULT)
-		return "";
-	return phi_onnx_text(q->r.b, "%s_Q%u", has ? node->name : "", w->fields.bits);
+	return node->name && *node->name ? phi_onnx_text(q->r.b, "%s_Q%u", node->name, w->fields.bits) : "";
 }
 
 /* x, times the weight, plus a bias if there is one. */
@@ -292,6 +289,15 @@ visit(struct phi_onnx_rewrite *r, PhiOnnx__Node *node, void *ctx)
 		make_product(q, node, i);
 }
 
+static int
+wrong_shape(const struct phi_onnx_rewrite *r, const struct phi_tensor *t)
+{
+	struct phi_quoted q;
+	char shape[128];
+	return phi_fail(r->err, PHI_FORMAT, "tensor %s: of shape %s, where the graph has another", phi_quote(&q, t->name),
+		phi_tensor_shape(t, shape, sizeof shape));
+}
+
 /* What the plan has of a weight: blocks, or the floats it was, which are put as they were. */
 static int
 settle_weight(struct quantizing *q, uint32_t i)
@@ -319,8 +325,11 @@ settle_weight(struct quantizing *q, uint32_t i)
 	w->type = t->type;
 	w->tensor = (uint32_t)(t - r->plan->model->tensors);
 	w->n = t->shape[0];
-	w->k = t->shape[1];
-	w->groups = w->k / t->type->elements;
+	w->k = (uint64_t)r->old.weights[i].tensor->dims[o->way == PHI_ONNX_TURNED ? 0 : 1];
+	w->groups = t->shape[1] / t->type->elements;
+	if (t->rank != 2 || w->k > t->shape[1] || t->shape[1] - w->k >= t->type->elements ||
+		w->n != (uint64_t)r->old.weights[i].tensor->dims[o->way == PHI_ONNX_TURNED ? 1 : 0])
+		return wrong_shape(r, t);
 	if (q->options.qdq && w->fields.bits == 2)
 		return phi_fail(r->err, PHI_UNSUPPORTED, "DequantizeLinear has no codes of 2 bits in blocks");
 	return 0;

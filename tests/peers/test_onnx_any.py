@@ -117,7 +117,7 @@ def prepared(source):
                 graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(t), node.output[0]))
                 graph.node.remove(node)
     values = {t.name: numpy_helper.to_array(t) for g, _ in graphs(m.graph) for t in g.initializer}
-    for graph, _ in list(graphs(m.graph)):
+    for graph, _ in reversed(list(graphs(m.graph))):
         nodes = [made for node in graph.node for made in split_gemm(m, node, values)]
         del graph.node[:]
         graph.node.extend(nodes)
@@ -159,7 +159,7 @@ def by_rows(m, bits, asym, algorithm, block):
                 if name not in [x.name for x in owner.initializer]:
                     owner.initializer.append(numpy_helper.from_array(a, name))
             graph.node[i].CopyFrom(helper.make_node(
-                "MatMulNBits", [node.input[0], *names[:len(arrays)]], node.output, f"{node.name}_Q{bits}", domain="com.microsoft",
+                "MatMulNBits", [node.input[0], *names[:len(arrays)]], node.output, f"{node.name}_Q{bits}" if node.name else "", domain="com.microsoft",
                 K=k, N=n, bits=bits, block_size=block))
     if not any(o.domain == "com.microsoft" for o in made.opset_import):
         made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
