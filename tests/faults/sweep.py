@@ -147,6 +147,10 @@ def graphs(folder):
     wide = o.tensor("w", o.FLOAT, [512], more=o.external("w.bin", 0, 2048))
     files = {"g.onnx": o.small(o.tensor("i", o.INT64, [3], more=o.packed(7, [1, -2, 300])), o.tensor("w_Q4", o.UINT8, [2, 2, 8], bytes(32)),
                                o.tensor("w_scales", o.FLOAT, [4], b.floats(4)), nodes=nodes, more=b.field(25, function) + b.field(99, b"k")),
+             "m.onnx": o.model(o.graph([o.node("MatMul", ["x", "w"], ["y"], name="product"), o.node("Gather", ["rows", "i"], ["z"])],
+                                       [o.tensor("w", o.FLOAT, [32, 4], b.floats(128)), o.tensor("rows", o.FLOAT, [8, 32], b.floats(256))],
+                                       [o.value("x", o.FLOAT, [1, 32]), o.value("i", o.INT64, [1])], [o.value("y", o.FLOAT, [1, 4]), o.value("z", o.FLOAT, [1, 32])])),
+             "ranges.json": b'{"x": [-1, 1], "y": [-8, 8], "z": [0, 2]}',
              "e.onnx": o.small(wide, o.tensor("v", o.FLOAT, [512], more=o.external("w.bin", 0))), "w.bin": b.floats(512)}
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -180,6 +184,7 @@ def make_inputs(folder):
     env = {"PATH": str(bin_)}
     for name, line in {"phi3.gguf": "phi-quant -q -t q8_0 phi3 -o phi3.gguf",
                        "mlx": "phi-quant -q -t mlx:4 --group 32 phi3 -o mlx/",
+                       "genai": "phi-quant -q -t int4 -f onnx dense -o genai/", "genai16": "phi-quant -q -t f16 -f onnx moe -o genai16/",
                        "s.tar": "phi-repack -q -f stream phi3 -o s.tar",
                        "s.tar.zst": "phi-repack -q -z -f stream phi3 -o s.tar.zst"}.items():
         argv = line.split()
@@ -242,6 +247,14 @@ def commands(inputs):
         yield Command("phi-repack -q -j1 " + line)
     for line in ("-t int4 -f onnx IN/dense -o o/", "-t f16 -f onnx IN/moe -o o/"):
         yield Command("phi-quant -q -j1 " + line)
+    for line in ("-t int4 --asym", "-t int8 --qdq --group 16", "-t int4 --algo k_quant", "-t int8_dynamic", "-t w8a8 --ranges IN/ranges.json",
+                 "-t f16", "-t int4 --search"):
+        yield Command("phi-quant -q -j1 " + line + " IN/m.onnx -o o.onnx")
+    for name in ("genai", "genai16"):
+        if (inputs / name).is_dir():
+            for line in ("phi-inspect -q --json --sum IN/%s", "phi-repack -q -j1 -f hf IN/%s -o o/", "phi-repack -q -j1 IN/%s -o o.gguf",
+                         "phi-diff -q IN/%s IN/dense"):
+                yield Command(line % name)
     yield Command("phi-diff -q -j1 IN/g.onnx IN/e.onnx")
     yield Command("phi-diff -q -j1 IN/phi3 IN/phi3.gguf")
     yield Command("phi-diff -q -j1 --stats --blocks 3 --heatmap --tensors IN/phi3 IN/phi3.gguf")
