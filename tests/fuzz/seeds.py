@@ -102,6 +102,23 @@ save("onnx", "nbits", o.model(o.graph([o.node("MatMulNBits", ["x", "w_Q4", "w_sc
 save("onnx", "dq", o.model(o.graph([o.node("DequantizeLinear", ["q", "s", "z"], ["w"], [o.ints("axis", 0)])], [
     o.tensor("q", o.INT8, [2, 3], bytes(6)), o.tensor("s", o.FLOAT, [2], bytes(8)), o.tensor("z", o.INT8, [2], bytes(2))])))
 
+wide = [o.tensor("w", o.FLOAT, [32, 4], b.floats(128)), o.tensor("rows", o.FLOAT, [4, 32], b.floats(128)), o.tensor("b", o.FLOAT, [4], b.floats(4))]
+graphs = {
+    "product": (o.node("MatMul", ["x", "w"], ["a"], name="n"), o.node("Add", ["a", "b"], ["y"])),
+    "gemm": (o.node("Gemm", ["x", "w", "b"], ["y"]), o.node("Relu", ["y"], ["z"])),
+    "turned": (o.node("Gemm", ["x", "rows"], ["y"], [o.ints("transB", 1)]), o.node("MatMul", ["x", "w"], ["z"])),
+    "rows": (o.node("Gather", ["rows", "i"], ["x"]), o.node("MatMul", ["x", "w"], ["y"])),
+    "inner": (o.node("If", ["c"], ["y"], [o.attribute("then_branch", 6, o.graph([o.node("MatMul", ["x", "w"], ["z"])], [], [], [
+        o.value("z", o.FLOAT, [1, 4])]), 5)], "branch"),)}
+for name, nodes in graphs.items():
+    used = [t for t, n in zip(wide, ("w", "rows", "b")) if any(o.text(1, n) in node for node in nodes)]
+    made = [n for n in ("y", "z") if any(o.text(2, n) in node for node in nodes)]
+    given = [o.value("x", o.FLOAT, [1, 32])] if name != "rows" else [o.value("i", o.INT64, [1])]
+    data = o.model(o.graph(list(nodes), used, given + ([o.value("c", o.BOOL, [])] if name == "inner" else []),
+                           [o.value(n, o.FLOAT, [1, 4]) for n in made]), (("", 21), ("com.microsoft", 1)))
+    for recipe, options in ((0, 0), (1, 0x1d), (3, 0), (3, 0x40), (4, 0), (5, 0x80), (6, 0), (0, 6), (0, 8)):
+        save("onnx_rewrite", "%s-%d-%d" % (name, recipe, options), bytes([recipe, options]) + data)
+
 save("imatrix", "two", b.imatrix({"blk.0.attn_v.weight": (3, [1.0, 2.0, 0.5]), "blk.0.ffn_down.weight": (0, [4.0])}))
 save("imatrix", "chunks", b.imatrix({"w": (1, [1.0])}, 12, b"wiki.txt"))
 for i in range(18):
