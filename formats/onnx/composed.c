@@ -139,7 +139,7 @@ stack_columns(struct composing *m, struct phi_plane *plane)
 	return add_storage(m, made, first->shape[1], plane);
 }
 
-/* A packing of as many rows. */
+/* A packing of as many rows: a row has cells of its own, or is one of those in a word. */
 static int
 resize_packing(struct composing *m, struct phi_tensor *out)
 {
@@ -150,12 +150,31 @@ resize_packing(struct composing *m, struct phi_tensor *out)
 	if (p->matrices != 1 || p->rows != m->pieces[0].tensor->shape[0] || p->elements != p->rows * p->columns)
 		return refuse(m, "its rows are not stored one by one");
 	for (unsigned i = 0; i < p->nplanes; i++)
-		if (p->plane[i].whole || p->plane[i].along_rows || p->plane[i].transposed || p->plane[i].block[0] != 1)
+		if (p->plane[i].whole || p->plane[i].along_rows != p->plane[i].transposed || p->plane[i].block[0] != 1)
 			return refuse(m, "its rows are not stored one by one");
 	p->rows = m->rows;
 	p->elements = m->rows * p->columns;
 	out->packed = p;
 	return phi_packed_settle(p, m->err);
+}
+
+/* Of a packed plane whose lines run along the rows: each line's run of words. */
+static int
+stack_lines(struct composing *m, unsigned p, struct phi_plane *plane)
+{
+	struct phi_onnx_composed made = { .nruns = m->n };
+	const uint64_t lines = m->pieces[0].tensor->packed->plane[p].cells[1];
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct phi_onnx_piece *const piece = &m->pieces[i];
+		const struct phi_packed_plane *const from = &piece->tensor->packed->plane[p];
+		const unsigned per = phi_packed_per_word(from), width = from->type->bytes;
+		if (!from->transposed || from->straddle || from->cells[1] != lines || piece->row % per || piece->rows % per)
+			return refuse(m, "its rows are no whole words");
+		made.runs[i] = (struct phi_onnx_run){ .storage = piece->tensor->plane[p].storage,
+			.offset = piece->tensor->plane[p].offset + piece->row / per * width,
+			.size = piece->rows / per * width, .pitch = from->cells[0] * width };
+	}
+	return add_storage(m, made, lines, plane);
 }
 
 static int
@@ -164,13 +183,66 @@ stack_planes(struct composing *m, struct phi_tensor *out)
 	if (out->packed && resize_packing(m, out))
 		return -1;
 	for (unsigned p = 0; p < out->nplanes; p++) {
+		const bool lines = out->packed && out->packed->plane[p].transposed;
 		uint64_t bytes;
 		if (!out->plane[p].dense)
 			return refuse(m, "its parts are not stored alike");
-		if (stack_plane(m, p, &out->plane[p]))
+		if (lines ? stack_lines(m, p, &out->plane[p]) : stack_plane(m, p, &out->plane[p]))
 			return -1;
 		if (!phi_tensor_plane_bytes(out, p, &bytes) || bytes != m->model->storages[out->plane[p].storage].size)
 			return refuse(m, "its rows are not stored one by one");
+	}
+	return 0;
+}
+
+/* Exchanging */
+
+static int
+exchange_packed(struct phi_arena *arena, struct phi_tensor *t, struct phi_err *err)
+{
+	const struct phi_packed *const was = t->packed;
+	struct phi_packed *const p = phi_arena_calloc(arena, 1, sizeof *p, err);
+	if (!p)
+		return -1;
+	*p = *was;
+	p->rows = was->columns;
+	p->columns = was->rows;
+	if (was->matrices != 1 || was->elements != was->rows * was->columns)
+		return 1;
+	for (unsigned i = 0; i < p->nplanes; i++) {
+		const struct phi_packed_plane *const from = &was->plane[i];
+		if (from->whole || from->padded > was->columns || from->order)
+			return 1;
+		p->plane[i].padded = 0;
+		p->plane[i].along_rows = !from->along_rows;
+		p->plane[i].transposed = !from->transposed;
+		p->plane[i].block[0] = from->block[1];
+		p->plane[i].block[1] = from->block[0];
+	}
+	if (phi_packed_settle(p, err))
+		return -1;
+	for (unsigned i = 0; i < p->nplanes; i++)
+		if (p->plane[i].bytes != was->plane[i].bytes)
+			return 1;
+	t->packed = p;
+	return 0;
+}
+
+int
+phi_onnx_exchange(struct phi_arena *arena, struct phi_tensor *t, struct phi_err *err)
+{
+	if (t->rank != 2 || (!t->packed && (t->nplanes != 1 || t->type->elements != 1 || !t->plane[0].dense)))
+		return 1;
+	const int result = t->packed ? exchange_packed(arena, t, err) : 0;
+	if (result)
+		return result;
+	const uint64_t rows = t->shape[1];
+	t->shape[1] = t->shape[0];
+	t->shape[0] = rows;
+	if (!t->packed) {
+		t->plane[0].dense = false;
+		t->plane[0].stride[0] = 1;
+		t->plane[0].stride[1] = (int64_t)rows;
 	}
 	return 0;
 }

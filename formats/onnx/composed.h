@@ -43,6 +43,8 @@ int phi_onnx_compose_begin(struct phi_onnx_composition *c, struct phi_model *mod
  * none is. Name and what else a tensor is are those of the first. -1: they do not fit together. */
 int phi_onnx_compose(struct phi_onnx_composition *c, struct phi_model *model, const struct phi_onnx_piece *pieces,
 	unsigned n, struct phi_tensor *out, struct phi_err *err);
+/* The matrix with rows and columns exchanged, as a view of the same bytes. 1: it cannot be had so; -1. */
+int phi_onnx_exchange(struct phi_arena *arena, struct phi_tensor *t, struct phi_err *err);
 /* Reads a storage of the model. */
 int phi_onnx_compose_read(const struct phi_onnx_composition *c, uint32_t storage, uint64_t offset, void *dst,
 	size_t n, struct phi_err *err);

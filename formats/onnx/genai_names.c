@@ -98,16 +98,9 @@ exchange(struct finding *f, struct phi_tensor *t, const char *initializer)
 	struct phi_quoted q;
 	if (phi_names_find(f->exchanged, initializer, strlen(initializer)) == PHI_NONE)
 		return 0;
-	if (t->rank != 2 || t->nplanes != 1 || t->packed || t->type->elements != 1 || !t->plane[0].dense)
-		return phi_fail(f->err, PHI_UNSUPPORTED, "tensor %s: %s that is stored with rows and columns exchanged is "
-			"not read", phi_quote(&q, t->name), t->type->name);
-	const uint64_t rows = t->shape[1];
-	t->shape[1] = t->shape[0];
-	t->shape[0] = rows;
-	t->plane[0].dense = false;
-	t->plane[0].stride[0] = 1;
-	t->plane[0].stride[1] = (int64_t)rows;
-	return 0;
+	const int result = phi_onnx_exchange(f->model->arena, t, f->err);
+	return result <= 0 ? result : phi_fail(f->err, PHI_UNSUPPORTED, "tensor %s: %s that is stored with rows and columns "
+		"exchanged is not read", phi_quote(&q, t->name), t->type->name);
 }
 
 /* The initializer of the codes of a weight of several; else the tensor's own name. */

@@ -82,3 +82,10 @@ decoders()
 	cmp again/model.onnx f32/model.onnx
 	cmp again/model.onnx.data f32/model.onnx.data
 }
+
+@test "codes of a GGUF come back from a decoder as they were" {
+	phi-quant --pure -t q4_0 -f gguf Phi-4-mini -o a.gguf
+	phi-repack --lossless a.gguf -f onnx -o codes/
+	phi-repack -q --lossless codes/ -f gguf -o b.gguf
+	phi-diff --json a.gguf b.gguf | jq -e '[.tensors[] | select(.dtype[0] != .dtype[1])] == []'
+}

@@ -175,7 +175,7 @@ def theirs(name, source, precision, device, **options):
 
 
 BUILDS = [("fp32", "cpu", {}), ("int4", "cpu", {}), ("int8", "cpu", {}), ("fp16", "cuda", {}), ("fp16", "dml", {}),
-          ("int4", "cpu", {"algo_config": "k_quant"}), ("int4", "cuda", {"is_symmetric": "false"})]
+          ("int4", "cpu", {"algo_config": "k_quant"}), ("int4", "cuda", {"is_symmetric": "false"}), ("int4", "cpu", {"use_qdq": "true"})]
 
 
 def main():
@@ -186,9 +186,9 @@ def main():
         source = write(work / name, cfg, seed)
         steps = [("ours", ours, ()), ("int4", ours_quantized, ("int4",)), ("int8", ours_quantized, ("int8",))]
         if name not in ("phimoe", "rotary-24"):  # which the builder, or the runtime, refuses
-            # With an asymmetric tied head the builder's graph is invalid.
+            # With an asymmetric tied head the builder's graph is invalid, with QDQ it makes none.
             steps += [(f"{p} {d} {o}", theirs, (p, d, o)) for p, d, o in BUILDS
-                      if not (o.get("is_symmetric") and cfg["tie_word_embeddings"])]
+                      if not ({"is_symmetric", "use_qdq"} & set(o) and cfg["tie_word_embeddings"])]
         for what, step, args in steps:
             try:
                 options = args[2] if step is theirs else {}
