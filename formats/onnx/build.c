@@ -354,8 +354,10 @@ phi_onnx_copy(struct phi_onnx_build *b, const PhiOnnx__Node *node)
 	*copy = *node;
 	copy->input = in;
 	copy->output = out;
-	memcpy(in, node->input, node->n_input * sizeof *in);
-	memcpy(out, node->output, node->n_output * sizeof *out);
+	for (size_t i = 0; i < node->n_input; i++)
+		in[i] = node->input[i];
+	for (size_t i = 0; i < node->n_output; i++)
+		out[i] = node->output[i];
 	return copy;
 }
 

@@ -1,6 +1,7 @@
 #include "formats/onnx/scaled.h"
 
 #include "formats/core/bytes.h"
+#include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/onnx/dynamic.h"
 #include "formats/onnx/marks.h"
@@ -250,10 +251,24 @@ lower_graph(struct phi_model *lowered, const struct phi_lower_options *options, 
 	return result;
 }
 
+/* Of such a weight the graph has codes and scales, of which the model makes one tensor. */
+static int
+check_packed(const struct phi_model *model, struct phi_err *err)
+{
+	for (size_t i = 0; i < model->ntensors; i++) {
+		const struct phi_tensor *const t = &model->tensors[i];
+		struct phi_quoted q;
+		if (t->type->class == PHI_CLASS_PACKED || phi_tensor_is_woven(t))
+			return phi_fail(err, PHI_UNSUPPORTED, "tensor %s: %s, quantized already; weights get one scale in graphs "
+				"of floats", phi_quote(&q, t->name), t->type->name);
+	}
+	return 0;
+}
+
 struct phi_model *
 phi_onnx_scaled_lower(const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
 {
-	struct phi_model *const lowered = phi_model_lower_same(model, err);
+	struct phi_model *const lowered = check_packed(model, err) < 0 ? NULL : phi_model_lower_same(model, err);
 	for (size_t i = 0; lowered && i < lowered->ntensors; i++)
 		lowered->tensors[i].fixed = true;
 	if (lowered)

@@ -155,9 +155,12 @@ refused()
 }
 
 
-@test "a graph that has the names already is refused" {
+@test "a quantized graph is not quantized again" {
 	model a.onnx
 	ranges
 	phi-quant -t w8a8 --ranges r.json a.onnx -o b.onnx
-	refused "the graph has a value p_scale already" -t w8a8 --ranges r.json b.onnx
+	refused "b.onnx: tensor w: INT8 TENSOR F32 ZP QDQ, quantized already" -t w8a8 --ranges r.json b.onnx
+	refused "b.onnx: tensor w: INT8 TENSOR F32 ZP QDQ, quantized already" -t int8_dynamic b.onnx
+	phi-quant -q -t w8a8 --keep '*' --ranges r.json a.onnx -o c.onnx
+	refused "the graph has a value p_scale already" -t w8a8 --ranges r.json c.onnx
 }

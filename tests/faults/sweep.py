@@ -151,7 +151,13 @@ def graphs(folder):
                                        [o.tensor("w", o.FLOAT, [32, 4], b.floats(128)), o.tensor("rows", o.FLOAT, [8, 32], b.floats(256))],
                                        [o.value("x", o.FLOAT, [1, 32]), o.value("i", o.INT64, [1])], [o.value("y", o.FLOAT, [1, 4]), o.value("z", o.FLOAT, [1, 32])])),
              "ranges.json": b'{"x": [-1, 1], "y": [-8, 8], "z": [0, 2]}',
-             "e.onnx": o.small(wide, o.tensor("v", o.FLOAT, [512], more=o.external("w.bin", 0))), "w.bin": b.floats(512)}
+             "e.onnx": o.small(wide, o.tensor("v", o.FLOAT, [512], more=o.external("w.bin", 0))), "w.bin": b.floats(512),
+             "q.onnx": o.model(o.graph([o.node("Gemm", ["x", "k", "b"], ["g"], [o.ints("transB", 1)], "fc"), o.node("Relu", ["g"], ["y"]),
+                                        o.node("Gather", ["t", "i"], ["z"]), o.node("Add", ["g2", "t"], ["s"])],
+                                       [o.tensor("k", o.FLOAT, [2, 8], b.floats(16)), o.tensor("b", o.FLOAT, [2], b.floats(2)),
+                                        o.tensor("t", o.FLOAT, [4, 2], b.floats(8)), o.tensor("i", o.INT64, [1], bytes(8))],
+                                       [o.value("x", o.FLOAT, [1, 8])], [o.value("y", o.FLOAT, [1, 2]), o.value("z", o.FLOAT, [1, 2])])),
+             "r.json": b'{"x": [-1, 2], "g": [-3, 3], "y": [0, 3], "s": [-1, 3]}'}
     for name, data in files.items():
         (folder / name).write_bytes(data)
     rope = {"type": "longrope", "long_factor": [1.5] * 8, "short_factor": [1] * 8}
@@ -255,6 +261,8 @@ def commands(inputs):
             for line in ("phi-inspect -q --json --sum IN/%s", "phi-repack -q -j1 -f hf IN/%s -o o/", "phi-repack -q -j1 IN/%s -o o.gguf",
                          "phi-diff -q IN/%s IN/dense"):
                 yield Command(line % name)
+    for line in ("-t int8_dynamic --per-channel", "-t w8a8 --ranges IN/r.json", "-t w8a16 --for qnn --ranges IN/r.json"):
+        yield Command(f"phi-quant -q -j1 {line} IN/q.onnx -o o.onnx")
     yield Command("phi-diff -q -j1 IN/g.onnx IN/e.onnx")
     yield Command("phi-diff -q -j1 IN/phi3 IN/phi3.gguf")
     yield Command("phi-diff -q -j1 --stats --blocks 3 --heatmap --tensors IN/phi3 IN/phi3.gguf")
