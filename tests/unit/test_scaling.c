@@ -155,6 +155,7 @@ bias_goes_with_its_weight(void **state)
 	bias->low[0] = -2.5f;
 	bias->high[0] = 1;
 	weight->scale[0] = 0.25f;
+	weight->known = true;
 	phi_scaling_yield(bias);
 	assert_true(weight->scale[0] == 0.25f);
 	phi_scaling_settle(bias);
@@ -170,6 +171,12 @@ bias_goes_with_its_weight(void **state)
 	phi_scaling_settle(bias);
 	phi_scale(bias, x, made, 0, 3);
 	assert_in_range(-code_of(bias->type, made, 1), 2147000000, INT32_MAX);
+	/* Of a weight that stays float: its own. */
+	weight->known = false;
+	phi_scaling_settle(bias);
+	assert_true(bias->scale[0] == 2.5f / (1 << 30));
+	phi_scale(bias, x, made, 0, 3);
+	assert_int_equal(code_of(bias->type, made, 1), -(1 << 30));
 	phi_arena_free(arena);
 }
 
