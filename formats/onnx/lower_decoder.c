@@ -137,9 +137,6 @@ choose_flow(struct lowering *l, const char *recipe)
 {
 	const enum phi_device device = l->options ? l->options->device : PHI_DEVICE_CPU;
 	const bool cpu = device == PHI_DEVICE_CPU, half = recipe && !strcmp(recipe, "f16");
-	if (phi_onnx_is_scaled(recipe))
-		return phi_fail(l->err, PHI_UNSUPPORTED, "%s is of graphs that are there: make the decoder with f32, and "
-			"quantize its model.onnx", recipe);
 	if (device == PHI_DEVICE_QNN)
 		return phi_fail(l->err, PHI_UNSUPPORTED, "a decoder for qnn: it wants shapes that are fixed and ranges of "
 			"all values, and a decoder has neither");

@@ -31,6 +31,7 @@ same_ways()
 	same_ways 16
 	same_ways asked --for dml --asym --accuracy-level 2 --algo rtn
 	same_ways cuda --for cuda --group 16
+	same_ways qdq --qdq --asym
 	[ "$(phi-inspect --graph 16a/model.onnx | grep -c RotaryEmbedding)" -eq 0 ]
 	jq -e '.model.decoder.inputs | has("position_ids") | not' 16a/genai_config.json
 }
@@ -59,8 +60,10 @@ same_ways()
 		phi-quant -t f32 --for cuda -f onnx Phi-4-mini -o out/
 	fails 2 "phi-quant: Phi-4-mini: a decoder of BF16: the attention of the CPU has none; the nearest type it can hold is F16" \
 		phi-quant -t bf16 -f onnx Phi-4-mini -o out/
-	fails 2 "phi-quant: Phi-4-mini: int8_dynamic is of graphs that are there: make the decoder with f32, and quantize its model.onnx" \
+	fails 2 "phi-quant: Phi-4-mini: int8_dynamic is made of an ONNX model: make that first, by -t f32" \
 		phi-quant -t int8_dynamic -f onnx Phi-4-mini -o out/
+	fails 2 "phi-quant: tensor model.layers.0.attn.q_proj.MatMul.weight: DequantizeLinear has no codes of 2 bits in blocks" \
+		phi-quant -t int2 --qdq -f onnx Phi-4-mini -o out/
 	fails 2 "phi-quant: blocks have 16, 32, 64, 128 or 256 weights, not 48" \
 		phi-quant -t int4 --group 48 -f onnx Phi-4-mini -o out/
 	[ ! -e out ]
