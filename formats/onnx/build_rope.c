@@ -170,29 +170,24 @@ void
 phi_onnx_rope(struct phi_onnx_decoder *d)
 {
 	const struct phi_hparams *const h = &d->h;
+	const bool is_long = h->rope != PHI_ROPE_PLAIN;
 	const struct table none = { 0 };
 	const char *names[2] = { "", "" }, *longer[2];
-	if (h->context > PLACES_MAX || (h->rope != PHI_ROPE_PLAIN && h->original_context > PLACES_MAX)) {
+	if (h->context > PLACES_MAX || (is_long && h->original_context > PLACES_MAX)) {
 		phi_onnx_refuse(d, "a context of more than %d tokens", PLACES_MAX);
 		return;
 	}
-	d->places = "position_ids";
-	if (h->rope == PHI_ROPE_PLAIN) {
-		add_both(d, "", table(d, h->context, NULL, 1), none, names);
-	} else {
-		const struct table small = table(d, h->original_context, h->short_factor, h->short_scale);
-		const struct table large = table(d, h->context, h->long_factor, h->long_scale);
-		if (d->rotates_outside) {
-			add_both(d, "", small, large, names);
-			d->places = shifted(d);
-		} else {
-			add_both(d, "_small", small, none, names);
-			add_both(d, "_large", large, none, longer);
-			if (!d->b.failed)
-				choose(d, longer, names);
-			return;
-		}
-	}
+	const struct table first = is_long ? table(d, h->original_context, h->short_factor, h->short_scale)
+					   : table(d, h->context, NULL, 1);
+	const struct table second = is_long ? table(d, h->context, h->long_factor, h->long_scale) : none;
+	const bool apart = is_long && !d->rotates_outside;
+	add_both(d, apart ? "_small" : "", first, apart ? none : second, names);
 	d->cos = names[0];
 	d->sin = names[1];
+	d->places = is_long && d->rotates_outside ? shifted(d) : "position_ids";
+	if (!apart)
+		return;
+	add_both(d, "_large", second, none, longer);
+	if (!d->b.failed)
+		choose(d, longer, names);
 }
