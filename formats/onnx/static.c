@@ -113,7 +113,7 @@ struct writing {
 	struct phi_onnx_rewrite *r;
 	struct phi_onnx_build *b;
 	struct phi_onnx_marks marks;
-	struct phi_names *outputs; /* of the graph */
+	struct phi_names *outputs; /* of the graph -> 0; inputs, which nothing makes, -> 1, though they be outputs */
 	bool contrib; /* pairs are com.microsoft's */
 };
 
@@ -147,7 +147,7 @@ is_done(const struct writing *w, const struct phi_onnx_marked *mark)
 static bool
 is_output(const struct writing *w, const char *name)
 {
-	return phi_names_find(w->outputs, name, strlen(name)) != PHI_NONE;
+	return phi_names_find(w->outputs, name, strlen(name)) == 0;
 }
 
 /* The name of a new value. */
@@ -294,19 +294,27 @@ visit(struct phi_onnx_rewrite *r, PhiOnnx__Node *node, void *ctx)
 }
 
 static int
+find_outputs(struct writing *w, const PhiOnnx__Graph *g)
+{
+	struct phi_err *const err = w->r->err;
+	int result = (w->outputs = phi_names_new(err)) ? 0 : -1;
+	for (size_t i = 0; result >= 0 && i < g->n_input; i++)
+		if (g->input[i]->name)
+			result = phi_names_add(w->outputs, g->input[i]->name, strlen(g->input[i]->name), 1, err);
+	for (size_t i = 0; result >= 0 && i < g->n_output; i++)
+		if (g->output[i]->name)
+			result = phi_names_add(w->outputs, g->output[i]->name, strlen(g->output[i]->name), 0, err);
+	return result;
+}
+
+static int
 write_all(struct writing *w, const struct phi_graph_options *options)
 {
 	enum { SIXTEEN = 21 };
 	struct phi_onnx_rewrite *const r = w->r;
-	const PhiOnnx__Graph *const g = r->scopes->graph;
 	const struct phi_onnx_marking marking = { .model = r->old.model, .options = options,
 		.computed = phi_onnx_static_type(r->plan->model->recipe), .constant = was_constant, .ctx = w };
-	w->outputs = phi_names_new(r->err);
-	for (size_t i = 0; w->outputs && i < g->n_output; i++)
-		if (g->output[i]->name &&
-			phi_names_add(w->outputs, g->output[i]->name, strlen(g->output[i]->name), 0, r->err) < 0)
-			return -1;
-	if (!w->outputs || phi_onnx_marks_make(&w->marks, &marking, r->err) < 0)
+	if (find_outputs(w, r->scopes->graph) < 0 || phi_onnx_marks_make(&w->marks, &marking, r->err) < 0)
 		return -1;
 	w->contrib = marking.computed->id == PHI_U16 && phi_onnx_opset(r->old.model) < SIXTEEN;
 	if (w->contrib)

@@ -149,3 +149,12 @@ shows() { phi-inspect --json --sum "$1" | jq -c '.tensors[]|[.name,.dtype,.shape
 	safetensors s.safetensors w=F32:2:1,2
 	fails 2 "phi-inspect: s.safetensors: safetensors has no graph to show" phi-inspect --graph s.safetensors
 }
+
+@test "w8a8 of a graph whose output is an input" {
+	model a.onnx 'o.model(o.graph([o.node("MatMul", ["x", "w"], ["y"])], [o.tensor("w", o.FLOAT, [2, 2], w)], [o.value("x", o.FLOAT, [1, 2])],
+		[o.value("y", o.FLOAT, [1, 2]), o.value("x", o.FLOAT, [1, 2])]))'
+	echo '{"x": [-1, 1], "y": [-8, 8]}' >r.json
+	phi-quant -t w8a8 --ranges r.json a.onnx -o b.onnx
+	[ -z "$(phi-inspect --check b.onnx)" ]
+	phi-inspect --graph b.onnx | has 'DequantizeLinear'
+}
