@@ -22,10 +22,11 @@ place_field(struct phi_onnx_decoder *d, const struct phi_tensor *t, unsigned fie
 {
 	const uint32_t i = (uint32_t)(t - d->plan->model->tensors);
 	const uint64_t at = phi_onnx_place(d, size);
+	struct phi_quoted q;
 	if (!d->b.failed)
 		d->b.failed = phi_plan_add_field(d->plan, i, field, name, d->file, at, d->b.err) < 0;
 	if (!d->b.failed && d->plan->items[d->plan->nitems - 1].size != size)
-		phi_onnx_refuse(d, "tensor %s: %s has zero points that cannot be packed", t->name, t->type->name);
+		phi_onnx_refuse(d, "tensor %s: rows of %s make no whole planes", phi_quote(&q, t->name), t->type->name);
 	return at;
 }
 
