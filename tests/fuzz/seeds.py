@@ -77,6 +77,17 @@ weights = [o.tensor("k", o.FLOAT, [2, 3, 1, 1], f(1, -2, 3, 4, 5, -6)), o.tensor
            o.tensor("i", o.INT64, [2], struct.pack("<2q", 1, 0))]
 for opset in (9, 13, 21):
     save("onnx_scaled", "layers%d" % opset, o.model(o.graph(layers, weights, *io), (("", opset),)))
+matrix = lambda name, k, n: o.tensor(name, o.FLOAT, [k, n], f(*((i * 37 % 101 - 50) / 9 for i in range(k * n))))
+save("onnx_blocks", "products", o.model(o.graph([o.node("MatMul", ["x", "w"], ["h"], [], "one"), o.node("Gemm", ["h", "v", "b"], ["g"], [
+     o.ints("transB", 1)], "two"), o.node("Gemm", ["g", "u", "c"], ["y"], [], "three"), o.node("ReduceSum", ["u"], ["s"])],
+     [matrix("w", 20, 16), matrix("v", 16, 16), matrix("u", 16, 2), o.tensor("b", o.FLOAT, [16], bytes(64)), matrix("c", 1, 2)], *io)))
+save("onnx_blocks", "rows", o.model(o.graph([o.node("Gather", ["e", "i"], ["h"], [], "rows"), o.node("Gemm", ["h", "e"], ["y"], [
+     o.ints("transB", 1)], "head")], [matrix("e", 6, 16)], *io)))
+body = o.graph([o.node("MatMul", ["x", "w"], ["v"]), o.node("MatMul", ["v", "k"], ["z"])], [matrix("k", 16, 4)],
+               outputs=[o.value("z", o.FLOAT, [1])])
+save("onnx_blocks", "within", o.model(o.graph([o.node("If", ["c"], ["y"], [o.attribute("then_branch", 6, body, 5)]), o.node(
+     "Constant", [], ["m"], [o.attribute("value", 5, matrix(None, 16, 6), 4)]), o.node("MatMul", ["y", "m"], ["n"])],
+     [matrix("w", 16, 16)], *io)))
 inner = o.graph([o.node("MatMul", ["x", "w"], ["v"])], outputs=[o.value("v", o.FLOAT, [1])])
 save("onnx_scaled", "within", o.model(o.graph([o.node("MatMul", ["x", "w"], ["y"]), o.node("Mul", ["y", "w"], ["u"]),
      o.node("If", ["c"], ["z"], [o.attribute("then_branch", 6, inner, 5)])], weights, *io)))
