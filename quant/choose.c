@@ -75,6 +75,15 @@ kept_type(const struct phi_model *model, const struct phi_tensor *t)
 	return t->native ? t->native : common_type(model, t);
 }
 
+/* A lookup of rows takes no zero points that are numbers. */
+static const struct phi_type *
+twin_in_graph(const struct phi_tensor *t, const struct phi_type *type)
+{
+	const struct phi_type *const twin = phi_twin_of_onnx(type, t->type);
+	struct phi_type_fields fields;
+	return t->role == PHI_ROLE_EMBEDDING && phi_type_fields(twin, &fields) && fields.bias ? t->type : twin;
+}
+
 /* If codes are to be kept, the target's type for those; other numbers as the target wants them, or where nothing may be
  * lost as they are. */
 static const struct phi_type *
@@ -84,7 +93,7 @@ kept_or_twin(const struct choice *c, const struct phi_tensor *t)
 		return kept_type(c->model, t);
 	const struct phi_type *const type = common_type(c->model, t);
 	if (c->for_onnx)
-		return phi_twin_of_onnx(type, t->type);
+		return twin_in_graph(t, type);
 	return type->class == PHI_CLASS_FLOAT && !c->options->lossless ? t->type : phi_twin(type, c->model->view);
 }
 

@@ -307,6 +307,10 @@ static const struct phi_shape shapes[] = {
 		.first = zero ? 0 : -(1 << (width - 1)), .lows = LOWS_##zero,                                \
 		.most_low = zero ? (1 << width) - 1 : 0, .bits = width },
 #include "formats/core/onnx_types.def"
+#define ONNX_FLOAT_TYPE(width, n, scale, size)                                                               \
+	{ ONE_SCALE(ONNX##width##F_G##n##_##scale, n), .heads = HEADS_##scale, .codes = 1 << width,          \
+		.lows = PHI_SHIFTED, .bits = width },
+#include "formats/core/onnx_float_types.def"
 	{ .id = PHI_MLX_MXFP4, .groups = 1, .group = 32, .scales = PHI_TABLED, .most = 254, .step = mlx_e8m0_step,
 		.codes = 15, .values = fp4, .order = fp4_code, .bits = 4 },
 	{ .id = PHI_MLX_NVFP4, .groups = 1, .group = 16, .scales = PHI_TABLED, .most = 126,
@@ -381,6 +385,7 @@ phi_fields_low(const struct phi_shape *shape, const struct phi_fields *fields, u
 	switch (shape->lows) {
 	case PHI_NO_LOW:
 	case PHI_ZEROED:
+	case PHI_SHIFTED:
 		return 0;
 	case PHI_ADDED:
 		return -phi_head_value(shape, fields->dmin);
@@ -389,11 +394,19 @@ phi_fields_low(const struct phi_shape *shape, const struct phi_fields *fields, u
 	}
 }
 
+float
+phi_fields_zero(const struct phi_shape *shape, const struct phi_fields *fields)
+{
+	if (shape->lows == PHI_SHIFTED)
+		return phi_head_value(shape, fields->dmin);
+	return shape->lows == PHI_ZEROED ? (float)fields->min[0] : 0;
+}
+
 void
 phi_fields_values(const struct phi_shape *shape, const struct phi_fields *fields, float *dst)
 {
 	float values[PHI_FIELD_CODES] = { 0 };
-	const float zero = shape->lows == PHI_ZEROED ? (float)fields->min[0] : 0;
+	const float zero = phi_fields_zero(shape, fields);
 	for (unsigned i = 0; i < shape->codes; i++)
 		values[shape->order ? shape->order[i] : i] =
 			shape->values ? shape->values[i] : shape->first + (float)i - zero;

@@ -10,6 +10,7 @@
  *   PHI_WHOLE    d * scale[g]                  PHI_ADDED     -dmin
  *   PHI_TABLED   step(scale[g])                PHI_LOWERED   dmin * min[g]
  *                                              PHI_ZEROED    0, and the value of code i is i - min[0]
+ *                                              PHI_SHIFTED   0, and it is i - dmin
  */
 #ifndef PHI_QUANT_FIELDS_H
 #define PHI_QUANT_FIELDS_H
@@ -26,7 +27,7 @@ struct phi_fields {
 
 enum phi_scales { PHI_ONE, PHI_WHOLE, PHI_TABLED };
 enum phi_heads { PHI_HALVES, PHI_BRAINS, PHI_FLOATS }; /* what d and dmin are: F16, BF16, F32 */
-enum phi_lows { PHI_NO_LOW, PHI_ADDED, PHI_LOWERED, PHI_ZEROED };
+enum phi_lows { PHI_NO_LOW, PHI_ADDED, PHI_LOWERED, PHI_ZEROED, PHI_SHIFTED };
 
 struct phi_shape {
 	enum phi_type_id id;
@@ -58,6 +59,8 @@ float phi_head_value(const struct phi_shape *shape, uint32_t bits);
 
 float phi_fields_step(const struct phi_shape *shape, const struct phi_fields *fields, unsigned group);
 float phi_fields_low(const struct phi_shape *shape, const struct phi_fields *fields, unsigned group);
+/* What is taken from all codes. */
+float phi_fields_zero(const struct phi_shape *shape, const struct phi_fields *fields);
 /* What the decoder gives, to the bit (but for the sign of a zero). */
 void phi_fields_values(const struct phi_shape *shape, const struct phi_fields *fields, float *dst);
 

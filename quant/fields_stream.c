@@ -41,7 +41,7 @@ phi_unpack_stream(const struct phi_shape *shape, const uint8_t *block, struct ph
 		return;
 	}
 	f->d = take_head(shape, heads);
-	if (shape->lows == PHI_ADDED)
+	if (shape->lows == PHI_ADDED || shape->lows == PHI_SHIFTED)
 		f->dmin = take_head(shape, heads + head_size(shape));
 	if (shape->lows == PHI_ZEROED)
 		f->min[0] = heads[head_size(shape)];
@@ -63,7 +63,7 @@ phi_pack_stream(const struct phi_shape *shape, const struct phi_fields *f, uint8
 		return;
 	}
 	put_head(shape, f->d, block + size);
-	if (shape->lows == PHI_ADDED)
+	if (shape->lows == PHI_ADDED || shape->lows == PHI_SHIFTED)
 		put_head(shape, f->dmin, block + size + head_size(shape));
 	if (shape->lows == PHI_ZEROED)
 		block[size + head_size(shape)] = (uint8_t)f->min[0];

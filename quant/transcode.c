@@ -52,6 +52,7 @@ static const struct {
 	{ PHI_ONNX4_G32_F16, PHI_Q4_0, "gguf" },
 	{ PHI_ONNX8_G32_F16, PHI_Q8_0, "gguf" },
 	{ PHI_ONNX4A_G32_F16, PHI_Q4_1, "gguf" },
+	{ PHI_ONNX4F_G32_F16, PHI_Q4_1, "gguf" },
 };
 
 /* The type that stands for those of a runtime in the list. */
@@ -62,7 +63,7 @@ listed(const struct phi_type *type)
 	if (!phi_type_fields(type, &fields))
 		return type;
 	if (!strcmp(fields.format, "onnx"))
-		return type->elements < 32 ? NULL : phi_type_onnx(fields.bits, 32, PHI_F16, fields.zero);
+		return type->elements < 32 ? NULL : phi_type_onnx(fields.bits, 32, PHI_F16, phi_onnx_zeros_of(&fields));
 	return fields.bias ? phi_type_mlx(fields.bits, 32, PHI_F16) : type;
 }
 
@@ -70,13 +71,17 @@ listed(const struct phi_type *type)
 static const struct phi_type *
 twin_for_onnx(const struct phi_type *type, enum phi_type_id scales)
 {
+	struct phi_type_fields fields;
 	switch (type->id) {
 	case PHI_Q4_0:
-		return phi_type_onnx(4, 32, scales, false);
+		return phi_type_onnx(4, 32, scales, PHI_ONNX_MIDDLE);
 	case PHI_Q8_0:
-		return phi_type_onnx(8, 32, scales, false);
+		return phi_type_onnx(8, 32, scales, PHI_ONNX_MIDDLE);
+	case PHI_Q4_1:
+		return phi_type_onnx(4, 32, scales, PHI_ONNX_FLOATS);
 	default:
-		return NULL;
+		return phi_type_fields(type, &fields) && fields.bias
+			? phi_type_onnx(fields.bits, type->elements, scales, PHI_ONNX_FLOATS) : NULL;
 	}
 }
 
@@ -85,7 +90,7 @@ phi_twin_of_onnx(const struct phi_type *type, const struct phi_type *floats)
 {
 	struct phi_type_fields fields;
 	if (phi_type_fields(type, &fields) && !strcmp(fields.format, "onnx"))
-		return phi_type_onnx(fields.bits, type->elements, floats->id, fields.zero);
+		return phi_type_onnx(fields.bits, type->elements, floats->id, phi_onnx_zeros_of(&fields));
 	const struct phi_type *const twin = floats->class == PHI_CLASS_FLOAT ? twin_for_onnx(type, floats->id) : NULL;
 	return twin ? twin : floats;
 }
@@ -123,13 +128,6 @@ moved(const struct phi_shape *shape, double exact, uint32_t stored)
 	return isfinite(value) && isfinite(next) ? (float)(fabs(value - exact) / fabs(next - value)) : INFINITY;
 }
 
-/* The value of code 0, over the step. */
-static float
-first_of(const struct phi_shape *shape, const struct phi_fields *f)
-{
-	return shape->first - (shape->lows == PHI_ZEROED ? (float)f->min[0] : 0);
-}
-
 /* The zero point that makes `low` what is taken from all values; false if there is none. */
 static bool
 zero_of(const struct way *w, double low, double step, struct phi_fields *out)
@@ -139,22 +137,38 @@ zero_of(const struct way *w, double low, double step, struct phi_fields *out)
 	return (double)out->min[0] == zero;
 }
 
+/* The zero point as a number. Where all codes are the same number, they are 0 and the scale is 1. */
+static bool
+shift_of(const struct way *w, double low, double step, struct phi_fields *f, struct phi_fields *out, float *ulp)
+{
+	if (step == 0) {
+		memset(f->code, 0, sizeof f->code);
+		out->d = phi_head_bits(w->to, 1);
+		step = 1;
+	}
+	out->dmin = phi_head_bits(w->to, (float)(low / step));
+	*ulp = fmaxf(*ulp, moved(w->to, low / step, out->dmin));
+	return isfinite(phi_head_value(w->to, out->d)) && isfinite(phi_head_value(w->to, out->dmin));
+}
+
 /* Scale and low of `to` for those of f. False if it has no low and needs one. */
 static bool
-heads_of(const struct way *w, const struct phi_fields *f, struct phi_fields *out, float *ulp)
+heads_of(const struct way *w, struct phi_fields *f, struct phi_fields *out, float *ulp)
 {
 	if (w->from->scales == PHI_TABLED) {
 		out->scale[0] = f->scale[0];
 		return true;
 	}
 	const float step = phi_fields_step(w->from, f, 0);
-	const float shift = w->to->first - first_of(w->from, f), was = phi_fields_low(w->from, f, 0);
+	const float shift = w->to->first - (w->from->first - phi_fields_zero(w->from, f)), was = phi_fields_low(w->from, f, 0);
 	/* Nothing is added to a low that stays, be it a negative zero. */
 	const double low = shift != 0 ? (double)was + (double)step * (double)shift : (double)was;
 	out->d = phi_head_bits(w->to, step);
 	*ulp = fmaxf(*ulp, moved(w->to, step, out->d));
 	if (w->to->lows == PHI_ZEROED)
 		return zero_of(w, low, step, out);
+	if (w->to->lows == PHI_SHIFTED)
+		return shift_of(w, low, step, f, out, ulp);
 	if (w->to->lows == PHI_NO_LOW)
 		return low == 0;
 	out->dmin = phi_head_bits(w->to, (float)-low);
@@ -179,6 +193,7 @@ block(const struct way *w, const uint8_t *src, uint8_t *dst, float *ulp)
 	float was[PHI_FIELD_CODES], is[PHI_FIELD_CODES];
 	const unsigned n = w->from->group, each = w->to->group, bytes = phi_type_of(w->to->id)->bytes;
 	phi_fields_unpack(w->from, src, &f);
+	phi_fields_values(w->from, &f, was);
 	if (!heads_of(w, &f, &out, ulp))
 		return false;
 	for (unsigned i = 0; i < n; i += each, dst += bytes) {
@@ -187,10 +202,7 @@ block(const struct way *w, const uint8_t *src, uint8_t *dst, float *ulp)
 		if (w->lossless)
 			phi_fields_values(w->to, &out, is + i);
 	}
-	if (!w->lossless)
-		return true;
-	phi_fields_values(w->from, &f, was);
-	return same_values(was, is, n);
+	return !w->lossless || same_values(was, is, n);
 }
 
 int

@@ -3,6 +3,7 @@
  *
  *   Q4_0, Q4_1, MLX4_*     codes of 4 bits with a scale and a low; likewise Q5_0, Q5_1, MLX5_* and Q8_0, MLX8_*
  *   Q4_0, ONNX4_*          the same, all scales alone; likewise Q8_0, ONNX8_*; zero points where they are the middle
+ *   ONNX4F_*               the same, the low as a zero point that is a number: rounded; likewise ONNX8F_*
  *   MXFP4, MLX_MXFP4       the same codes and bytes of scale
  *
  * A group becomes as many blocks as it takes; blocks are never joined. Where the new type has no low of its own (Q4_0,

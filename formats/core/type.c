@@ -51,6 +51,11 @@ static const struct {
 		.scale = size, .zero = point, .scales = PHI_##scale_type, .floats = PHI_##scale_type, \
 		.format = "onnx" } },
 #include "formats/core/onnx_types.def"
+#define ONNX_FLOAT_TYPE(width, block, scale_type, size)                                         \
+	{ PHI_ONNX##width##F_G##block##_##scale_type, { .bits = width, .codes = block * width / 8, \
+		.scale = size, .bias = size, .scales = PHI_##scale_type, .floats = PHI_##scale_type, \
+		.format = "onnx" } },
+#include "formats/core/onnx_float_types.def"
 	{ PHI_MLX_MXFP4, { .bits = 4, .codes = 16, .scale = 1, .scales = PHI_F8_E8M0, .floats = PHI_BF16,
 		.format = "mlx" } },
 	{ PHI_MLX_MXFP8, { .bits = 8, .codes = 32, .scale = 1, .scales = PHI_F8_E8M0, .floats = PHI_BF16,
@@ -75,19 +80,26 @@ const struct phi_type *
 phi_type_mlx(unsigned bits, unsigned group, enum phi_type_id scales)
 {
 	for (size_t i = 0; i < NTORN; i++)
-		if (torn[i].fields.bias && torn[i].fields.bits == bits &&
+		if (torn[i].fields.bias && !strcmp(torn[i].fields.format, "mlx") && torn[i].fields.bits == bits &&
 			types[torn[i].id].elements == group && torn[i].fields.scales == scales)
 			return &types[torn[i].id];
 	return NULL;
 }
 
+enum phi_onnx_zeros
+phi_onnx_zeros_of(const struct phi_type_fields *fields)
+{
+	return fields->zero ? PHI_ONNX_ZEROS : fields->bias ? PHI_ONNX_FLOATS : PHI_ONNX_MIDDLE;
+}
+
 const struct phi_type *
-phi_type_onnx(unsigned bits, unsigned block, enum phi_type_id scales, bool zeros)
+phi_type_onnx(unsigned bits, unsigned block, enum phi_type_id scales, enum phi_onnx_zeros zeros)
 {
 	for (size_t i = 0; i < NTORN; i++)
 		if (!strcmp(torn[i].fields.format, "onnx") && torn[i].fields.bits == bits &&
 			types[torn[i].id].elements == block && torn[i].fields.scales == scales &&
-			(torn[i].fields.zero != 0) == zeros)
+			(torn[i].fields.zero != 0) == (zeros == PHI_ONNX_ZEROS) &&
+			(torn[i].fields.bias != 0) == (zeros == PHI_ONNX_FLOATS))
 			return &types[torn[i].id];
 	return NULL;
 }

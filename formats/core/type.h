@@ -47,7 +47,8 @@ const struct phi_type *phi_type_ggml(int64_t id);
  * plane: a stream of bits, the lowest first, each row of it filled up to whole bytes with the middle code. */
 struct phi_type_fields {
 	unsigned bits;		   /* of a code, and of a zero point in its plane */
-	unsigned codes, scale, bias, zero; /* bytes of a block; 0: there is none */
+	/* Bytes of a block; 0: there is none. ONNX's zero point that is a number, not a code, is its bias. */
+	unsigned codes, scale, bias, zero;
 	enum phi_type_id scales;   /* what scale and bias are: F32, F16, BF16; F8_E8M0, F8_E4M3 */
 	enum phi_type_id floats;   /* what the weights were before: the scales' type, where that is wide enough */
 	const char *format;	   /* which keeps them so: "mlx", "onnx" */
@@ -57,7 +58,14 @@ bool phi_type_fields(const struct phi_type *type, struct phi_type_fields *fields
 /* MLX's affine type of so many bits a code and elements a group, scales of F32, F16 or BF16; NULL: there is none. */
 const struct phi_type *phi_type_mlx(unsigned bits, unsigned group, enum phi_type_id scales);
 /* ONNX's type of so many bits a code and elements a block, scales of F32 or F16; NULL: there is none. */
-const struct phi_type *phi_type_onnx(unsigned bits, unsigned block, enum phi_type_id scales, bool zeros);
+enum phi_onnx_zeros {
+	PHI_ONNX_MIDDLE, /* the middle code is zero */
+	PHI_ONNX_ZEROS,	 /* a code of its own is */
+	PHI_ONNX_FLOATS, /* a number, of the scale's type, is taken from all codes */
+};
+const struct phi_type *phi_type_onnx(unsigned bits, unsigned block, enum phi_type_id scales, enum phi_onnx_zeros zeros);
+/* Which of these a type of ONNX's has. */
+enum phi_onnx_zeros phi_onnx_zeros_of(const struct phi_type_fields *fields);
 
 /* Do both store numbers in the same way? Pointers tell for all but packed types of two models. */
 bool phi_type_same(const struct phi_type *a, const struct phi_type *b);

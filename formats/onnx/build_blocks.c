@@ -48,7 +48,8 @@ blocks_of(struct phi_onnx_decoder *d, const struct phi_tensor *t)
 	w.codes = phi_onnx_text(&d->b, "%s_Q%u", t->name, w.fields.bits);
 	w.rows = phi_onnx_text(&d->b, "%s_rows", w.codes);
 	w.scales = w.fields.scales == d->io->id ? scales : phi_onnx_text(&d->b, "/%s/Cast/output_0", scales);
-	w.zeros = phi_onnx_text(&d->b, "%s_zero_points", t->name);
+	w.zeros = phi_onnx_text(&d->b, w.fields.bias && w.fields.scales != d->io->id ? "/%s_zero_points/Cast/output_0"
+		: "%s_zero_points", t->name);
 	return w;
 }
 
@@ -67,15 +68,30 @@ add_codes(struct phi_onnx_decoder *d, const struct phi_tensor *t, const struct b
 		phi_onnx_declare(d, w->rows, bytes, rows, 2, at, size, multiplied ? NULL : t->canonical);
 }
 
+/* Zero points: codes, or numbers as the scales are. */
+static void
+add_zeros(struct phi_onnx_decoder *d, const struct phi_tensor *t, const struct blocks *w)
+{
+	const bool codes = w->fields.zero, numbers = w->fields.bias;
+	const struct phi_type *const type = phi_type_of(codes ? PHI_U8 : w->fields.scales);
+	const uint64_t shape[] = { w->n, codes ? (w->groups * w->fields.bits + 7) / 8 : w->groups };
+	const char *const name = codes || numbers ? phi_onnx_text(&d->b, "%s_zero_points", t->name) : NULL;
+	const uint64_t size = shape[0] * shape[1] * type->bytes;
+	if (!name)
+		return;
+	const char *const zeros = phi_onnx_declare(d, name, type, shape, 2, place_field(d, t, 2, name, size), size, NULL);
+	if (numbers)
+		phi_onnx_cast(d, type, zeros);
+}
+
 /* What a weight in blocks is in the graph; placed when it is first asked for. */
 static struct blocks
 blocks(struct phi_onnx_decoder *d, const struct phi_tensor *t)
 {
 	const struct blocks w = blocks_of(d, t);
 	const size_t i = (size_t)(t - d->plan->model->tensors);
-	const struct phi_type *const bytes = phi_type_of(PHI_U8), *const floats = phi_type_of(w.fields.scales);
-	const uint64_t scales[] = { w.n, w.groups }, zeros[] = { w.n, (w.groups * w.fields.bits + 7) / 8 };
-	uint64_t size = w.n * w.groups * w.fields.scale;
+	const struct phi_type *const floats = phi_type_of(w.fields.scales);
+	const uint64_t scales[] = { w.n, w.groups }, size = w.n * w.groups * w.fields.scale;
 	if (d->placed[i] || d->b.failed)
 		return w;
 	d->placed[i] = w.codes;
@@ -83,10 +99,7 @@ blocks(struct phi_onnx_decoder *d, const struct phi_tensor *t)
 	const char *const name = phi_onnx_text(&d->b, "%s_scales", t->name);
 	const uint64_t at = place_field(d, t, 1, name, size);
 	phi_onnx_cast(d, floats, phi_onnx_declare(d, name, floats, scales, 2, at, size, NULL));
-	if (w.fields.zero) {
-		size = zeros[0] * zeros[1];
-		phi_onnx_declare(d, w.zeros, bytes, zeros, 2, place_field(d, t, 2, w.zeros, size), size, NULL);
-	}
+	add_zeros(d, t, &w);
 	return w;
 }
 
@@ -156,7 +169,7 @@ phi_onnx_product_of_blocks(struct phi_onnx_decoder *d, const char *path, const c
 	const struct blocks w = blocks(d, t);
 	const char *const y = phi_onnx_node(&d->b, "com.microsoft:MatMulNBits",
 		phi_onnx_text(&d->b, "%s_Q%u", path, w.fields.bits),
-		(const char *const[]){ x, w.codes, w.scales, w.fields.zero ? w.zeros : NULL, NULL });
+		(const char *const[]){ x, w.codes, w.scales, w.fields.zero || w.fields.bias ? w.zeros : NULL, NULL });
 	phi_onnx_int(&d->b, "K", (int64_t)w.k);
 	phi_onnx_int(&d->b, "N", (int64_t)w.n);
 	if (d->asked.accuracy)
@@ -185,6 +198,9 @@ phi_onnx_rows_of_blocks(struct phi_onnx_decoder *d, const char *path, const char
 {
 	const struct phi_type *const type = t->type;
 	const struct blocks w = blocks(d, t);
+	struct phi_quoted q;
+	if (w.fields.bias)
+		phi_onnx_refuse(d, "tensor %s: rows of %s cannot be looked up", phi_quote(&q, t->name), type->name);
 	if (!w.fields.zero)
 		add_middle(d, &w);
 	const char *const y = phi_onnx_node(&d->b, "com.microsoft:GatherBlockQuantized",

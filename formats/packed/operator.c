@@ -70,11 +70,12 @@ block_type(const struct phi_draft *draft, const struct phi_packing *packing)
 	const struct phi_packed *const p = &draft->packed;
 	const struct phi_packed_plane *const zeros = p->nplanes > 2 ? &p->plane[2] : NULL;
 	const bool offset = p->meaning == PHI_CODE_OFFSET && !zeros;
-	const bool by_zeros = p->meaning == PHI_CODE_UNSIGNED && zeros && zeros->type->id == PHI_U8;
-	if ((!offset && !by_zeros) || p->matrices != 1 || packing->rank != 2 || packing->high_first || packing->code ||
+	const bool codes = zeros && zeros->type->id == PHI_U8, numbers = zeros && zeros->type == p->plane[1].type;
+	if ((!offset && (p->meaning != PHI_CODE_UNSIGNED || (!codes && !numbers))) || p->matrices != 1 || packing->rank != 2 || packing->high_first || packing->code ||
 		packing->group[0] != 1 || packing->group[1] > UINT32_MAX || p->columns % packing->group[1])
 		return NULL;
-	return phi_type_onnx(packing->bits, (unsigned)packing->group[1], p->plane[1].type->id, zeros != NULL);
+	return phi_type_onnx(packing->bits, (unsigned)packing->group[1], p->plane[1].type->id,
+		codes ? PHI_ONNX_ZEROS : numbers ? PHI_ONNX_FLOATS : PHI_ONNX_MIDDLE);
 }
 
 /* A packing whose planes are as blocks are torn is blocks. */

@@ -84,6 +84,21 @@ types() {
 	cmp a-onnx/model.onnx.data kept-onnx/model.onnx.data
 }
 
+@test "--keep-codes: a low becomes a zero point that is a number, and a low again" {
+	phi-quant -q --pure -t q4_1 Phi-4-mini -o a.gguf
+	run phi-repack -q --lossless a.gguf -f onnx -o a-onnx/
+	[ "$status" -eq 2 ]
+	[[ $output == *"of Q4_1 (from element "*") has other values as ONNX4F_G32_F32" ]]
+	phi-repack --keep-codes a.gguf -f onnx -o a-onnx/ 2>&1 | has 'scales rounded by 0.5 units in the last place at most'
+	[ "$(types a-onnx)" = "F32 ONNX4F_G32_F32" ]
+	phi-quant -q -t mlx:4 Phi-4-mini -f mlx -o four
+	phi-repack -q --keep-codes four -f onnx -o four-onnx/
+	[ "$(types four-onnx)" = "F32 ONNX4F_G64_F32" ]
+	phi-repack -q --keep-codes a-onnx -f gguf -o b.gguf
+	[[ $(types b.gguf) == *Q4_1 ]]
+	phi-diff -q --tolerance max=0.001 a.gguf b.gguf
+}
+
 @test "--lossless: a decoder for ONNX becomes a GGUF or an MLX folder with the codes it has" {
 	while read -r recipe type mlx; do
 		phi-quant -q --pure -t "$recipe" Phi-4-mini -o a.gguf

@@ -2,6 +2,7 @@
  * over until a block is full. What was made of them is searched, and must not become worse. */
 #include "formats/core/bytes.h"
 #include "quant/convert.h"
+#include "quant/recipe.h"
 #include "quant/refine.h"
 
 #include <math.h>
@@ -28,7 +29,7 @@ shape_number(unsigned n)
 {
 	for (unsigned i = 0;; i = (i + 1) % PHI_TYPES) {
 		const struct phi_shape *const shape = phi_shape_of((enum phi_type_id)i);
-		if (shape && n-- == 0)
+		if (shape && phi_type_made(phi_type_of(shape->id)) && n-- == 0)
 			return shape;
 	}
 }

@@ -140,7 +140,9 @@ def blocks(folder):
             continue
         bits, scales, zeros = int(name[at + 2:].split("_")[0]), array[name[:at] + "_scales"], name[:at] + "_zero_points"
         q = codes_of(array[name].reshape(len(scales), -1), bits).reshape(*scales.shape, -1)
-        zero = codes_of(array[zeros], bits)[:, :scales.shape[1]] if zeros in used else None
+        zero = array[zeros] if zeros in used else None
+        if zero is not None and zero.dtype == np.uint8:
+            zero = codes_of(zero, bits)[:, :scales.shape[1]]
         out[canonical] = q, scales, zero, bits
     return out
 

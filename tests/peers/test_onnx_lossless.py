@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""--lossless from a GGUF to a decoder's folder: the codes are the GGUF's own, every weight is to the bit what the gguf
+"""--lossless (of Q4_1: --keep-codes) from a GGUF to a decoder's folder: the codes are the GGUF's own, every weight is to the bit what the gguf
 package decodes, and onnxruntime computes what it computes with those weights as F32."""
 import peers
 import numpy as np
@@ -38,6 +38,17 @@ def same_weights(label, path, folder, quantized):
     peers.check(compared > 0, f"{label}: {compared} weights compared")
 
 
+def near_weights(label, path, folder, bar):
+    """Of zero points that are numbers: rounded once."""
+    ours, worst_of = decoded(folder), 0
+    for kind, names, w in theirs(path):
+        if names == ["model.embed_tokens"]:
+            continue
+        got = np.concatenate([ours[f"{n}.weight"] for n in names])
+        worst_of = max(worst_of, np.abs(got - w).max() / (w.max() - w.min()))
+    peers.check(0 < worst_of < bar, f"{label}: weights {worst_of:.2g} of their spread from the GGUF's")
+
+
 def same_logits(label, folder, floats):
     ids = [int(i) for i in np.random.default_rng(3).integers(10, 900, 40)]
     got, want = Runtime(folder), Runtime(floats)
@@ -56,6 +67,12 @@ def main():
         peers.check({b[3] for b in blocks(folder).values()} == {bits}, f"{recipe}: codes of {bits} bits alone")
         same_weights(recipe, path, folder, kinds)
         same_logits(recipe, folder, floats)
+    path, folder, floats = work / "q4_1.gguf", work / "q4_1-onnx", work / "q4_1-f32"
+    peers.tool("phi-quant", "-q", "-t", "q4_1", "--embedding-type", "q4_1", peers.ROOT / "fixtures/phi-tiny", "-o", path)
+    peers.tool("phi-repack", "-q", "--keep-codes", path, "-f", "onnx", "-o", f"{folder}/")
+    peers.tool("phi-quant", "-q", "-t", "f32", path, "-f", "onnx", "-o", f"{floats}/")
+    near_weights("q4_1", path, folder, 3e-7)
+    same_logits("q4_1", folder, floats)
 
 
 main()

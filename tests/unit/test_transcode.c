@@ -132,6 +132,35 @@ zero_points_that_fit(void **state)
 	assert_int_equal(offender(&phi_quant_keeping_codes, PHI_Q4_1, PHI_ONNX4A_G32_F16), 0);
 }
 
+/* Zero points that are numbers: a scale and a low go over, the values but for their last bits; back come the codes. */
+static void
+lows_become_zero_points(void **state)
+{
+	static const struct {
+		enum phi_type_id from, to;
+	} ways[] = { { PHI_Q4_1, PHI_ONNX4F_G32_F32 }, { PHI_MLX4_G64_BF16, PHI_ONNX4F_G64_F32 },
+		{ PHI_MLX8_G128_F16, PHI_ONNX8F_G128_F32 }, { PHI_MLX4_G32_F32, PHI_ONNX4F_G32_F32 } };
+	(void)state;
+	for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+		const unsigned n = phi_type_of(ways[w].from)->elements, size = phi_type_of(ways[w].to)->bytes;
+		input_fill(INPUT_GAUSSIAN, source, N);
+		for (unsigned i = n; i < 2 * n; i++)
+			source[i] = 0.3f; /* a scale of 0 */
+		convert(&phi_quant_converters, PHI_F32, ways[w].from, source, blocks);
+		convert(&phi_quant_keeping_codes, ways[w].from, ways[w].to, blocks, made);
+		convert(&phi_quant_converters, ways[w].from, PHI_F32, blocks, before);
+		convert(&phi_quant_converters, ways[w].to, PHI_F32, made, after);
+		for (int i = 0; i < N; i++)
+			assert_true(fabsf(before[i] - after[i]) <= 2e-6f);
+		assert_true(before[n] == after[n]);
+		assert_true(phi_load32(made + size - 8) != 0);
+		convert(&phi_quant_keeping_codes, ways[w].to, ways[w].from, made, back);
+		convert(&phi_quant_converters, ways[w].from, PHI_F32, back, after);
+		for (int i = 0; i < N; i++)
+			assert_true(fabsf(before[i] - after[i]) <= 8e-3f * fabsf(before[i]) + 1e-3f);
+	}
+}
+
 static void
 codes_are_kept_and_scales_rounded(void **state)
 {
@@ -171,6 +200,9 @@ twins(void **state)
 	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q8_0), half), phi_type_of(PHI_ONNX8_G32_F16));
 	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_ONNX4A_G64_F16), wide), phi_type_of(PHI_ONNX4A_G64_F32));
 	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q6_K), wide), wide);
+	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_Q4_1), wide), phi_type_of(PHI_ONNX4F_G32_F32));
+	assert_ptr_equal(phi_twin_of_onnx(phi_type_of(PHI_MLX4_G64_BF16), half), phi_type_of(PHI_ONNX4F_G64_F16));
+	assert_ptr_equal(phi_twin(phi_type_of(PHI_ONNX4F_G64_F16), "mlx"), phi_type_of(PHI_MLX4_G64_F16));
 	for (int a = 0; a < PHI_TYPES; a++)
 		for (int v = 0; v < 2; v++) {
 			const struct phi_type *const type = phi_type_of((enum phi_type_id)a);
@@ -185,6 +217,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(codes_are_kept_and_scales_rounded),
 		cmocka_unit_test(nothing_is_lost), cmocka_unit_test(the_block_is_named), cmocka_unit_test(twins),
-		cmocka_unit_test(zero_points_that_fit) };
+		cmocka_unit_test(zero_points_that_fit), cmocka_unit_test(lows_become_zero_points) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
