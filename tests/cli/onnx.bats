@@ -158,3 +158,25 @@ shows() { phi-inspect --json --sum "$1" | jq -c '.tensors[]|[.name,.dtype,.shape
 	[ -z "$(phi-inspect --check b.onnx)" ]
 	phi-inspect --graph b.onnx | has 'DequantizeLinear'
 }
+
+@test "weights in blocks have the types of those, whatever the shape of their scales; other packings do not" {
+	dtype() { # SCALES [ZEROS [INPUTS]] -> the type of w, of 2 rows of 64 in blocks of 32
+		local zeros='' more=''
+		[ -z "$2" ] || zeros=", $2" more=', "w_zeros"'
+		model a.onnx 'o.model(o.graph([o.node("MatMulNBits", ["x", "w_Q4", "w_scales"'"$more$3"'], ["y"], [o.ints("K", 64),
+			o.ints("N", 2), o.ints("bits", 4), o.ints("block_size", 32)], "", "com.microsoft")],
+			[o.tensor("w_Q4", o.UINT8, [2, 2, 16], bytes(range(64))), '"$1$zeros"']))'
+		phi-inspect --json a.onnx | jq -r '[.tensors[] | .name + " " + .dtype + " " + (.shape | tostring)] | join(", ")'
+	}
+	scales='o.tensor("w_scales", o.FLOAT, [2, 2], struct.pack("<4f", 1, 2, 3, 4))'
+	[ "$(dtype "$scales")" = "w ONNX4_G32_F32 [2,64]" ]
+	[ "$(dtype "${scales/\[2, 2\]/[4]}")" = "w ONNX4_G32_F32 [2,64]" ]
+	[ "$(dtype "$scales" 'o.tensor("w_zeros", o.UINT8, [2, 1], b"\x78\x9a")')" = "w ONNX4A_G32_F32 [2,64]" ]
+	phi-repack a.onnx -f onnx | cmp - a.onnx
+	[ "$(dtype "$scales" 'o.tensor("w_zeros", o.FLOAT, [2, 2], struct.pack("<4f", 7.5, 8, 8.5, 9))')" = "w ONNX4F_G32_F32 [2,64]" ]
+	phi-repack a.onnx -f onnx | cmp - a.onnx
+	# (code - zero point) * scale, the last block from (0 - 9) * 4 to (15 - 9) * 4
+	phi-inspect --json --stats a.onnx | jq -e '.tensors[0] | .min == -36 and .max == 24'
+	[ "$(dtype 'o.tensor("w_scales", o.BFLOAT16, [2, 2], bytes(8))')" = "w INT4 G32 BF16 NBITS [2,64]" ]
+	[[ $(dtype "$scales" 'o.tensor("w_zeros", o.UINT8, [2, 1], b"\x78\x9a")' ', "g"') == *"w_Q4 U8 [2,2,16]"* ]]
+}
