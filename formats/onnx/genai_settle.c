@@ -12,6 +12,8 @@ struct settling {
 	struct phi_model *model;
 	struct phi_hparams hparams;
 	bool has_hparams;
+	size_t apart; /* weights that stay in parts */
+	const char *first;
 	struct phi_err *err;
 };
 
@@ -50,9 +52,32 @@ split_with(const struct settling *s, const struct phi_genai_found *found, unsign
 	return NULL;
 }
 
+/* Parts of several types are not one tensor of any: to be looked at and compared they stay as they are. */
+static bool
+is_mixed(const struct phi_onnx_piece *pieces, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++)
+		if (strcmp(pieces[i].tensor->type->name, pieces[0].tensor->type->name) != 0)
+			return true;
+	return false;
+}
+
+static int
+leave_apart(struct settling *s, const char *whole, const char *const *names, const struct phi_onnx_piece *pieces,
+	unsigned n)
+{
+	if (!s->apart++)
+		s->first = whole;
+	for (unsigned i = 0; i < n; i++)
+		if (add(s, names[i], &pieces[i], 1))
+			return -1;
+	return 0;
+}
+
 static int
 fuse(struct settling *s, const struct phi_family_split *split, struct phi_holes holes)
 {
+	const char *names[3];
 	struct phi_onnx_piece pieces[3];
 	struct phi_quoted q;
 	unsigned n = 0;
@@ -63,10 +88,13 @@ fuse(struct settling *s, const struct phi_family_split *split, struct phi_holes 
 			return -1;
 		if (!f)
 			return phi_fail(s->err, PHI_FORMAT, "tensor %s is missing", phi_quote(&q, name));
+		names[n] = name;
 		pieces[n] = (struct phi_onnx_piece){ &f->tensor, 0, f->tensor.rank ? f->tensor.shape[0] : 0 };
 	}
 	const char *const whole = phi_family_spell(split->whole, holes, s->model->arena, s->err);
-	return whole ? add(s, whole, pieces, n) : -1;
+	if (!whole)
+		return -1;
+	return is_mixed(pieces, n) ? leave_apart(s, whole, names, pieces, n) : add(s, whole, pieces, n);
 }
 
 static const struct phi_family_tensor *
@@ -125,5 +153,11 @@ phi_genai_settle(struct phi_genai *genai, struct phi_model *model, struct phi_er
 	for (size_t i = 0; i < genai->nfound; i++)
 		if (settle(&s, &genai->found[i]))
 			return -1;
-	return phi_family_assign(model, err) || phi_family_hparams(model, &h, err) || phi_family_check(model, &h, err) ? -1 : 0;
+	if (phi_family_assign(model, err) || phi_family_hparams(model, &h, err))
+		return -1;
+	if (!s.apart)
+		return phi_family_check(model, &h, err);
+	return phi_model_warn(model, err, "%zu weight%s that a checkpoint has whole stay%s in parts, which are of several types "
+		"here: fit to be looked at and compared, not to be loaded; the first: %s", s.apart, s.apart == 1 ? "" : "s",
+		s.apart == 1 ? "s" : "", s.first);
 }

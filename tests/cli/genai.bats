@@ -89,3 +89,14 @@ decoders()
 	phi-repack -q --lossless codes/ -f gguf -o b.gguf
 	phi-diff --json a.gguf b.gguf | jq -e '[.tensors[] | select(.dtype[0] != .dtype[1])] == []'
 }
+
+@test "parts of several types stay parts, to be compared" {
+	phi-quant -q -t int4_mixed -f onnx Phi-4-mini -o mixed/
+	phi-inspect mixed/ >text 2>message
+	[ "$(cat message)" = "phi-inspect: warning: 1 weight that a checkpoint has whole stays in parts, which are of several types here: fit to be looked at and compared, not to be loaded; the first: model.layers.0.self_attn.qkv_proj.weight" ]
+	has v_proj text
+	! phi-diff -q mixed/ Phi-4-mini >text
+	has "16 tensors, 5 equal, 11 differ" text
+	fails 2 "phi-repack: mixed: tensor model.layers.0.self_attn.q_proj.weight: a phi3 model has no such tensor" \
+		phi-repack -q -f gguf mixed/ -o x.gguf
+}
