@@ -97,6 +97,6 @@ decoders()
 	has v_proj text
 	! phi-diff -q mixed/ Phi-4-mini >text
 	has "16 tensors, 5 equal, 11 differ" text
-	fails 2 "phi-repack: mixed: tensor model.layers.0.self_attn.q_proj.weight: a phi3 model has no such tensor" \
+	fails 2 "phi-repack: mixed/: tensor model.layers.0.self_attn.q_proj.weight: a phi3 model has no such tensor" \
 		phi-repack -q -f gguf mixed/ -o x.gguf
 }
