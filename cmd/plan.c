@@ -251,6 +251,8 @@ check_scaled(const struct job *job, const struct phi_model *lowered, struct phi_
 		if (phi_tensor_is_scaled(&lowered->tensors[i]) && strcmp(job->format->name, job->target->name))
 			return phi_fail(err, PHI_UNSUPPORTED, "%s goes into an ONNX file at once, not into a %s",
 				lowered->recipe ? lowered->recipe : "a scaled type", job->format->name);
+		else if (phi_tensor_is_scaled(&lowered->tensors[i]) && job->cli->report)
+			return phi_fail(err, PHI_UNSUPPORTED, "--report does not measure weights with one scale; phi-diff does");
 	return 0;
 }
 

@@ -146,6 +146,7 @@ refused()
 	refused "are for ONNX, not gguf" -f gguf -t q8_0 --per-channel Phi-4-mini
 	run phi-quant -t onnx:int8_dynamic a.onnx
 	[[ $output == *"int8_dynamic goes into an ONNX file at once, not into a stream"* ]]
+	refused "--report does not measure" -t int8_dynamic --report a.onnx
 	echo '{"nobody": [0, 1]}' >r.json
 	refused "names nothing that the graph computes" -t w8a8 --ranges r.json a.onnx
 	for text in '[1]' '{"x": [1]}' '{"x": [2, 1]}' '{"x": ["a", 1]}' '{"x": [0, 1e39]}' '{"x": [0, 1], "x": [0, 1]}' '{"x": [0, 1]' ''; do
