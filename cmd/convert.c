@@ -301,6 +301,7 @@ cli_convert(const struct cli *cli, const struct cli_choice *choice)
 	phi_output_close(job.output);
 	phi_source_close(job.source);
 	phi_ranges_close(job.ranges);
+	phi_free(job.keep);
 	phi_free(job.losses);
 	job_aim_free(&job);
 	return failed ? cli_trouble(cli, &err) : CLI_DONE;

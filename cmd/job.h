@@ -13,6 +13,7 @@ struct job {
 	const struct phi_format *target; /* whose names and types: format, or what the stream carries */
 	struct phi_graph_options graph; /* what was asked of a graph */
 	struct phi_ranges *ranges; /* --ranges, or NULL */
+	const char **keep; /* --keep: of `graph` */
 	char beside[4096];
 	struct phi_spool_options spool;
 	struct phi_output *output;

@@ -80,6 +80,8 @@ check_target(const struct job *job, struct phi_err *err)
 	if (!onnx && (cli->sym || cli->asym || g->qdq || g->accuracy || g->algorithm || g->device))
 		return phi_fail(err, PHI_ARGUMENT, "--algo, --sym, --asym, --qdq, --accuracy-level and --for are for "
 			"ONNX, not %s", name);
+	if (!onnx && g->keep_io)
+		return phi_fail(err, PHI_ARGUMENT, "--keep-io is for ONNX, not %s", name);
 	if (!onnx && (g->per_channel || g->reduced || cli->ranges))
 		return phi_fail(err, PHI_ARGUMENT, "--per-channel, --reduce-range and --ranges are for ONNX, not %s", name);
 	const char *const recipe = job->choice ? job->choice->recipe : NULL;
@@ -100,6 +102,19 @@ follow_view(struct job *job)
 		job->format = made_for;
 }
 
+/* What --keep names may be nodes of a graph, which rules know nothing of. */
+static int
+note_kept(struct job *job, struct phi_err *err)
+{
+	const struct cli_choice *const choice = job->choice;
+	job->keep = phi_calloc(choice->nrules + 1, sizeof *job->keep, err);
+	for (size_t i = 0; job->keep && i < choice->nrules; i++)
+		if (!choice->rules[i].type)
+			job->keep[job->graph.nkeep++] = choice->rules[i].glob;
+	job->graph.keep = job->keep;
+	return job->keep ? 0 : -1;
+}
+
 int
 job_find_target(struct job *job, struct phi_err *err)
 {
@@ -113,6 +128,8 @@ job_find_target(struct job *job, struct phi_err *err)
 	job->graph.ranges = job->ranges;
 	if (!job->choice)
 		return check_target(job, err);
+	if (note_kept(job, err) < 0)
+		return -1;
 	const char *const asked = job->choice->target;
 	if (!strcmp(job->format->name, "stream")) {
 		if (check_named(job, err))

@@ -192,6 +192,14 @@ refine(const struct tile *t)
 				block_at(t, i), 1);
 }
 
+/* What is too small for F16 becomes its least number. */
+static void
+lift(const struct tile *t)
+{
+	for (uint64_t i = 0; i < t->w.n; i++)
+		t->dst[2 * i] |= t->w.x[i] != 0 && !t->dst[2 * i] && !(t->dst[2 * i + 1] & 0x7f);
+}
+
 static int
 encode_tile(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
 {
@@ -200,6 +208,8 @@ encode_tile(const struct tile *t, enum phi_overflow policy, uint64_t *bad)
 		return -1;
 	if (t->convert->searcher)
 		refine(t);
+	if (t->convert->nonzero && t->convert->to->id == PHI_F16)
+		lift(t);
 	return 0;
 }
 

@@ -35,6 +35,7 @@ struct phi_convert {
 	const void *decoder, *encoder; /* the table's own: how each half is done */
 	const void *searcher;	       /* the table's own: how what was made is made better, or NULL */
 	enum phi_importance importance;
+	bool nonzero;	   /* to F16: a number that is not 0 becomes the least one, not 0 */
 	bool lossless;	   /* run() fails where a decoded value would not stay the same */
 	const char *fault; /* what is wrong with the block of *bad, before the name of `to`; NULL: overflow */
 };

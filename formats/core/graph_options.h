@@ -3,6 +3,7 @@
 #define PHI_CORE_GRAPH_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* How codes, scales and zero points are found, as ONNX Runtime names its ways. */
 enum phi_algorithm {
@@ -37,6 +38,10 @@ struct phi_graph_options {
 	const struct phi_ranges *ranges;
 	bool per_channel; /* weights with one scale get one a column */
 	bool reduced;	  /* and codes of 7 bits: core/scaling.h */
+	/* Where all floats get another type: globs of the weights and nodes that keep theirs; inputs and outputs keep theirs. */
+	const char *const *keep;
+	size_t nkeep;
+	bool keep_io;
 	bool qdq; /* standard operators (DequantizeLinear), not ONNX Runtime's own */
 };
 

@@ -122,6 +122,7 @@ set_tensor(struct phi_segment *s, const struct phi_model *origin,
 			s->type->name, s->tensor->type->name);
 	if (converters->find(s->type, s->tensor->type, &s->convert, err) < 0)
 		return -1;
+	s->convert.nonzero = s->tensor->nonzero;
 	set_importance(s);
 	return 0;
 }

@@ -85,6 +85,7 @@ struct phi_tensor {
 	uint32_t alias;
 	/* The target demands this type (a norm of a GGUF is F32): choose leaves it alone. */
 	bool fixed;
+	bool nonzero; /* of a lowered model: its conversion is (convert.h) */
 	/* What chose the type, for --explain; lent, or NULL. */
 	const char *why;
 };

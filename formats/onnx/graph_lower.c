@@ -96,6 +96,7 @@ struct lowering {
 	uint32_t *holders; /* of each weight */
 	bool done; /* the model was lowered before */
 	bool standard; /* for standard operators */
+	bool as_is; /* nothing is quantized */
 	struct phi_err *err;
 };
 
@@ -276,7 +277,8 @@ lower(struct lowering *l)
 		return -1;
 	if (phi_onnx_values_find(&l->values, &l->graph, l->err) < 0)
 		return -1;
-	l->operands = phi_onnx_operands(&l->values, l->standard, m->arena, l->err);
+	l->operands = l->as_is ? phi_arena_calloc(m->arena, l->graph.count + 1, sizeof *l->operands, l->err)
+			       : phi_onnx_operands(&l->values, l->standard, m->arena, l->err);
 	if (!l->operands || find_holders(l) < 0)
 		return -1;
 	for (uint32_t i = 0; i < l->graph.count; i++)
@@ -284,6 +286,23 @@ lower(struct lowering *l)
 			return -1;
 	untie(m);
 	return drop_packed(l);
+}
+
+static int
+run(struct lowering *l)
+{
+	const int result = lower(l);
+	phi_onnx_values_free(&l->values);
+	phi_onnx_graph_close(&l->graph);
+	phi_names_free(l->names);
+	return result;
+}
+
+int
+phi_onnx_lower_as_is(struct phi_model *lowered, struct phi_err *err)
+{
+	struct lowering l = { .model = lowered, .as_is = true, .err = err };
+	return run(&l);
 }
 
 int
@@ -296,10 +315,7 @@ phi_onnx_lower_weights(struct phi_model *lowered, const struct phi_lower_options
 	if (phi_onnx_noted_options(lowered, &asked, err) < 0)
 		return -1;
 	l.standard = asked.qdq;
-	const int result = lower(&l);
-	phi_onnx_values_free(&l.values);
-	phi_onnx_graph_close(&l.graph);
-	phi_names_free(l.names);
+	const int result = run(&l);
 	lowered->view = "onnx";
 	return result;
 }

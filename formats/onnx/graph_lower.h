@@ -22,6 +22,9 @@ int phi_onnx_noted_options(const struct phi_model *model, struct phi_graph_optio
 /* Of a model whose graph can be rewritten; `lowered` has the tensors of the origin as they are. */
 int phi_onnx_lower_weights(struct phi_model *lowered, const struct phi_lower_options *options, struct phi_err *err);
 
+/* The same where nothing is to be quantized: every weight of the graph is a tensor, as it is there, fixed. */
+int phi_onnx_lower_as_is(struct phi_model *lowered, struct phi_err *err);
+
 /* nbits.c: rewrites the graph for the types chosen. *places: of each weight of the new graph; in the plan's arena. */
 struct phi_onnx_place_of;
 int phi_onnx_quantize_graph(struct phi_plan *plan, struct phi_onnx_place_of **places, struct phi_err *err);

@@ -6,6 +6,7 @@
 #include "formats/core/memory.h"
 #include "formats/onnx/data.h"
 #include "formats/onnx/graph_lower.h"
+#include "formats/onnx/half.h"
 #include "formats/onnx/rewrite.h"
 #include "formats/onnx/scaled.h"
 
@@ -392,6 +393,8 @@ phi_onnx_lower(const struct phi_model *model, const struct phi_lower_options *op
 	const bool asked = recipe && strcmp(recipe, "f32") && strcmp(recipe, "f16");
 	if (phi_onnx_is_scaled(recipe ? recipe : model->recipe))
 		return phi_onnx_scaled_lower(model, options, err);
+	if (phi_onnx_is_float_recipe(recipe) && phi_model_side(model, PHI_ONNX_SIDE))
+		return phi_onnx_half_lower(model, options, err);
 	struct phi_model *const lowered = phi_model_lower_same(model, err);
 	if (!lowered)
 		return NULL;
