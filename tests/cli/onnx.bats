@@ -180,3 +180,31 @@ shows() { phi-inspect --json --sum "$1" | jq -c '.tensors[]|[.name,.dtype,.shape
 	[ "$(dtype 'o.tensor("w_scales", o.BFLOAT16, [2, 2], bytes(8))')" = "w INT4 G32 BF16 NBITS [2,64]" ]
 	[[ $(dtype "$scales" 'o.tensor("w_zeros", o.UINT8, [2, 1], b"\x78\x9a")' ', "g"') == *"w_Q4 U8 [2,2,16]"* ]]
 }
+
+@test "-t f16: the graph computes with it, but for what is kept" {
+	two='o.small(o.tensor("w", o.FLOAT, [2, 2], struct.pack("<4f", 1, -2, 1e-8, 0)), nodes=[
+		o.node("MatMul", ["x", "w"], ["a"], [], "mul"), o.node("Max", ["a", "w"], ["y"], [], "max")])'
+	model a.onnx "$two"
+	phi-quant -t f16 a.onnx -o h.onnx
+	[ "$(phi-inspect --json h.onnx | jq -r '.tensors[0].dtype, .metadata["onnx.input.x"]' | xargs)" = "F16 FLOAT16 [n, 2]" ]
+	[ "$(phi-inspect --graph --json h.onnx | jq -r '.[].operator' | xargs)" = "MatMul Cast Cast Max Cast" ]
+	tail -c +1 h.onnx | od -An -v -tx1 | tr -d ' \n' | has 003c00c001000000
+	phi-quant -t onnx:f16 a.onnx | phi-repack -o p.onnx
+	cmp h.onnx p.onnx
+	phi-quant -t f16 --keep-io a.onnx -o io.onnx
+	[ "$(phi-inspect --json io.onnx | jq -r '.metadata["onnx.input.x"]')" = "FLOAT [n, 2]" ]
+	phi-quant -t f16 --keep mul a.onnx -o k.onnx
+	[ "$(phi-inspect --json k.onnx | jq -r '.tensors[0].dtype')" = F32 ]
+	phi-quant -t f32 h.onnx -o back.onnx
+	[ "$(phi-inspect --json back.onnx | jq -r '.tensors[0].dtype, .metadata["onnx.input.x"]' | xargs)" = "F32 FLOAT [n, 2]" ]
+}
+
+@test "-t f16: what is refused" {
+	model big.onnx 'o.small(o.tensor("w", o.FLOAT, [2, 2], struct.pack("<4f", 1, 2, 3, 1e8)))'
+	fails 2 "phi-quant: big.onnx: tensor w: element 3 is not finite, or too large for F16 (see --on-overflow)" \
+		phi-quant -t f16 big.onnx -o b.onnx
+	phi-quant -t f16 --on-overflow=clamp big.onnx -o b.onnx
+	fails 2 "phi-quant: --keep-io is for ONNX, not safetensors" phi-quant -t f16 --keep-io big.onnx -o b.safetensors
+	fails 2 "phi-quant: $top/fixtures/small/onnx/graph.onnx: the model has functions: they are to be inlined before its floats get another type" \
+		phi-quant -t f16 "$top/fixtures/small/onnx/graph.onnx" -o c.onnx
+}
