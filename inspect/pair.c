@@ -53,6 +53,27 @@ same_shape(const struct phi_tensor *a, const struct phi_tensor *b)
 	return a->rank == b->rank && !memcmp(a->shape, b->shape, a->rank * sizeof *a->shape);
 }
 
+/* One that is there transposed is looked at as the other has it. A square one could be either, unless it is known what
+ * the other is. */
+static void
+turn(struct phi_tensor *t, const struct phi_tensor *other)
+{
+	if (t->multiplied != PHI_MULTIPLIED_BY_COLUMNS || other->multiplied == PHI_MULTIPLIED_BY_COLUMNS ||
+		t->rank != 2 || other->rank != 2 || t->shape[0] != other->shape[1] || t->shape[1] != other->shape[0] ||
+		(t->shape[0] == t->shape[1] && other->multiplied != PHI_MULTIPLIED_BY_ROWS))
+		return;
+	if (phi_tensor_turn(t))
+		t->multiplied = PHI_MULTIPLIED_BY_ROWS;
+}
+
+static void
+turn_alike(struct phi_comparison *c, uint32_t a, uint32_t b)
+{
+	struct phi_tensor *const x = &c->source[0]->model->tensors[a], *const y = &c->source[1]->model->tensors[b];
+	turn(x, y);
+	turn(y, x);
+}
+
 /* A tied weight that one side names twice and the other once is no difference. */
 static bool
 is_second_name(const struct phi_tensor *t)
@@ -65,6 +86,8 @@ add(struct phi_comparison *c, uint32_t a, uint32_t b)
 {
 	struct phi_pair *const pair = &c->pairs[c->npairs++];
 	*pair = (struct phi_pair){.a = a, .b = b, .state = PHI_PAIR_EQUAL};
+	if (a != PHI_NONE && b != PHI_NONE)
+		turn_alike(c, a, b);
 	const struct phi_tensor *const x = phi_pair_tensor(c, pair, 0), *const y = phi_pair_tensor(c, pair, 1);
 	if (!y)
 		pair->state = PHI_PAIR_ONLY_A;

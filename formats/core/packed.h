@@ -122,6 +122,7 @@ struct phi_packing {
 	uint64_t group[2]; /* rows and columns that share a scale */
 	unsigned bits;	   /* of a code */
 	uint64_t padded;   /* as of the plane of codes */
+	bool by_rows;	   /* a product is made with its rows */
 	bool high_first;   /* the first code of a byte is in its upper half */
 	enum phi_packed_meaning meaning;
 	const char *code, *tag; /* as they are spelt, or NULL */

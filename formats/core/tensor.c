@@ -133,6 +133,22 @@ phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool dr
 	return true;
 }
 
+bool
+phi_tensor_turn(struct phi_tensor *t)
+{
+	struct phi_plane *const p = &t->plane[0];
+	if (t->rank != 2 || t->nplanes != 1 || t->packed || t->type->elements != 1 || t->shape[1] > INT64_MAX)
+		return false;
+	const uint64_t rows = t->shape[0];
+	const int64_t along[2] = { p->dense ? (int64_t)t->shape[1] : p->stride[0], p->dense ? 1 : p->stride[1] };
+	t->shape[0] = t->shape[1];
+	t->shape[1] = rows;
+	p->stride[0] = along[1];
+	p->stride[1] = along[0];
+	p->dense = false;
+	return true;
+}
+
 const char *
 phi_tensor_shape(const struct phi_tensor *t, char *dst, size_t size)
 {

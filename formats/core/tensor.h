@@ -53,6 +53,13 @@ struct phi_part {
 	const void *state;
 };
 
+/* How a product is made with a matrix. */
+enum phi_multiplied {
+	PHI_MULTIPLIED_UNKNOWN, /* or not at all */
+	PHI_MULTIPLIED_BY_ROWS,
+	PHI_MULTIPLIED_BY_COLUMNS,
+};
+
 struct phi_tensor {
 	const char *name;      /* as this model spells it; valid UTF-8 is not promised */
 	const char *canonical; /* Hugging Face's name, given by the family, or NULL */
@@ -72,6 +79,9 @@ struct phi_tensor {
 	struct phi_plane plane[PHI_PLANES_MAX];
 	/* Of a packed type: how its planes (all dense) make the numbers; in the arena; else NULL. */
 	const struct phi_packed *packed;
+	/* Of a described model with a graph. What is multiplied with by its columns is there by its transpose, under
+	 * the same name, where blocks run along rows, and in most checkpoints. */
+	enum phi_multiplied multiplied;
 	/* Of a lowered model: what it is made of (in the arena). */
 	unsigned nparts;
 	struct phi_part *parts;
@@ -116,6 +126,8 @@ uint64_t phi_tensor_row(const struct phi_tensor *t);
 /* Indices [first, first + n) of the outermost dimension, as a view of the same bytes; `drop`: the dimension is left out
  * (n is 1). False where they are none of their own: packed weights, of which only the whole is known. */
 bool phi_tensor_slice(const struct phi_tensor *t, uint64_t first, uint64_t n, bool drop, struct phi_tensor *out);
+/* Turns a matrix of plain numbers in one plane into the view of its transpose; false: it is none. */
+bool phi_tensor_turn(struct phi_tensor *t);
 /* "[3072, 8192]" */
 const char *phi_tensor_shape(const struct phi_tensor *t, char *dst, size_t size);
 

@@ -84,7 +84,7 @@ matmul_nbits(struct search *s, const PhiOnnx__Node *node, struct phi_err *err)
 {
 	uint64_t bits, block;
 	struct phi_packing p = { .codes = phi_onnx_input(node, 1), .scales = phi_onnx_input(node, 2),
-		.zeros = phi_onnx_input(node, 3), .tag = "NBITS" };
+		.zeros = phi_onnx_input(node, 3), .tag = "NBITS", .by_rows = true };
 	if (!positive(node, "K", 0, &p.columns) || !positive(node, "N", 0, &p.rows) ||
 		!positive(node, "bits", 4, &bits) || !positive(node, "block_size", 0, &block) ||
 		(bits != 2 && bits != 4 && bits != 8) || phi_onnx_input(node, 4) ||
@@ -208,7 +208,7 @@ bnb4(struct search *s, const PhiOnnx__Node *node, struct phi_err *err)
 {
 	uint64_t block;
 	struct phi_packing p = { .codes = phi_onnx_input(node, 1), .scales = phi_onnx_input(node, 2), .bits = 4,
-		.high_first = true, .tag = "BNB" };
+		.high_first = true, .tag = "BNB", .by_rows = true };
 	const int64_t type = phi_onnx_attribute_int(node, "quant_type", 1);
 	if (!positive(node, "K", 0, &p.columns) || !positive(node, "N", 0, &p.rows) ||
 		!positive(node, "block_size", 0, &block) || p.columns % block || p.columns % 2)

@@ -4,6 +4,7 @@
 #include "formats/core/escape.h"
 #include "formats/core/memory.h"
 #include "formats/onnx/external.h"
+#include "formats/onnx/operands.h"
 #include "formats/onnx/quantized.h"
 
 #include <inttypes.h>
@@ -146,6 +147,20 @@ add_tensors(struct phi_onnx *onnx, struct phi_model *model, struct phi_err *err)
 	return 0;
 }
 
+/* How products are made with the weights. */
+static int
+note_products(struct phi_onnx *onnx, struct phi_model *model, struct phi_err *err)
+{
+	struct phi_onnx_values values = { 0 };
+	const struct phi_onnx_operand *const operands = phi_onnx_values_find(&values, &onnx->graph, err) < 0
+		? NULL : phi_onnx_operands(&values, false, model->arena, err);
+	for (size_t i = 0; operands && i < onnx->ndata; i++)
+		model->tensors[i].multiplied = operands[i].way == PHI_ONNX_TURNED ? PHI_MULTIPLIED_BY_COLUMNS
+			: operands[i].product ? PHI_MULTIPLIED_BY_ROWS : PHI_MULTIPLIED_UNKNOWN;
+	phi_onnx_values_free(&values);
+	return operands ? 0 : -1;
+}
+
 static int
 describe(struct opening *o, struct phi_model *model, struct phi_err *err)
 {
@@ -167,7 +182,8 @@ describe(struct opening *o, struct phi_model *model, struct phi_err *err)
 		return -1;
 	return phi_onnx_share(onnx, err) < 0 || add_storages(onnx, model, file, err) < 0 ||
 			       add_tensors(onnx, model, err) < 0 || phi_onnx_keys(model, onnx->graph.model, err) < 0 ||
-			       phi_onnx_packings(model, onnx->graph.model, err) < 0
+			       phi_onnx_packings(model, onnx->graph.model, err) < 0 ||
+			       note_products(onnx, model, err) < 0
 		       ? -1
 		       : 0;
 }

@@ -108,6 +108,7 @@ phi_recognise_packing(struct phi_draft *draft, const struct phi_packing *packing
 	p->meaning = packing->meaning;
 	draft->tensor.rank = packing->rank;
 	memcpy(draft->tensor.shape, packing->shape, sizeof packing->shape);
+	draft->tensor.multiplied = packing->by_rows ? PHI_MULTIPLIED_BY_ROWS : PHI_MULTIPLIED_UNKNOWN;
 	draft->code = packing->code;
 	draft->tag = packing->tag;
 	draft->flat = true;

@@ -113,3 +113,12 @@ ops() { phi-inspect --graph --json "$1" | jq -r '[.[].operator]|join(" ")'; }
 	why="--lossless, --keep-codes, --search and --algo exclude each other" refused -t int4 --algo rtn --search
 	why="blocks have 16, 32, 64, 128 or 256 weights" refused -t int4 --group 48
 }
+
+@test "phi-diff sees the same weight where one of two files has it transposed" {
+	model a.onnx 'g([o.node("MatMul", ["x", "W1"], ["h"], [], "/l1"), o.node("MatMul", ["h", "W2"], ["y"], [], "/l2")], [w("W1", [64, 64]), w("W2", [64, 32])])'
+	phi-quant -t int8 a.onnx -o b.onnx
+	phi-diff --tolerance sqnr=40 a.onnx b.onnx
+	phi-diff --tolerance sqnr=40 b.onnx a.onnx
+	run -1 phi-diff --tolerance sqnr=60 a.onnx b.onnx
+	[[ "$output" != *"of another shape"* ]]
+}
