@@ -355,6 +355,18 @@ warn_fallen(const struct choice *c, struct phi_err *err)
 		c->fallen, name);
 }
 
+/* A graph whose weights are all of a kind that stays, or quantized before. */
+static int
+warn_unchanged(const struct choice *c, struct phi_err *err)
+{
+	const struct phi_model *const m = c->model;
+	size_t i = 0;
+	while (i < m->ntensors && (m->tensors[i].fixed || m->tensors[i].type->class != PHI_CLASS_BLOCK))
+		i++;
+	return !c->onnx.bits || i < m->ntensors ? 0
+		: phi_model_warn(c->model, err, "no weight is quantized by %s (see --explain)", c->recipe_why);
+}
+
 static int
 choose(struct choice *c, struct phi_err *err)
 {
@@ -368,7 +380,7 @@ choose(struct choice *c, struct phi_err *err)
 	if (choose_all(c, err) < 0 ||
 		phi_importance_attach(c->model, o->importance, c->recipe, o->lenient, err) < 0)
 		return -1;
-	if (warn_fallen(c, err) < 0)
+	if (warn_fallen(c, err) < 0 || warn_unchanged(c, err) < 0)
 		return -1;
 	return o->from_quantized || o->keep_codes || o->lossless ? 0 : warn_requantized(c, err);
 }

@@ -122,3 +122,10 @@ ops() { phi-inspect --graph --json "$1" | jq -r '[.[].operator]|join(" ")'; }
 	run -1 phi-diff --tolerance sqnr=60 a.onnx b.onnx
 	[[ "$output" != *"of another shape"* ]]
 }
+
+@test "a graph without a weight to quantize is written, with a word" {
+	model a.onnx 'g([o.node("Mul", ["x", "W"], ["y"], [], "/mul")], [w("W", [64])], 64, 64)'
+	run phi-quant -t int4 a.onnx -o b.onnx
+	[ "$status" = 0 ]
+	[ "$output" = "phi-quant: warning: no weight is quantized by recipe int4 (see --explain)" ]
+}
