@@ -48,7 +48,7 @@ struct cli_tool {
 /* The command line, read. Strings are argv's. */
 struct cli {
 	const struct cli_tool *tool;
-	const char *output, *format, *type, *pre, *name, *recipe_file, *write_recipe, *imatrix, *ranges;
+	const char *output, *format, *type, *pre, *name, *recipe_file, *write_recipe, *imatrix, *template, *ranges;
 	const struct phi_type *output_type, *embedding_type;
 	enum phi_compat compat;
 	struct phi_graph_options asked_graph;

@@ -155,7 +155,7 @@ open_input(struct job *job, struct phi_err *err)
 	const struct cli *const cli = job->cli;
 	/* Copied as they are, or decoded: model.h. */
 	const bool members = !job->choice && (job->format->flags & PHI_FORMAT_MEMBERS) &&
-		!cli->lora.count;
+		!cli->lora.count && !cli->template;
 	const struct phi_open_options options = {.size = sizeof options, .name = cli->name,
 		.spool = &job->spool, .members = members};
 	struct phi_source *source = cli->merge
@@ -165,6 +165,11 @@ open_input(struct job *job, struct phi_err *err)
 		cli_warn(cli, source->model);
 	for (size_t i = 0; source && i < cli->lora.count; i++)
 		source = adapt(source, cli->lora.items[i], &options, err);
+	if (source && cli->template) {
+		source = phi_open_template(source, cli->template, &options, err);
+		if (source)
+			cli_warn(cli, source->model);
+	}
 	return source;
 }
 

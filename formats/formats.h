@@ -23,6 +23,13 @@ struct phi_source *phi_open_adapted(struct phi_source *base, const char *path, d
 	const struct phi_converters *converters, const struct phi_open_options *options,
 	struct phi_err *err);
 
+/* The ONNX model at `path` with other weights: its graph, and its tensors, but those that `weights` has under the same
+ * name (its own or the canonical one), which are converted to the types of the graph, and transposed where the graph
+ * multiplies by columns. What either has alone is a warning, no name in common a failure. Takes the weights, also on
+ * failure; a pipe is spooled. */
+struct phi_source *phi_open_template(struct phi_source *weights, const char *path,
+	const struct phi_open_options *options, struct phi_err *err);
+
 /* --check of an opened model but for its family and its numbers: what its format says of the file
  * (source.h), and of members that do not make a packed weight. Random sources only. */
 int phi_check_format(struct phi_source *source, const struct phi_findings *findings,

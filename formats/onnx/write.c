@@ -385,6 +385,24 @@ phi_onnx_complete(struct phi_plan *plan, struct phi_err *err)
 	return complete(&w, err);
 }
 
+/* Weights from elsewhere get the types that the graph has them in; how it has them, compare() sees. */
+static int
+take_types(struct phi_model *lowered, struct phi_err *err)
+{
+	const struct phi_side *const side = phi_model_side(lowered, PHI_ONNX_SIDE);
+	struct phi_onnx_graph graph = { 0 };
+	if (!side || phi_onnx_graph_open(&graph, side->data, side->size, lowered->arena, err) < 0)
+		return side ? -1 : 0;
+	for (size_t i = 0; i < graph.count && i < lowered->ntensors; i++) {
+		const struct phi_type *const type = phi_onnx_type(graph.weights[i].tensor->data_type);
+		struct phi_tensor *const t = &lowered->tensors[i];
+		if (type && type->class == PHI_CLASS_FLOAT && !strcmp(t->name, graph.weights[i].name))
+			t->type = type;
+	}
+	phi_onnx_graph_close(&graph);
+	return 0;
+}
+
 /* A graph computes with the types it was made for, but for weights that are to be quantized. */
 struct phi_model *
 phi_onnx_lower(const struct phi_model *model, const struct phi_lower_options *options, struct phi_err *err)
@@ -406,5 +424,9 @@ phi_onnx_lower(const struct phi_model *model, const struct phi_lower_options *op
 	}
 	for (size_t i = 0; i < lowered->ntensors; i++)
 		lowered->tensors[i].fixed = true;
+	if (!strcmp(model->format, "template") && take_types(lowered, err) < 0) {
+		phi_model_free(lowered);
+		return NULL;
+	}
 	return lowered;
 }

@@ -129,3 +129,18 @@ ops() { phi-inspect --graph --json "$1" | jq -r '[.[].operator]|join(" ")'; }
 	[ "$status" = 0 ]
 	[ "$output" = "phi-quant: warning: no weight is quantized by recipe int4 (see --explain)" ]
 }
+
+@test "--template puts weights into a graph by name, and says what is left over" {
+	model a.onnx 'g([o.node("MatMul", ["x", "W1"], ["h"], [], "/l1"), o.node("MatMul", ["h", "W2"], ["y"], [], "/l2")], [w("W1", [64, 96]), w("W2", [96, 32])])'
+	phi-repack --only W1 a.onnx -f safetensors -o w.safetensors
+	run phi-repack --template a.onnx w.safetensors -o b.onnx
+	[ "$status" = 0 ]
+	[[ "$output" == *"1 of the template's tensors stay, as there are none of their names (the first: W2)"* ]]
+	cmp a.onnx b.onnx
+	phi-repack -q --template a.onnx w.safetensors | phi-repack -f onnx -o c.onnx
+	cmp a.onnx c.onnx
+	phi-repack --rename 's/W1/V/' w.safetensors -f safetensors -o v.safetensors
+	fails 2 "phi-repack: no tensor has the name of one in the template" phi-repack --template a.onnx v.safetensors -o d.onnx
+	fails 2 "phi-repack: w.safetensors: not a model with a graph, as a template is" \
+		phi-repack --template w.safetensors a.onnx -o d.onnx
+}
