@@ -251,6 +251,7 @@ def commands(inputs):
     for line in ("IN/g.onnx -o o.onnx", "IN/e.onnx -o o.onnx", "--external-data IN/e.onnx -o o.onnx", "-f stream IN/g.onnx",
                  "-f safetensors IN/g.onnx", "-f onnx IN/dense -o o/"):
         yield Command("phi-repack -q -j1 " + line)
+    yield Command("phi-repack -q -j1 --template IN/m.onnx IN/m.onnx -o o.onnx")
     yield Command("phi-repack -q -j1 --lossless IN/phi3.gguf -f onnx -o o/")
     for line in ("-t int4 -f onnx IN/dense -o o/", "-t f16 -f onnx IN/moe -o o/", "-t int4 --qdq --asym --for cuda -f onnx IN/dense -o o/"):
         yield Command("phi-quant -q -j1 " + line)
