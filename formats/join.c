@@ -55,13 +55,7 @@ phi_model_append_lists(struct phi_model *into, const struct phi_model *from, str
 			phi_model_add_side(into, s->name, s->data, s->size, err))
 			return -1;
 	}
-	for (size_t i = 0; i < from->nstorages; i++) {
-		struct phi_storage *const s = phi_model_add_storage(into, err);
-		if (!s)
-			return -1;
-		*s = from->storages[i];
-	}
-	return 0;
+	return phi_model_append_storages(into, from, err);
 }
 
 int

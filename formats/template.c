@@ -123,18 +123,6 @@ warn(const struct phi_source *whole, struct phi_err *err)
 }
 
 static int
-append_storages(struct phi_model *into, const struct phi_model *from, struct phi_err *err)
-{
-	for (size_t i = 0; i < from->nstorages; i++) {
-		struct phi_storage *const s = phi_model_add_storage(into, err);
-		if (!s)
-			return -1;
-		*s = from->storages[i];
-	}
-	return 0;
-}
-
-static int
 fill_all(struct phi_source *whole, struct phi_names *names, const struct phi_open_options *options, struct phi_err *err)
 {
 	struct filled *const f = whole->state;
@@ -147,7 +135,7 @@ fill_all(struct phi_source *whole, struct phi_names *names, const struct phi_ope
 		phi_model_append_lists(model, place, err))
 		return -1;
 	f->base = (uint32_t)model->nstorages;
-	if (append_storages(model, weights, err))
+	if (phi_model_append_storages(model, weights, err))
 		return -1;
 	for (uint32_t i = 0; i < weights->ntensors; i++) {
 		const char *const name = name_of(&weights->tensors[i]);

@@ -67,6 +67,18 @@ phi_model_add_storage(struct phi_model *model, struct phi_err *err)
 }
 
 int
+phi_model_append_storages(struct phi_model *into, const struct phi_model *from, struct phi_err *err)
+{
+	for (size_t i = 0; i < from->nstorages; i++) {
+		struct phi_storage *const s = phi_model_add_storage(into, err);
+		if (!s)
+			return -1;
+		*s = from->storages[i];
+	}
+	return 0;
+}
+
+int
 phi_model_add_side(struct phi_model *model, const char *name, const void *data, size_t size,
 	struct phi_err *err)
 {

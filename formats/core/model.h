@@ -54,6 +54,8 @@ void phi_model_free(struct phi_model *model);
  * next call. The index is the count before. */
 struct phi_tensor *phi_model_add_tensor(struct phi_model *model, struct phi_err *err);
 struct phi_storage *phi_model_add_storage(struct phi_model *model, struct phi_err *err);
+/* Appends copies of all of `from`'s storages; strings are lent. */
+int phi_model_append_storages(struct phi_model *into, const struct phi_model *from, struct phi_err *err);
 /* The file a tensor came from first: the shard's name, or NULL. Of a lowered model: that of its first
  * part. */
 const char *phi_model_file(const struct phi_model *model, const struct phi_tensor *tensor);

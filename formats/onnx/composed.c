@@ -10,14 +10,7 @@
 int
 phi_onnx_compose_begin(struct phi_onnx_composition *c, struct phi_model *model, struct phi_err *err)
 {
-	const struct phi_model *const from = c->below->model;
-	for (size_t i = 0; i < from->nstorages; i++) {
-		struct phi_storage *const s = phi_model_add_storage(model, err);
-		if (!s)
-			return -1;
-		*s = from->storages[i];
-	}
-	return 0;
+	return phi_model_append_storages(model, c->below->model, err);
 }
 
 void
