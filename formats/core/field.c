@@ -105,6 +105,8 @@ phi_field_weave(const struct phi_field *field, uint64_t first, uint64_t n, const
 		return;
 	}
 	const uint64_t start = byte_of(field, first, &bit);
-	for (uint64_t i = 0; i < n; i++, dst += field->pitch)
-		*dst = (uint8_t)(src[byte_of(field, first + i, &bit) - start] >> bit & ((1U << field->bits) - 1));
+	for (uint64_t i = 0; i < n; i++, dst += field->pitch) {
+		const uint8_t byte = src[byte_of(field, first + i, &bit) - start];
+		*dst = (uint8_t)(byte >> bit & ((1U << field->bits) - 1));
+	}
 }
