@@ -21,9 +21,9 @@ work = peers.scratch()
 small = peers.ROOT / "fixtures" / "small"
 tiny = peers.ROOT / "fixtures" / "phi-tiny"
 UNREADABLE = {"v1.gguf", "big-endian.gguf"}  # the first by gguf-py at all, the second's tensors come in file order
-# Read in test_numpy.py, in test_mlx.py and mlx.bats, and in test_torch_forms.py, whose reference knows modules and
+# Read in test_numpy.py, in test_mlx.py and mlx.bats, in onnx.bats, and in test_torch_forms.py, whose reference knows modules and
 # quantized tensors.
-ELSEWHERE = {"numpy", "mlx", "module.pt", "odd.pt", "odd5.pt", "odd.tensors"}
+ELSEWHERE = {"numpy", "mlx", "onnx", "module.pt", "odd.pt", "odd5.pt", "odd.tensors"}
 
 
 def read(path):
